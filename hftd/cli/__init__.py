@@ -1,0 +1,1 @@
+"""The command lines: `hftd` runs and inspects, `hftctl` watches and commands."""

@@ -1,0 +1,1 @@
+"""The crank: one loop body, turned by live, backtest, replay and simulate."""

@@ -1,0 +1,1 @@
+"""The hands: clocks, sockets, signals, folders, child processes; everything that touches."""

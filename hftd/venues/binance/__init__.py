@@ -1,0 +1,1 @@
+"""Binance Spot: live, testnet and simulated differ only in endpoint and credentials. Pure."""

@@ -1,0 +1,27 @@
+"""The one decorator that compiles: what runs in the hot path is a plain function under it.
+
+Owns how a kernel is compiled. Must not know any kernel, nor where the cache folder is
+(`hftd/runtime/kernel_cache.py` sets that before Numba is imported).
+
+A kernel is a function of plain integers, floats and NumPy arrays, and calls only kernels.
+Under ``NUMBA_DISABLE_JIT=1`` it stays the Python function it was written as, so nothing may
+work only when compiled; under ``NUMBA_BOUNDSCHECK=1`` an index out of range raises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar, cast
+
+import numba
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+# Python's error model: a division by zero raises compiled as it does uncompiled.
+_compile = numba.njit(cache=True, error_model="python")
+
+
+def kernel(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile ``function`` with Numba on its first call, keeping its types for the checker."""
+    return cast("Callable[P, R]", _compile(function))
