@@ -1,0 +1,51 @@
+"""All that the engine may want done: one record layout, one kind each.
+
+An action says what, never how; the performer encodes, signs and sends it, and whatever
+comes of it returns as an event.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from hftd.domain.layout import Field, layout
+
+
+class ActionKind(IntEnum):
+    """What is to be done."""
+
+    NONE = 0
+    SUBMIT = 1  # a new order: instrument, order_key, side, price, qty, tif, post_only
+    CANCEL = 2  # target_key
+    CANCEL_REPLACE = 3  # cancel target_key, then submit order_key; stops on failure
+    QUERY_ORDER = 4  # target_key
+    RESYNC = 5  # instrument: fetch a depth snapshot
+    ASK_TOUCH = 6  # instrument: fetch REST bookTicker
+    RECONCILE = 7  # attempt: open orders, own trades by id, balances
+    WAKE = 8  # timer, at_ns
+    VERIFY_OPEN = 9  # ask the venue for open orders until it shows none of ours
+    LATCH = 10  # state, code: write the latch durably (0 clears it)
+    EXIT = 11  # code: the engine has nothing open and wants to stop
+    RECONNECT = 12  # link
+
+
+ACTION = layout(
+    Field("kind", "i4", "ActionKind"),
+    Field("instrument", "i4", ""),
+    Field("order_key", "i8", "our new order"),
+    Field("target_key", "i8", "the order acted on"),
+    Field("side", "i4", "Side"),
+    Field("time_in_force", "i4", "TimeInForce"),
+    Field("post_only", "i4", "1: LIMIT_MAKER"),
+    Field("reduce_only", "i4", "1: accepted by the gate as reducing"),
+    Field("price_ticks", "i8", ""),
+    Field("qty_lots", "i8", ""),
+    Field("ts_ns", "i8", "the event's time; the request's timestamp builds on it"),
+    Field("at_ns", "i8", ""),
+    Field("timer", "i4", "Timer"),
+    Field("link", "i4", "Link"),
+    Field("state", "i4", "TradingState"),
+    Field("code", "i4", "Code"),
+    Field("attempt", "i4", ""),
+    Field("decision_seq", "i8", "joins book update, decision, order, ack, fill"),
+)
