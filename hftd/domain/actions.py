@@ -21,12 +21,14 @@ class ActionKind(IntEnum):
     QUERY_ORDER = 4  # target_key
     RESYNC = 5  # instrument: fetch a depth snapshot
     ASK_TOUCH = 6  # instrument: fetch REST bookTicker
-    RECONCILE = 7  # attempt: open orders, own trades by id, balances
-    WAKE = 8  # timer, at_ns
-    VERIFY_OPEN = 9  # ask the venue for open orders until it shows none of ours
-    LATCH = 10  # state, code: write the latch durably (0 clears it)
-    EXIT = 11  # code: the engine has nothing open and wants to stop
-    RECONNECT = 12  # link
+    ASK_OPEN_ORDERS = 7  # instrument: answered by ORDER_STATUS each, then OPEN_ORDERS_END
+    ASK_TRADES = 8  # instrument, trade_id: own trades from that id; FILL each, TRADES_END
+    ASK_BALANCES = 9  # answered by BALANCE each, then BALANCES_END
+    WAKE = 10  # timer, at_ns
+    LATCH = 11  # state, code: write the latch durably (state 0 clears it)
+    EXIT = 12  # code: nothing is open any more, the daemon may end
+    RECONNECT = 13  # link
+    CANCEL_FOREIGN = 14  # instrument, venue_order_id: only when the operator said foreign
 
 
 ACTION = layout(
@@ -46,6 +48,7 @@ ACTION = layout(
     Field("link", "i4", "Link"),
     Field("state", "i4", "TradingState"),
     Field("code", "i4", "Code"),
-    Field("attempt", "i4", ""),
+    Field("trade_id", "i8", ""),
+    Field("venue_order_id", "i8", "where known, else 0"),
     Field("decision_seq", "i8", "joins book update, decision, order, ack, fill"),
 )

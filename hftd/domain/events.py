@@ -49,12 +49,10 @@ class EventKind(IntEnum):
     JOURNAL_FAILED = 44  # code: errno
     # Operator and recovery.
     COMMAND = 50  # command, instrument (-1 all), order_key, until_ns
-    RECONCILE_BEGIN = 51  # attempt
-    OPEN_ORDERS_END = 52  # order_count: how many of ours the venue listed
-    TRADES_END = 53  # instrument: all trades since the last known id were delivered
-    RECONCILE_END = 54
-    QUERY_FAILED = 55  # a reconcile query got no answer: code
-    PARAMETERS = 56  # changed parameters (reload)
+    OPEN_ORDERS_END = 52  # instrument, order_count: how many of ours the venue listed
+    TRADES_END = 53  # instrument, order_count: delivered in this page, trade_id: the last
+    BALANCES_END = 54  # every asset of the profile was delivered
+    QUERY_FAILED = 55  # a query of recovery got an error: instrument, code
 
 
 class Link(IntEnum):
@@ -135,5 +133,4 @@ EVENT = layout(
     Field("on_crash", "i4", "1 resume, 0 halt"),
     Field("latched", "i4", "TradingState kept over the restart, or 0"),
     Field("fresh", "i4", "1 where the ledger begins with this run"),
-    Field("attempt", "i4", ""),
 )
