@@ -1,0 +1,298 @@
+"""The profile: every key with its type, unit, bounds and default, as frozen models.
+
+Owns what a profile may say. Must not know files, the environment or YAML (``load`` brings
+those), nor act on anything it says. Units stand in the key; decimals are text at the edge and
+``Decimal`` here. Pure.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import Field, model_validator
+
+from hftd.config.risk_limits import InstrumentLimits, RiskLimits, limits_of, scale
+from hftd.config.strategy_parameters import Strategy
+from hftd.config.values import (
+    AssetName,
+    Flag,
+    InstrumentName,
+    Integer,
+    NonNegativeDecimal,
+    PositiveDecimal,
+    PositiveFraction,
+    PositiveMs,
+    SecretReference,
+    Section,
+    SignedBps,
+    misplaced,
+    plain,
+)
+
+MAX_INSTRUMENTS: Final = 50
+
+# Controls that must stand before production hosts are allowed; the safety work brings them.
+CONTROLS_MISSING_FOR_LIVE: Final = (
+    "C18, C20, C21, C25, C28, C29, C30, C32, C33, C34, C35, C36, C38, C40, C41, C42"
+)
+
+
+class Canary(Section):
+    """Trade a fraction of every size and money limit."""
+
+    enabled: Flag = True
+    """Whether the factor applies."""
+    size_factor: PositiveFraction = Decimal("0.10")
+    """What sizes and size or money limits are multiplied by."""
+
+
+class AgentsMarket(Section):
+    """A market made by seeded agents that react to our orders."""
+
+    source: Literal["agents"]
+    """Where the market comes from."""
+    preset: Literal["calm", "trending", "crash"] = "calm"
+    """Which population of agents."""
+    seed: Annotated[Integer, Field(ge=0, le=2**63 - 1)] = 7
+    """The same seed gives the same agents."""
+
+
+class TapeMarket(Section):
+    """A market replayed from recorded messages; our orders join it in a queue model."""
+
+    source: Literal["tape"]
+    """Where the market comes from."""
+    path: str = Field(default="synthetic", min_length=1, max_length=4096)
+    """The recording, relative to the file that names it; ``synthetic`` is the shipped one."""
+    speed: Annotated[PositiveDecimal, Field(le=1_000)] = Decimal(1)
+    """How many times its own pace it is played at."""
+
+
+class Fees(Section):
+    """Fee rates of the simulated account; a negative one is a rebate."""
+
+    maker_bps: Annotated[SignedBps, Field(ge=-100, le=1_000)] = Decimal(0)
+    """Fee of an order that rested."""
+    taker_bps: Annotated[SignedBps, Field(ge=-100, le=1_000)] = Decimal(5)
+    """Fee of an order that crossed."""
+
+
+def _opening_balances() -> dict[str, Decimal]:
+    return {"BTC": Decimal(1), "USDT": Decimal(100_000)}
+
+
+class SimexVenue(Section):
+    """The simulated exchange, started by the daemon on a free loopback port."""
+
+    kind: Literal["simex"]
+    """Which venue this is."""
+    market: Annotated[AgentsMarket | TapeMarket, Field(discriminator="source")] = AgentsMarket(
+        source="agents"
+    )
+    """Where its prices come from."""
+    fees: Fees = Fees()
+    """What it charges."""
+    opening_balances: dict[AssetName, NonNegativeDecimal] = Field(default_factory=_opening_balances)
+    """What a new account holds, by asset; default: 1 BTC and 100000 USDT."""
+    recv_window_ms: Annotated[PositiveMs, Field(ge=100, le=5_000)] = 2_000
+    """How late a request may reach the matching engine; bounds every unknown outcome."""
+    account: Literal["shared", "dedicated"] = "shared"
+    """Whether others trade on this account; kill sweeps whole symbols only if dedicated."""
+    api_key: SecretReference | None = None
+    """Key by reference; default: the documented paper key."""
+    api_secret: SecretReference | None = None
+    """Secret by reference; default: the documented paper secret."""
+
+    @model_validator(mode="after")
+    def _key_pair(self) -> Self:
+        if (self.api_key is None) != (self.api_secret is None):
+            absent = "api_key" if self.api_key is None else "api_secret"
+            raise misplaced(absent, "is required when the other half of the pair is given")
+        return self
+
+
+class Inventory(Section):
+    """What the strategy steers towards and what it may never touch."""
+
+    target_base: Literal["opening"] | PositiveDecimal = "opening"
+    """Holding that counts as position 0: what was there at the ledger's start, or a figure."""
+    reserve_base: NonNegativeDecimal = Decimal(0)
+    """Never sell below this holding, not in flatten or kill either."""
+    reserve_quote: NonNegativeDecimal = Decimal(0)
+    """Never spend below this balance."""
+
+
+class LatencyTargets(Section):
+    """Targets in milliseconds per stage; the latency table marks what is over."""
+
+    market_data: PositiveDecimal = Decimal(5)
+    """Frame received to book applied."""
+    strategy: PositiveDecimal = Decimal(10)
+    """Book applied to quotes decided."""
+    risk: PositiveDecimal = Decimal(1)
+    """The gate over one order."""
+    execution: PositiveDecimal = Decimal(30)
+    """Order sent to the venue's acknowledgement."""
+    end_to_end: PositiveDecimal = Decimal(40)
+    """Frame received to the venue's acknowledgement."""
+
+
+class Storage(Section):
+    """The ledger's database."""
+
+    url: str = Field(default="sqlite:///{state}/hftd.db", max_length=1024)
+    """SQLAlchemy URL, without a password; {state} is the instance's state folder."""
+    password: SecretReference | None = None
+    """Password of a server database, by reference."""
+
+    @model_validator(mode="after")
+    def _known_database(self) -> Self:
+        if re.search(r"://[^/]*:[^/]*@", self.url):
+            raise misplaced("url", "must not hold a password; storage.password: env:NAME does")
+        if not self.url.startswith(("sqlite:///", "postgresql+psycopg://")):
+            raise misplaced("url", "a URL sqlite:///… or postgresql+psycopg://…")
+        return self
+
+
+class Journal(Section):
+    """The journal's room on disk."""
+
+    max_gb: Annotated[Integer, Field(gt=0, le=10_000)] = 5
+    """Market data kept; the oldest goes first."""
+    gate: Literal["written"] = "written"
+    """An order may leave when its intent is written to the page cache."""
+    disk_floor_mb: Annotated[Integer, Field(gt=0, le=1_000_000)] = 500
+    """Free disk below which trading HALTs (C26)."""
+    segment_mb: Annotated[Integer, Field(gt=0, le=1_024)] = 64
+    """Size of one preallocated segment."""
+
+
+class Runtime(Section):
+    """How the loop uses the machine."""
+
+    spin: Flag = False
+    """Poll instead of sleep: faster, at the price of a whole core."""
+    cpu: Annotated[Integer, Field(ge=0, le=4_095)] | None = None
+    """Core to pin the loop to; default: not pinned."""
+
+
+class Log(Section):
+    """The JSON log."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least level written."""
+    max_lines_per_second: Annotated[Integer, Field(gt=0, le=100_000)] = 200
+    """Lines beyond this are counted and dropped."""
+    rotate_mb: Annotated[Integer, Field(gt=0, le=10_000)] = 50
+    """Size at which the file is rotated."""
+    rotate_count: Annotated[Integer, Field(gt=0, le=100)] = 5
+    """Rotated files kept."""
+
+
+class Profile(Section):
+    """One trading daemon's whole configuration."""
+
+    schema_version: Annotated[Integer, Field(ge=1, le=1)]
+    """Version of this schema: 1."""
+    description: str = Field(min_length=1, max_length=200)
+    """What the profile is for, in a sentence."""
+    mode: Literal["paper", "testnet", "live"]
+    """Simulated fills, the venue's test hosts, or money."""
+    canary: Canary = Canary()
+    """Trade a fraction of every size first; on unless switched off."""
+    venue: SimexVenue
+    """Where to trade."""
+    instruments: tuple[InstrumentName, ...] = Field(min_length=1, max_length=MAX_INSTRUMENTS)
+    """What to trade; all share one quote asset."""
+    instrument_limits: dict[InstrumentName, InstrumentLimits] = Field(default_factory=dict)
+    """Limits of single instruments in place of those under risk."""
+    strategy: Strategy
+    """What decides the quotes."""
+    inventory: Inventory = Inventory()
+    """What the strategy steers towards and may not touch."""
+    risk: RiskLimits
+    """The limits; those without a default must be said."""
+    latency_targets_ms: LatencyTargets = LatencyTargets()
+    """Targets of the latency table."""
+    storage: Storage = Storage()
+    """The ledger's database."""
+    journal: Journal = Journal()
+    """The journal's room on disk."""
+    runtime: Runtime = Runtime()
+    """How the loop uses the machine."""
+    log: Log = Log()
+    """The JSON log."""
+    on_crash: Literal["resume", "halt"] = "resume"
+    """What a restart after a crash comes back as; live profiles must say halt."""
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        _check_mode(self)
+        _check_instruments(self)
+        _check_order_sizes(self)
+        return self
+
+    @property
+    def quote_asset(self) -> str:
+        """The one quote asset of all instruments."""
+        return self.instruments[0].split("-")[1]
+
+    @property
+    def size_factor(self) -> Decimal:
+        """What the canary multiplies by: 1 when it is off."""
+        return self.canary.size_factor if self.canary.enabled else Decimal(1)
+
+    def limits(self, instrument: str) -> RiskLimits:
+        """Return the unscaled limits of one instrument, its own overrides applied."""
+        return limits_of(self.risk, self.instrument_limits.get(instrument))
+
+
+def scaled_limits(profile: Profile) -> dict[str, RiskLimits]:
+    """Return the limits the gate holds, by instrument: overrides applied, canary scaled.
+
+    Units: exact decimals; whoever turns them into lots, ticks and atoms rounds down.
+    """
+    return {
+        instrument: scale(profile.limits(instrument), profile.size_factor)
+        for instrument in profile.instruments
+    }
+
+
+def _check_mode(profile: Profile) -> None:
+    if profile.mode == "live" and profile.on_crash != "halt":
+        raise misplaced("on_crash", "halt, as mode live demands")
+    if profile.mode != "paper":
+        raise misplaced("mode", "paper, as venue.kind simex simulates its fills")
+
+
+def _check_instruments(profile: Profile) -> None:
+    seen: list[str] = []
+    for index, instrument in enumerate(profile.instruments):
+        base, quote = instrument.split("-")
+        if instrument in seen:
+            raise misplaced(f"instruments.{index}", "each instrument once")
+        if quote != profile.quote_asset:
+            expected = f"an instrument quoted in {profile.quote_asset}: a profile has one quote"
+            raise misplaced(f"instruments.{index}", expected)
+        for asset in (base, quote):
+            if asset not in profile.venue.opening_balances:
+                expected = f"a balance of {asset}, which {instrument} needs"
+                raise misplaced("venue.opening_balances", expected)
+        seen.append(instrument)
+    for instrument in profile.instrument_limits:
+        if instrument not in seen:
+            raise misplaced(f"instrument_limits.{instrument}", "one of instruments")
+
+
+def _check_order_sizes(profile: Profile) -> None:
+    largest = profile.strategy.largest_order_base
+    for instrument in profile.instruments:
+        limit = profile.limits(instrument).max_order_size_base
+        if largest > limit:
+            expected = (
+                f"small enough that its largest order, {plain(largest)}, is at most"
+                f" max_order_size_base of {instrument}, {plain(limit)}"
+            )
+            raise misplaced("strategy.order_size_base", expected)

@@ -1,0 +1,111 @@
+"""The scalar kinds of a profile: how the text of one value becomes a bounded, typed value.
+
+Knows nothing of files, of single keys, or of where a value came from. YAML scalars arrive as
+text (see ``strict_yaml``); Python callers may hand ints and Decimals; floats are refused, since
+0.1 is not a tenth. Pure.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import Annotated, Final
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+_DECIMAL: Final = re.compile(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,18})?")
+_INTEGER: Final = re.compile(r"-?(0|[1-9][0-9]{0,17})")
+_INSTRUMENT: Final = re.compile(r"[A-Z0-9]{1,12}-[A-Z0-9]{1,12}")
+_ASSET: Final = re.compile(r"[A-Z0-9]{1,12}")
+_UTC_MINUTE: Final = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
+_SECRET_REFERENCE: Final = re.compile(r"(env:[A-Za-z_][A-Za-z0-9_]*|file:.+|credential:[\w.@-]+)")
+
+# Error kinds of ours. What was found is never repeated for WITHHELD: it may be a secret.
+FORM: Final = "form"
+WITHHELD: Final = "withheld"
+ELSEWHERE: Final = "elsewhere"
+
+
+class Section(BaseModel):
+    """A mapping of a profile: frozen, and closed to keys that nobody declared."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True
+    )
+
+
+def misplaced(key: str, expected: str) -> PydanticCustomError:
+    """Return the error of a rule over several keys, blamed on ``key`` (relative, dotted)."""
+    return PydanticCustomError(ELSEWHERE, "{expected}", {"key": key, "expected": expected})
+
+
+def plain(value: Decimal) -> str:
+    """Write a decimal as a profile would: no exponent, no trailing zeros."""
+    text = format(value, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _form(expected: str) -> PydanticCustomError:
+    return PydanticCustomError(FORM, "{expected}", {"expected": expected})
+
+
+def _decimal(value: object) -> object:
+    if isinstance(value, Decimal) or (isinstance(value, int) and not isinstance(value, bool)):
+        return value
+    if isinstance(value, str) and _DECIMAL.fullmatch(value):
+        return Decimal(value)
+    raise _form('a plain decimal such as "0.01" (no exponent; the unit stands in the key)')
+
+
+def _integer(value: object) -> object:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str) and _INTEGER.fullmatch(value):
+        return int(value)
+    raise _form("a whole number such as 8 (no leading zero; the unit stands in the key)")
+
+
+def _flag(value: object) -> object:
+    if isinstance(value, bool):
+        return value
+    if value in ("true", "false"):
+        return value == "true"
+    raise _form("true or false")
+
+
+def _matching(pattern: re.Pattern[str], expected: str, kind: str = FORM) -> BeforeValidator:
+    def check(value: object) -> object:
+        if isinstance(value, str) and pattern.fullmatch(value):
+            return value
+        raise PydanticCustomError(kind, "{expected}", {"expected": expected})
+
+    return BeforeValidator(check)
+
+
+DecimalText = Annotated[Decimal, BeforeValidator(_decimal)]
+Integer = Annotated[int, BeforeValidator(_integer)]
+Flag = Annotated[bool, BeforeValidator(_flag)]
+
+# Money and sizes stop at 10^12 so that their products with a tick or a lot stay provable.
+PositiveDecimal = Annotated[DecimalText, Field(gt=0, le=Decimal(10**12))]
+NonNegativeDecimal = Annotated[DecimalText, Field(ge=0, le=Decimal(10**12))]
+PositiveBps = Annotated[DecimalText, Field(gt=0, le=10_000)]
+NonNegativeBps = Annotated[DecimalText, Field(ge=0, le=10_000)]
+SignedBps = Annotated[DecimalText, Field(ge=-10_000, le=10_000)]
+Fraction = Annotated[DecimalText, Field(ge=0, le=1)]
+PositiveFraction = Annotated[DecimalText, Field(gt=0, le=1)]
+PositiveMs = Annotated[Integer, Field(gt=0, le=86_400_000)]
+NonNegativeMs = Annotated[Integer, Field(ge=0, le=86_400_000)]
+
+InstrumentName = Annotated[str, _matching(_INSTRUMENT, "an instrument such as BTC-USDT")]
+AssetName = Annotated[str, _matching(_ASSET, "an asset such as USDT")]
+UtcMinute = Annotated[str, _matching(_UTC_MINUTE, 'a time of day in UTC such as "00:00"')]
+SecretReference = Annotated[
+    str,
+    _matching(
+        _SECRET_REFERENCE,
+        "a reference env:NAME, file:PATH or credential:NAME; a secret never stands in a profile",
+        WITHHELD,
+    ),
+]
