@@ -1,0 +1,359 @@
+"""All trading state: structured arrays of fixed capacity, declared in this one place.
+
+A snapshot is the arrays' bytes, `state_hash` is their hash. Every other module of this room
+is kernels over a `State`; none keeps anything of its own. Write ``order["leaves_lots"]``:
+item access works compiled and uncompiled alike.
+
+Units: ``_ticks`` and ``_lots`` are the instrument's steps; ``_atoms`` are 1e-8 of the asset
+(quote asset unless said); ``_ns`` are nanoseconds of the event clock; ``_e2`` of basis
+points are hundredths; ``_e6`` are millionths.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from hftd.domain.actions import ACTION
+from hftd.domain.facts import FACT
+from hftd.domain.layout import Field, Records, layout
+
+LEVELS_CAPACITY = 4096  # Levels a side; the farthest is dropped when a side is full.
+PENDING_EVENTS_CAPACITY = 256  # Depth events kept while a snapshot is awaited.
+PENDING_LEVELS_CAPACITY = 8192  # When either is full the resync starts again.
+ORDERS_CAPACITY = 256  # Open orders; the gate refuses at ORDER_TABLE_FULL.
+TOMBSTONES_CAPACITY = 4096  # Ended orders, oldest overwritten.
+TRADES_SEEN_CAPACITY = 4096  # Own trade ids, oldest overwritten.
+TRADE_WINDOW_CAPACITY = 256  # Public trades of the last five seconds, oldest overwritten.
+WINDOW_CAPACITY = 64  # Times of rejects and of collar breaches.
+WISHES_CAPACITY = 256
+ACTIONS_CAPACITY = 2048
+FACTS_CAPACITY = 4096
+CHECKS_CAPACITY = 12  # Conditions that `explain` shows a side.
+
+# One record for the daemon as a whole.
+CORE = layout(
+    Field("now_ns", "i8", "time of the event being handled: the engine's only clock"),
+    Field("decision_seq", "i8", "counts events; joins update, decision, order, ack and fill"),
+    Field("epoch", "i8", "boot epoch in client order ids"),
+    Field("next_seq", "i8", "next sequence in client order ids"),
+    Field("state", "i8", "TradingState"),
+    Field("state_code", "i8", "Code: why"),
+    Field("state_since_ns", "i8", ""),
+    Field("pause_mask", "i8", "bit a pausing reason, see breaker.PAUSE_*"),
+    Field("pause_clear_ns", "i8", "when the last pausing reason cleared; dwell counts from it"),
+    Field("on_crash", "i8", "1 resume, 0 halt"),
+    Field("market_up", "i8", "1: the market stream is connected"),
+    Field("order_up", "i8", "1: the order link is logged on"),
+    Field("user_up", "i8", "1: our own reports are subscribed"),
+    Field("user_alive_ns", "i8", "last sign of life of the user stream"),
+    Field("wall_offset_ns", "i8", "wall clock less event clock, latest sample"),
+    Field("venue_offset_ns", "i8", "venue clock less event clock, latest sample"),
+    Field("clock_sampled_ns", "i8", "0 before the first sample"),
+    Field("clock_bad_since_ns", "i8", "0 while the clock is good"),
+    Field("rate_limited_until_ns", "i8", "the venue told us to keep quiet until then"),
+    Field("order_tat_ns", "i8", "order throttle: theoretical arrival time of the bucket"),
+    Field("cancel_tat_ns", "i8", "cancel reserve, likewise"),
+    Field("journal_failed", "i8", "1: nothing may be sent any more"),
+    # Recovery and reconciliation (recovery.py).
+    Field("recovery_phase", "i8", "recovery.Phase"),
+    Field("recovery_attempt", "i8", ""),
+    Field("recovery_since_ns", "i8", ""),
+    Field("recovery_clean", "i8", "1: the last reconciliation found no difference"),
+    Field("kill_requested_ns", "i8", "when kill, halt or stop began to clear the venue"),
+    Field("venue_clear", "i8", "1: since then the venue has shown no open order of ours"),
+    Field("venue_checked_ns", "i8", "when it showed that"),
+    Field("stopping", "i8", "1: exit once clear"),
+    Field("exit_sent", "i8", "1: EXIT was asked for"),
+    # Windows.
+    Field("reject_ns", f"({WINDOW_CAPACITY},)i8", "times of unexpected rejects, a ring"),
+    Field("reject_next", "i8", ""),
+    Field("breach_ns", f"({WINDOW_CAPACITY},)i8", "times of collar breaches, a ring"),
+    Field("breach_next", "i8", ""),
+    # Day (C15, C16).
+    Field("day", "i8", "trading day, days since 1970 by the event clock"),
+    Field("day_open_equity_atoms", "i8", "trading total at the day's opening"),
+    Field("peak_equity_atoms", "i8", "highest trading total since the day opened"),
+    Field("day_loss_atoms", "i8", "loss of the day, 0 or more"),
+    Field("drawdown_atoms", "i8", "fall from the peak, 0 or more"),
+    Field("turnover_atoms", "i8", "notional traded today"),
+    Field("loss_seen_ns", "i8", "first update that showed the loss limit broken, 0 for none"),
+    Field("equity_valid", "i8", "1: all marks of open positions are known"),
+    Field("total_atoms", "i8", "trading total at the limit mark"),
+    # Limits, already scaled by the canary (config decides, C37).
+    Field("max_daily_loss_atoms", "i8", ""),
+    Field("max_drawdown_atoms", "i8", ""),
+    Field("max_turnover_atoms", "i8", ""),
+    Field("max_gross_exposure_atoms", "i8", ""),
+    Field("max_open_notional_atoms", "i8", ""),
+    Field("max_open_orders", "i8", "all instruments together"),
+    Field("order_interval_ns", "i8", "one order each so long, on average"),
+    Field("order_burst_ns", "i8", "how far ahead of that a burst may run"),
+    Field("cancel_interval_ns", "i8", ""),
+    Field("cancel_burst_ns", "i8", ""),
+    Field("max_book_age_ns", "i8", ""),
+    Field("collar_bps_e2", "i8", ""),
+    Field("max_quote_distance_bps_e2", "i8", ""),
+    Field("collar_breach_count", "i8", ""),
+    Field("collar_breach_window_ns", "i8", ""),
+    Field("duplicate_window_ns", "i8", ""),
+    Field("reject_storm_count", "i8", ""),
+    Field("reject_storm_window_ns", "i8", ""),
+    Field("max_clock_offset_ns", "i8", ""),
+    Field("max_clock_step_ns", "i8", ""),
+    Field("clock_halt_after_ns", "i8", ""),
+    Field("max_unknown_orders", "i8", ""),
+    Field("unknown_timeout_ns", "i8", ""),
+    Field("user_stream_timeout_ns", "i8", ""),
+    Field("pause_dwell_ns", "i8", ""),
+    Field("halt_and_reduce", "i8", "1: on_daily_loss is halt_and_reduce"),
+    Field("day_starts_ns", "i8", "offset of the trading day from 00:00 UTC"),
+    Field("recv_window_ns", "i8", ""),
+    Field("maker_fee_bps_e2", "i8", ""),
+    Field("taker_fee_bps_e2", "i8", ""),
+    Field("canary_size_e6", "i8", "factor on every quoted size, millionths"),
+    Field("quote_asset", "i8", "index into balances"),
+    # Counters since the boot.
+    Field("submitted", "i8", ""),
+    Field("denied", "i8", ""),
+    Field("rejected", "i8", ""),
+    Field("post_only_missed", "i8", ""),
+    Field("canceled", "i8", ""),
+    Field("fills", "i8", ""),
+    Field("foreign_orders", "i8", ""),
+    Field("broken_messages", "i8", ""),
+    # What the gate found, for the refusal that follows.
+    Field("verdict_value", "i8", ""),
+    Field("verdict_bound", "i8", ""),
+)
+
+# One record an instrument: what the venue and the profile fix, the market, the position.
+INSTRUMENT = layout(
+    Field("unit_atoms", "i8", "quote atoms of one tick times one lot"),
+    Field("lot_atoms", "i8", "base atoms of one lot"),
+    Field("tick_atoms", "i8", "quote atoms of one tick times one whole base unit"),
+    Field("base_asset", "i8", "index into balances"),
+    Field("status", "i8", "InstrumentStatus"),
+    Field("own_in_book", "i8", "1: the venue's depth contains our own orders (not on a tape)"),
+    Field("min_price_ticks", "i8", ""),
+    Field("max_price_ticks", "i8", ""),
+    Field("min_qty_lots", "i8", ""),
+    Field("max_qty_lots", "i8", ""),
+    Field("min_notional_atoms", "i8", ""),
+    Field("max_notional_atoms", "i8", ""),
+    Field("venue_max_orders", "i8", "filter MAX_NUM_ORDERS"),
+    # Limits: gate = scaled by the canary; reduce = unscaled, for reduce-only orders.
+    Field("max_order_lots", "i8", ""),
+    Field("max_order_lots_reduce", "i8", ""),
+    Field("max_order_notional_atoms", "i8", ""),
+    Field("max_order_notional_atoms_reduce", "i8", ""),
+    Field("max_position_lots", "i8", ""),
+    Field("target_position_lots", "i8", "0: the opening holdings are not position"),
+    Field("reserve_base_atoms", "i8", "never sold below"),
+    # The market as last seen (book.py, signals.py).
+    Field("frame_ns", "i8", "last frame of this instrument, or an answered ping"),
+    Field("touch_update_id", "i8", "update id of the touch below"),
+    Field("bid_ticks", "i8", "best bid, 0 for none"),
+    Field("bid_lots", "i8", ""),
+    Field("ask_ticks", "i8", "best ask, 0 for none"),
+    Field("ask_lots", "i8", ""),
+    Field("touch_asked_ns", "i8", "when a REST touch was asked for, 0 for not"),
+    Field("last_trade_ticks", "i8", "last public trade, 0 for none"),
+    Field("last_trade_ns", "i8", ""),
+    Field("last_trade_id", "i8", "of the public trades"),
+    Field("trade_window_ticks", f"({TRADE_WINDOW_CAPACITY},)i8", "public trades, not ours"),
+    Field("trade_window_ns", f"({TRADE_WINDOW_CAPACITY},)i8", ""),
+    Field("trade_window_next", "i8", ""),
+    Field("through_bid_ns", "i8", "a trade went through our bid level at that time"),
+    Field("through_ask_ns", "i8", ""),
+    # Signals, of the book without our own orders.
+    Field("market_valid", "i8", "1: SYNCED, two-sided, uncrossed"),
+    Field("market_bid_ticks", "i8", ""),
+    Field("market_ask_ticks", "i8", ""),
+    Field("mid_half_ticks", "i8", "bid + ask"),
+    Field("spread_ticks", "i8", ""),
+    Field("spread_bps_e2", "i8", ""),
+    Field("imbalance_e6", "i8", "[-1, 1] in millionths over the strategy's levels"),
+    Field("imbalance_levels", "i8", "how many levels the strategy asked for"),
+    Field("dirty", "i8", "1: something changed that a decision may depend on"),
+    # Resync.
+    Field("resync_asked_ns", "i8", "0 for not"),
+    Field("resync_attempt", "i8", ""),
+    # Position (position.py).
+    Field("position_lots", "i8", "signed sum of our fills since the ledger's first run"),
+    Field("cost_atoms", "i8", "signed cost of the open position"),
+    Field("realized_atoms", "i8", "gross of fees"),
+    Field("base_fee_atoms", "i8", "commissions taken in base, base atoms"),
+    Field("quote_fee_atoms", "i8", "commissions taken in quote"),
+    Field("other_fee_atoms", "i8", "commissions in a third asset, estimated in quote"),
+    Field("unrealized_atoms", "i8", "at the limit mark: long at bid, short at ask"),
+    Field("fees_atoms", "i8", "all fees at the same mark"),
+    Field("own_trade_id", "i8", "highest own trade id applied"),
+    Field("fills", "i8", ""),
+    # Verbs in progress.
+    Field("flatten", "i8", "1: going to position 0, reduce-only"),
+    Field("flatten_next_ns", "i8", "earliest next slice"),
+    Field("balances_seen_ns", "i8", ""),
+)
+
+BOOK = layout(
+    Field("state", "i8", "BookState"),
+    Field("last_update_id", "i8", "id of the last applied depth event or snapshot"),
+    Field("depth_ns", "i8", "when that was"),
+    Field("count", "(2,)i8", "levels a side: bids 0, asks 1"),
+    Field("ticks", f"(2,{LEVELS_CAPACITY})i8", "sorted, the best level LAST"),
+    Field("lots", f"(2,{LEVELS_CAPACITY})i8", ""),
+    Field("pending_count", "i8", "buffered depth events"),
+    Field("pending_first", f"({PENDING_EVENTS_CAPACITY},)i8", "U"),
+    Field("pending_last", f"({PENDING_EVENTS_CAPACITY},)i8", "u"),
+    Field("pending_end", f"({PENDING_EVENTS_CAPACITY},)i8", "row after the event's levels"),
+    Field("pending_levels", f"({PENDING_LEVELS_CAPACITY},3)i8", "side, ticks, lots"),
+    Field("pending_rows", "i8", ""),
+)
+
+# What the strategy wants of one side of one instrument, and why not where it does not.
+TARGET = layout(
+    Field("wanted", "i8", "1: quote this side"),
+    Field("price_ticks", "i8", ""),
+    Field("qty_lots", "i8", "before the canary"),
+    Field("take", "i8", "1: IOC at that price instead of a resting post-only order"),
+    Field("reduce_only", "i8", ""),
+    Field("code", "i8", "Code: why it is not quoted; NONE where it is"),
+    Field("value", "i8", ""),
+    Field("bound", "i8", ""),
+    Field("quoted_code", "i8", "last code told as a QUOTING fact"),
+    Field("denied_until_ns", "i8", "after a refusal the side waits this long"),
+    Field("miss_away_ticks", "i8", "after a would-cross miss: one tick further for one update"),
+    Field("reason_since_ns", "i8", ""),
+    Field("checks", "i8", "how many conditions stand below"),
+    Field("check_code", f"({CHECKS_CAPACITY},)i8", "the chain of conditions, in order"),
+    Field("check_ok", f"({CHECKS_CAPACITY},)i8", ""),
+    Field("check_value", f"({CHECKS_CAPACITY},)i8", ""),
+    Field("check_bound", f"({CHECKS_CAPACITY},)i8", ""),
+)
+
+ORDER = layout(
+    Field("key", "i8", "epoch and sequence; 0 marks a free slot"),
+    Field("instrument", "i8", ""),
+    Field("side", "i8", "Side"),
+    Field("state", "i8", "OrderState"),
+    Field("price_ticks", "i8", ""),
+    Field("qty_lots", "i8", "order_qty"),
+    Field("cum_lots", "i8", "filled, by our own fills"),
+    Field("leaves_lots", "i8", "qty - cum while open; exposure counts it in every open state"),
+    Field("venue_order_id", "i8", "0 until known"),
+    Field("time_in_force", "i8", ""),
+    Field("post_only", "i8", ""),
+    Field("reduce_only", "i8", ""),
+    Field("decision_seq", "i8", "the decision that made it"),
+    Field("sent_ns", "i8", "when the create was staged"),
+    Field("acked_ns", "i8", ""),
+    Field("replaces_key", "i8", "the order whose place it takes, while that is in flight"),
+    Field("replaced_by_key", "i8", "the order that takes its place, while that is in flight"),
+    Field("cancel_sent_ns", "i8", "last cancel, 0 for none"),
+    Field("cancel_wanted", "i8", "1: cancel as soon as it surfaces"),
+    Field("unknown_since_ns", "i8", ""),
+    Field("query_at_ns", "i8", "next query, 0 for none"),
+    Field("query_attempt", "i8", ""),
+    Field("not_found_count", "i8", ""),
+    Field("not_found_ns", "i8", ""),
+    Field("venue_cum_lots", "i8", "highest cumulative quantity the venue has told"),
+    Field("final_state", "i8", "terminal state told while fills are still missing, else 0"),
+    Field("final_ns", "i8", ""),
+    Field("seen_attempt", "i8", "recovery attempt that saw it open at the venue"),
+    Field("reserved_atoms", "i8", "balance set aside: quote for a buy, base for a sell"),
+)
+
+TOMBSTONE = layout(
+    Field("key", "i8", ""),
+    Field("venue_order_id", "i8", ""),
+    Field("instrument", "i8", ""),
+    Field("side", "i8", ""),
+    Field("state", "i8", "the terminal OrderState"),
+    Field("qty_lots", "i8", ""),
+    Field("cum_lots", "i8", ""),
+    Field("ended_ns", "i8", ""),
+)
+
+TRADE_SEEN = layout(
+    Field("instrument", "i8", ""),
+    Field("trade_id", "i8", ""),
+)
+
+# One record an asset.
+BALANCE = layout(
+    Field("known", "i8", "1: the venue has told it in this boot"),
+    Field("free_atoms", "i8", "as the venue said last"),
+    Field("locked_atoms", "i8", ""),
+    Field("told_ns", "i8", ""),
+    Field("opening_known", "i8", "1: the ledger's first run has fixed the opening"),
+    Field("opening_atoms", "i8", "holdings when the ledger began"),
+    Field("traded_atoms", "i8", "signed change by fills and fees"),
+    Field("flow_atoms", "i8", "signed external flows"),
+    Field("reserve_atoms", "i8", "never spent below"),
+)
+
+
+class State(NamedTuple):
+    """All trading state of one engine; arrays of the records above.
+
+    Shapes: core (1,), instruments (n,), books (n,), targets (n, 2), orders (256,),
+    tombstones (4096,), trades_seen (4096,), balances (assets,). ``rings`` (2,) counts what
+    was ever put into tombstones (0) and trades_seen (1).
+    """
+
+    core: Records
+    instruments: Records
+    books: Records
+    targets: Records
+    orders: Records
+    tombstones: Records
+    trades_seen: Records
+    balances: Records
+    rings: np.ndarray[Any, np.dtype[np.int64]]
+
+
+class Out(NamedTuple):
+    """What one step produces: actions, facts, wishes not yet judged, and their counts."""
+
+    actions: Records
+    facts: Records
+    wishes: Records
+    counts: np.ndarray[Any, np.dtype[np.int64]]
+
+
+N_ACTIONS, N_FACTS, N_WISHES = 0, 1, 2  # Columns of `Out.counts`.
+
+
+def new_state(instruments: int, assets: int) -> State:
+    """Return zeroed state for so many instruments and assets."""
+    return State(
+        core=np.zeros(1, CORE),
+        instruments=np.zeros(instruments, INSTRUMENT),
+        books=np.zeros(instruments, BOOK),
+        targets=np.zeros((instruments, 2), TARGET),
+        orders=np.zeros(ORDERS_CAPACITY, ORDER),
+        tombstones=np.zeros(TOMBSTONES_CAPACITY, TOMBSTONE),
+        trades_seen=np.zeros(TRADES_SEEN_CAPACITY, TRADE_SEEN),
+        balances=np.zeros(assets, BALANCE),
+        rings=np.zeros(2, np.int64),
+    )
+
+
+def new_out() -> Out:
+    """Return empty output arrays."""
+    return Out(
+        actions=np.zeros(ACTIONS_CAPACITY, ACTION),
+        facts=np.zeros(FACTS_CAPACITY, FACT),
+        wishes=np.zeros(WISHES_CAPACITY, ACTION),
+        counts=np.zeros(3, np.int64),
+    )
+
+
+def layout_hash() -> str:
+    """Return the hash of all record layouts; a snapshot is readable under its own only."""
+    layouts = (CORE, INSTRUMENT, BOOK, TARGET, ORDER, TOMBSTONE, TRADE_SEEN, BALANCE)
+    text = ";".join(str(item.descr) for item in layouts)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
