@@ -1,0 +1,66 @@
+"""The instance's lock: one process at a time may trade for an instance (C39).
+
+Owns the lock file. Must not know what is locked. The kernel drops a flock when its holder
+dies, however it dies, so a lock is never stale; the file stays, because removing it would let
+two processes lock two files of one name.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+from types import TracebackType
+
+from hftd.errors import InstanceLocked
+
+
+class InstanceLock:
+    """A flock with the holder's pid inside, as a context."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._fd = -1
+
+    def acquire(self) -> None:
+        """Take the lock or raise InstanceLocked, naming the pid that holds it."""
+        assert self._fd < 0, "the lock is held already by this object"
+        # Python opens with O_CLOEXEC: a child process does not inherit the lock.
+        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = _read_pid(fd)
+            os.close(fd)
+            raise InstanceLocked(
+                f"instance is running already as pid {holder}: it holds {self._path}; "
+                "stop that one first, or give this one another --name"
+            ) from None
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+        self._fd = fd
+
+    def release(self) -> None:
+        """Give the lock back; without one held, do nothing."""
+        if self._fd >= 0:
+            os.ftruncate(self._fd, 0)
+            os.close(self._fd)
+            self._fd = -1
+
+    def __enter__(self) -> InstanceLock:
+        self.acquire()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.release()
+
+
+def _read_pid(fd: int) -> str:
+    # Between its lock and its write the holder has no pid in the file yet.
+    text = os.pread(fd, 32, 0).decode("ascii", "replace").strip()
+    return text if text.isdigit() else "unknown"
