@@ -1,0 +1,133 @@
+"""Every refusal that the exchange can answer with: code, message, HTTP status.
+
+Owns the table; knows nothing of when each applies.
+
+Source: the exchange's public error list, as of 2026-07; texts are wire facts that clients
+match on.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from msgspec import Struct
+
+
+class Refusal(Struct, frozen=True):
+    """One negative answer. ``data`` stands beside code and message where the protocol has it."""
+
+    code: int
+    msg: str
+    status: int = 400
+    data: Any = None
+    retry_after_s: int = 0
+
+
+class Refused(Exception):
+    """Carries a refusal out of the reading of parameters; caught where requests are answered."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.msg)
+        self.refusal = refusal
+
+
+WOULD_TAKE: Final = (-2010, "Order would immediately match and take.")
+
+UNKNOWN_METHOD = Refusal(-1000, "An unknown error occurred while processing the request.")
+NOT_FOUND = Refusal(-1000, "Path not found.", 404)
+BAD_TIMESTAMP_LATE = Refusal(-1021, "Timestamp for this request is outside of the recvWindow.")
+BAD_TIMESTAMP_EARLY = Refusal(
+    -1021, "Timestamp for this request was 1000ms ahead of the server's time."
+)
+BAD_SIGNATURE = Refusal(-1022, "Signature for this request is not valid.")
+TOO_MANY_PARAMETERS = Refusal(-1101, "Too many parameters sent for this endpoint.")
+ALL_OR_ONE_ID = Refusal(
+    -1102,
+    "Param 'origClientOrderId' or 'orderId' must be sent, but both were empty/null!",
+)
+CANCEL_REPLACE_ID = Refusal(
+    -1102,
+    "Param 'cancelOrigClientOrderId' or 'cancelOrderId' must be sent, but both were empty/null!",
+)
+QUANTITY_OR_QUOTE = Refusal(
+    -1102, "Param 'quantity' or 'quoteOrderQty' must be sent, but both were empty/null!"
+)
+NO_DEPTH = Refusal(-1112, "No orders on book for symbol.")
+BAD_TIF = Refusal(-1115, "Invalid timeInForce.")
+BAD_KIND = Refusal(-1116, "Invalid orderType.")
+BAD_SIDE = Refusal(-1117, "Invalid side.")
+BAD_SYMBOL = Refusal(-1121, "Invalid symbol.")
+BAD_LISTEN_KEY = Refusal(-1125, "This listenKey does not exist.")
+BAD_COMBINATION = Refusal(-1128, "Combination of optional parameters invalid.")
+BAD_RESTRICTION = Refusal(-1145, "Invalid cancelRestrictions")
+INSUFFICIENT_BALANCE = Refusal(-2010, "Account has insufficient balance for requested action.")
+DUPLICATE_ORDER = Refusal(-2010, "Duplicate order sent.")
+UNKNOWN_ORDER = Refusal(-2011, "Unknown order sent.")
+CANCEL_RESTRICTED = Refusal(-2011, "Order was not canceled due to cancel restrictions.")
+NO_SUCH_ORDER = Refusal(-2013, "Order does not exist.")
+BAD_KEY_FORMAT = Refusal(-2014, "API-key format invalid.", 401)
+BAD_KEY = Refusal(-2015, "Invalid API-key, IP, or permissions for action.", 401)
+ARCHIVED = Refusal(
+    -2026,
+    "Order was canceled or expired with no executed qty over 90 days ago and has been archived.",
+)
+ALREADY_SUBSCRIBED = Refusal(-2035, "User Data Stream subscription already active.")
+NOT_SUBSCRIBED = Refusal(-2036, "User Data Stream subscription not active.")
+ID_MISMATCH = Refusal(-2039, "Client order ID and order ID mismatch.")
+
+
+def mandatory(name: str) -> Refusal:
+    """Refuse for a parameter that is missing, empty or malformed."""
+    return Refusal(
+        -1102, f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed."
+    )
+
+
+def not_required(name: str) -> Refusal:
+    """Refuse for a parameter that this order may not have."""
+    return Refusal(-1106, f"Parameter '{name}' sent when not required.")
+
+
+def illegal(name: str, legal: str) -> Refusal:
+    """Refuse for characters outside the legal range, given as an expression."""
+    return Refusal(
+        -1100, f"Illegal characters found in parameter '{name}'; legal range is '{legal}'."
+    )
+
+
+def too_precise(name: str) -> Refusal:
+    """Refuse for more decimals than the asset has."""
+    return Refusal(-1111, f"Parameter '{name}' has too much precision.")
+
+
+def invalid(name: str) -> Refusal:
+    """Refuse for a value outside its enumeration or range."""
+    return Refusal(-1130, f"Data sent for parameter '{name}' is not valid.")
+
+
+def filter_failure(name: str) -> Refusal:
+    """Refuse for a filter of the symbol."""
+    return Refusal(-1013, f"Filter failure: {name}")
+
+
+def too_much_weight(limit: int, retry_after_s: int) -> Refusal:
+    """Refuse for the weight of the last minute."""
+    return Refusal(
+        -1003,
+        f"Too much request weight used; current limit is {limit} request weight per 1 MINUTE. "
+        "Please use WebSocket Streams for live updates to avoid polling the API.",
+        429,
+        None,
+        retry_after_s,
+    )
+
+
+def too_many_orders(limit: int, interval: str, retry_after_s: int) -> Refusal:
+    """Refuse for the count of unfilled orders; ``interval`` as in ``10 SECOND``."""
+    return Refusal(
+        -1015,
+        f"Too many new orders; current limit is {limit} orders per {interval}.",
+        429,
+        None,
+        retry_after_s,
+    )
