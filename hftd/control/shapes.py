@@ -390,7 +390,7 @@ class LogLine(TypedDict, total=False):
 # --- made by the caller itself -----------------------------------------------------------
 
 
-class Instance(TypedDict):
+class InstanceRow(TypedDict):
     """One row of ``ps``: an instance on this host and what it answered."""
 
     instance: str
@@ -406,4 +406,4 @@ class Instance(TypedDict):
 class Instances(TypedDict):
     """The result of ``ps``."""
 
-    instances: list[Instance]
+    instances: list[InstanceRow]
