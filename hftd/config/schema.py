@@ -21,6 +21,7 @@ from hftd.config.values import (
     InstrumentName,
     Integer,
     NonNegativeDecimal,
+    OpeningOrSize,
     PositiveDecimal,
     PositiveFraction,
     PositiveMs,
@@ -116,7 +117,7 @@ class SimexVenue(Section):
 class Inventory(Section):
     """What the strategy steers towards and what it may never touch."""
 
-    target_base: Literal["opening"] | PositiveDecimal = "opening"
+    target_base: OpeningOrSize = "opening"
     """Holding that counts as position 0: what was there at the ledger's start, or a figure."""
     reserve_base: NonNegativeDecimal = Decimal(0)
     """Never sell below this holding, not in flatten or kill either."""
@@ -150,7 +151,8 @@ class Storage(Section):
     @model_validator(mode="after")
     def _known_database(self) -> Self:
         if re.search(r"://[^/]*:[^/]*@", self.url):
-            raise misplaced("url", "must not hold a password; storage.password: env:NAME does")
+            expected = "no password in it; storage.password: env:NAME brings it"
+            raise misplaced("url", expected, withheld=True)
         if not self.url.startswith(("sqlite:///", "postgresql+psycopg://")):
             raise misplaced("url", "a URL sqlite:///… or postgresql+psycopg://…")
         return self

@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-_DECIMAL: Final = re.compile(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,18})?")
+_DECIMAL: Final = re.compile(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,8})?")
 _INTEGER: Final = re.compile(r"-?(0|[1-9][0-9]{0,17})")
 _INSTRUMENT: Final = re.compile(r"[A-Z0-9]{1,12}-[A-Z0-9]{1,12}")
 _ASSET: Final = re.compile(r"[A-Z0-9]{1,12}")
 _UTC_MINUTE: Final = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 _SECRET_REFERENCE: Final = re.compile(r"(env:[A-Za-z_][A-Za-z0-9_]*|file:.+|credential:[\w.@-]+)")
+
+# An atom is 1e-8, so 10^10 of an asset are 10^18 atoms: int64 keeps a factor of nine to spare.
+_LARGEST: Final = Decimal(10**10)
 
 # Error kinds of ours. What was found is never repeated for WITHHELD: it may be a secret.
 FORM: Final = "form"
@@ -35,9 +38,13 @@ class Section(BaseModel):
     )
 
 
-def misplaced(key: str, expected: str) -> PydanticCustomError:
-    """Return the error of a rule over several keys, blamed on ``key`` (relative, dotted)."""
-    return PydanticCustomError(ELSEWHERE, "{expected}", {"key": key, "expected": expected})
+def misplaced(key: str, expected: str, *, withheld: bool = False) -> PydanticCustomError:
+    """Return the error of a rule over several keys, blamed on ``key`` (relative, dotted).
+
+    ``withheld`` keeps what stands there out of the message.
+    """
+    context = {"key": key, "expected": expected, "withheld": withheld}
+    return PydanticCustomError(ELSEWHERE, "{expected}", context)
 
 
 def plain(value: Decimal) -> str:
@@ -55,7 +62,7 @@ def _decimal(value: object) -> object:
         return value
     if isinstance(value, str) and _DECIMAL.fullmatch(value):
         return Decimal(value)
-    raise _form('a plain decimal such as "0.01" (no exponent; the unit stands in the key)')
+    raise _form('a plain decimal such as "0.01" (no exponent, no unit, at most 8 decimals)')
 
 
 def _integer(value: object) -> object:
@@ -63,7 +70,7 @@ def _integer(value: object) -> object:
         return value
     if isinstance(value, str) and _INTEGER.fullmatch(value):
         return int(value)
-    raise _form("a whole number such as 8 (no leading zero; the unit stands in the key)")
+    raise _form("a whole number such as 8 (no decimals, no unit)")
 
 
 def _flag(value: object) -> object:
@@ -72,6 +79,18 @@ def _flag(value: object) -> object:
     if value in ("true", "false"):
         return value == "true"
     raise _form("true or false")
+
+
+def _opening_or_size(value: object) -> object:
+    if value == "opening":
+        return value
+    try:
+        size = _decimal(value)
+    except PydanticCustomError:
+        size = None
+    if isinstance(size, int | Decimal) and 0 <= size <= _LARGEST:
+        return Decimal(size)
+    raise _form("opening, or a size of 0 or more")
 
 
 def _matching(pattern: re.Pattern[str], expected: str, kind: str = FORM) -> BeforeValidator:
@@ -87,12 +106,12 @@ DecimalText = Annotated[Decimal, BeforeValidator(_decimal)]
 Integer = Annotated[int, BeforeValidator(_integer)]
 Flag = Annotated[bool, BeforeValidator(_flag)]
 
-# Money and sizes stop at 10^12 so that their products with a tick or a lot stay provable.
-PositiveDecimal = Annotated[DecimalText, Field(gt=0, le=Decimal(10**12))]
-NonNegativeDecimal = Annotated[DecimalText, Field(ge=0, le=Decimal(10**12))]
+PositiveDecimal = Annotated[DecimalText, Field(gt=0, le=_LARGEST)]
+NonNegativeDecimal = Annotated[DecimalText, Field(ge=0, le=_LARGEST)]
 PositiveBps = Annotated[DecimalText, Field(gt=0, le=10_000)]
 NonNegativeBps = Annotated[DecimalText, Field(ge=0, le=10_000)]
 SignedBps = Annotated[DecimalText, Field(ge=-10_000, le=10_000)]
+OpeningOrSize = Annotated[Literal["opening"] | Decimal, BeforeValidator(_opening_or_size)]
 Fraction = Annotated[DecimalText, Field(ge=0, le=1)]
 PositiveFraction = Annotated[DecimalText, Field(gt=0, le=1)]
 PositiveMs = Annotated[Integer, Field(gt=0, le=86_400_000)]

@@ -1,0 +1,221 @@
+"""From a profile's name to a frozen, typed Profile in which every value knows its origin.
+
+Owns the order of the layers (base files by ``extends``, the file, the environment, ``--set``;
+later wins) and what needs the file system to be checked. Opens no socket. Must not know what
+any value is used for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from hftd.config import shelf, strict_yaml
+from hftd.config.complaints import complain
+from hftd.config.schema import CONTROLS_MISSING_FOR_LIVE, Profile, TapeMarket
+from hftd.config.tree import Branch, Leaf, Origin, as_plain, find, lay_over, leaves
+from hftd.config.values import plain
+from hftd.errors import ProfileError, UsageError
+
+MAX_EXTENDS: Final = 5
+SYNTHETIC: Final = "synthetic"
+_EXTENDS: Final = "extends"
+_TAPE: Final = ("venue", "market", "path")
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedProfile:
+    """A profile with its name, the files it was built from and where each value was written.
+
+    ``origins`` has every dotted key of the profile: ``FILE:LINE:COLUMN``, the name of an
+    environment variable, ``--set`` or ``default``. ``config_hash`` follows the values alone.
+    """
+
+    name: str
+    path: Path
+    files: tuple[Path, ...]
+    profile: Profile
+    origins: Mapping[str, str]
+    config_hash: str
+
+
+def load_profile(
+    name_or_path: str, *, sets: Iterable[str] = (), environ: Mapping[str, str]
+) -> LoadedProfile:
+    """Load a profile by name or path, with the overrides of ``environ`` and ``sets``.
+
+    Raises: UsageError if there is no such profile; ProfileError for everything in it, one
+    line that says where and what would be right, with further mistakes as notes.
+    """
+    found = shelf.find_profile(name_or_path, environ)
+    tree, files = _read_chain(found.path, environ)
+    for override in _overrides(sets, environ):
+        tree = lay_over(tree, override)
+    _refuse_live(tree)
+    tree = _place_tape(tree, files)
+    try:
+        profile = Profile.model_validate(as_plain(tree))
+    except ValidationError as error:
+        raise complain(error, tree, Profile) from None
+    _check_tape(profile, tree)
+    return LoadedProfile(
+        found.name, found.path, files, profile, _origins(profile, tree), config_hash(profile)
+    )
+
+
+def config_hash(profile: Profile) -> str:
+    """Return 16 hex digits of the profile's values: equal values, however written, are equal."""
+    text = json.dumps(_canonical(profile.model_dump()), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def tape_path(profile: Profile) -> Path | None:
+    """Return the recording that the venue plays, or None if it plays none."""
+    market = profile.venue.market
+    if not isinstance(market, TapeMarket):
+        return None
+    return shelf.SYNTHETIC_TAPE if market.path == SYNTHETIC else Path(market.path)
+
+
+def _overrides(sets: Iterable[str], environ: Mapping[str, str]) -> list[Branch]:
+    given = tuple(sets)
+    if not given and not any(name.startswith("HFTD__") for name in environ):
+        # pydantic-settings takes longer to import than a profile takes to load.
+        return []
+    from hftd.config import overrides
+
+    layers = (overrides.from_environment(environ), overrides.from_sets(given))
+    return [layer for layer in layers if layer is not None]
+
+
+def _read_chain(path: Path, environ: Mapping[str, str]) -> tuple[Branch, tuple[Path, ...]]:
+    """Read a file and all that it extends; the files are returned uppermost first."""
+    files: list[Path] = []
+    layers: list[Branch] = []
+    following: Path | None = path
+    while following is not None:
+        files.append(following.resolve())
+        tree = strict_yaml.read_file(
+            following, shown=_shown(following), trusted=following.resolve().parent == shelf.SHIPPED
+        )
+        layers.append(tree)
+        following = _base(tree, following, files, environ)
+    merged = layers.pop()
+    while layers:
+        merged = lay_over(merged, layers.pop())
+    children = {key: child for key, child in merged.children.items() if key != _EXTENDS}
+    return Branch(children, merged.origin, merged.key_origins), tuple(files)
+
+
+def _base(tree: Branch, path: Path, files: list[Path], environ: Mapping[str, str]) -> Path | None:
+    """Return the file that ``tree`` extends, or None."""
+    extends = tree.children.get(_EXTENDS)
+    if extends is None:
+        return None
+    if not isinstance(extends, Leaf) or not extends.text:
+        raise _error("a file beside this one, or the name of a profile", extends.origin, _EXTENDS)
+    base = path.parent / extends.text
+    if not base.is_file():
+        # A profile copied out of the shipped folder still finds what it was built on.
+        try:
+            name = extends.text.removesuffix(shelf.SUFFIX)
+            base = shelf.find_profile(name, environ).path
+        except UsageError as error:
+            raise _error(
+                f"a file beside this one, or the name of a profile ({error})",
+                extends.origin,
+                _EXTENDS,
+                extends.text,
+            ) from None
+    if base.resolve() in files:
+        raise _error("a chain without a cycle", extends.origin, _EXTENDS, extends.text)
+    if len(files) > MAX_EXTENDS:
+        expected = f"a chain of at most {MAX_EXTENDS} profiles below the first"
+        raise _error(expected, extends.origin, _EXTENDS, extends.text)
+    return base
+
+
+def _refuse_live(tree: Branch) -> None:
+    mode = tree.children.get("mode")
+    if isinstance(mode, Leaf) and mode.text == "live":
+        expected = (
+            "paper: live is refused until these controls stand (SAFETY 1.2): "
+            f"{CONTROLS_MISSING_FOR_LIVE}"
+        )
+        raise _error(expected, mode.origin, "mode", "live")
+
+
+def _place_tape(tree: Branch, files: tuple[Path, ...]) -> Branch:
+    """Make a tape's path absolute: relative to its file, or for overrides to where we stand."""
+    node, _ = find(tree, _TAPE)
+    if not isinstance(node, Leaf) or find(tree, _TAPE[:-1])[0] is node:
+        return tree
+    if not node.text or node.text == SYNTHETIC:
+        return tree
+    named_in = [file for file in files if _shown(file) == node.origin.source]
+    folder = named_in[0].parent if named_in else Path.cwd()
+    placed = Leaf(str((folder / Path(node.text).expanduser()).resolve()), node.origin)
+    market: Branch = Branch({_TAPE[2]: placed}, Origin(""))
+    venue: Branch = Branch({_TAPE[1]: market}, Origin(""))
+    return lay_over(tree, Branch({_TAPE[0]: venue}, Origin("")))
+
+
+def _check_tape(profile: Profile, tree: Branch) -> None:
+    path = tape_path(profile)
+    if path is None or path.is_file():
+        return
+    node, origin = find(tree, _TAPE)
+    at = node.origin if isinstance(node, Leaf) else origin
+    raise _error("a recording that exists", at, ".".join(_TAPE), str(path))
+
+
+def _origins(profile: Profile, tree: Branch) -> dict[str, str]:
+    written = {key: str(leaf.origin) for key, leaf in leaves(tree)}
+    return {key: written.get(key, "default") for key, _ in flatten(profile)}
+
+
+def flatten(profile: Profile) -> list[tuple[str, Any]]:
+    """Return every value of the profile with its dotted key, in the schema's order."""
+    return list(_flat(profile.model_dump(), ""))
+
+
+def _flat(value: Any, prefix: str) -> list[tuple[str, Any]]:
+    if isinstance(value, dict):
+        pairs = value.items()
+    elif isinstance(value, tuple | list):
+        pairs = {str(index): item for index, item in enumerate(value)}.items()
+    else:
+        return [(prefix, value)]
+    return [
+        found
+        for key, child in pairs
+        for found in _flat(child, f"{prefix}.{key}" if prefix else str(key))
+    ]
+
+
+def _canonical(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return plain(value)
+    if isinstance(value, dict):
+        return {key: _canonical(child) for key, child in value.items()}
+    if isinstance(value, tuple | list):
+        return [_canonical(child) for child in value]
+    return value
+
+
+def _shown(path: Path) -> str:
+    """Return the shorter of a path's absolute form and its form from here."""
+    absolute = path.resolve()
+    here = Path.cwd()
+    return str(absolute.relative_to(here)) if absolute.is_relative_to(here) else str(absolute)
+
+
+def _error(expected: str, at: Origin, key: str, was: str | None = None) -> ProfileError:
+    return ProfileError(expected, path=at.source, line=at.line, column=at.column, key=key, was=was)
