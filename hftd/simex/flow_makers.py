@@ -54,6 +54,7 @@ class MakerSpec(Struct, frozen=True):
     patience: int
     lean_percent: int
     lean_cap_percent: int
+    churn_percent: int
 
 
 class Maker:
@@ -89,17 +90,19 @@ class Maker:
 
     def act(self, ts_ns: int, book: BookView) -> Sequence[Place | Cancel]:
         """Learn what the past beats brought and move the ladder where it is due."""
+        requests: list[Place | Cancel] = []
         if ts_ns >= self.beat_due_ns:
             self._learn(ts_ns)
             ahead = self.fundamental.time_of(self.fundamental.beat + 1)
             self.beat_due_ns = ahead + self._delay()
+            if self.noise.chance(self.spec.churn_percent):
+                self._renew(book, requests)
         self.due_ns = self.beat_due_ns
         moved = self._aim()
         if not (moved or self.dirty):
-            return []
+            return requests
         self.dirty = False
         bid, ask = book.best_bid(), book.best_ask()
-        requests: list[Place | Cancel] = []
         for side in Side:
             self._clear(side, book, requests)
         ceiling = ask[0] - 1 if ask else None
@@ -188,6 +191,18 @@ class Maker:
                 self.tops[side] = top if side is Side.BUY else -top
                 moved = True
         return moved
+
+    def _renew(self, book: BookView, requests: list[Place | Cancel]) -> None:
+        # One order of the ladder is taken off to be laid anew with a size of now: what keeps
+        # the book alive between two moves, and the sizes near what the maker thinks.
+        side = Side.BUY if self.noise.chance(50) else Side.SELL
+        away = -1 if side is Side.BUY else 1
+        price_ticks = self.tops[side] + away * self.noise.below(self.spec.ladder)
+        order_id = self.resting[side].pop(price_ticks, 0)
+        self.owned.pop(order_id, None)
+        if book.leaves(order_id):
+            requests.append(Cancel(order_id))
+        self.dirty = True
 
     def _clear(self, side: Side, book: BookView, requests: list[Place | Cancel]) -> None:
         # Orders better than the top are dangerous, those behind the ladder's end useless.

@@ -25,7 +25,7 @@ class TakerSpec(Struct, frozen=True):
     """How one kind of takers comes. Times are nanoseconds, lengths micro-ticks.
 
     Clusters come ``wait_ns`` apart on average, have ``cluster`` orders on average and
-    ``within_ns`` between them. An informed taker (``sees``) stays away while the fundamental
+    ``within_ns`` between them; an order has ``size_percent`` of the makers' usual size. An informed taker (``sees``) stays away while the fundamental
     is within ``threshold`` of the mid, and comes up to ``hurry`` times as fast when it is
     that many ticks beyond. ``sell_percent`` is the coin's bias.
     """
@@ -33,6 +33,7 @@ class TakerSpec(Struct, frozen=True):
     wait_ns: int
     cluster: int
     within_ns: int
+    size_percent: int
     sees: bool = False
     threshold: int = 0
     hurry: int = 1
@@ -47,7 +48,7 @@ class Takers:
     ) -> None:
         self.account = account
         self.spec = spec
-        self.size_lots = size_lots
+        self.size_lots = size_lots * spec.size_percent // 100
         self.fundamental = Fundamental(path, seed)
         self.noise = Noise(seed + account * 0x5851F42D4C957F2D)
         self.due_ns = 0

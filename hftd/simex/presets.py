@@ -59,13 +59,13 @@ SYMBOLS = {
 
 _PATH = PathSpec(
     start=0,
-    deviation=125_000,
+    deviation=150_000,
     jump_odds=75 * _BEATS_A_SECOND,
     jump_low=2 * MICRO,
     jump_high=4 * MICRO,
-    half_low=1_600_000,
-    half_high=3_300_000,
-    half_deviation=60_000,
+    half_low=800_000,
+    half_high=3_500_000,
+    half_deviation=100_000,
 )
 
 _CALM = Preset(
@@ -78,15 +78,17 @@ _CALM = Preset(
         press=150_000,
         press_beats=32,
         patience=300_000,
-        lean_percent=20,
+        lean_percent=80,
         lean_cap_percent=60,
+        churn_percent=20,
     ),
     maker_offsets=(0, 100_000, 300_000, 600_000),
-    uninformed=TakerSpec(wait_ns=6 * _SECOND, cluster=3, within_ns=_SECOND // 2),
+    uninformed=TakerSpec(wait_ns=9 * _SECOND, cluster=3, within_ns=_SECOND // 2, size_percent=140),
     informed=TakerSpec(
-        wait_ns=24 * _SECOND,
+        wait_ns=21 * _SECOND,
         cluster=3,
         within_ns=_SECOND // 2,
+        size_percent=140,
         sees=True,
         threshold=MICRO // 2,
         hurry=4,
