@@ -102,6 +102,22 @@ class Code(IntEnum):
     ONE_SIDED = 92
 
 
+class VenueCode(IntEnum):
+    """Venue errors that the engine tells apart, as the codec hands them over.
+
+    Binance's -2010 stands for several things that only its text tells apart.
+    """
+
+    WOULD_MATCH = -201001  # A post-only order would have taken: an expected miss.
+    INSUFFICIENT_BALANCE = -201002
+    DUPLICATE_ID = -201003
+    MARKET_CLOSED = -201004
+    NOT_ATTEMPTED = -202201  # The cancel leg failed, so the new order was never tried.
+    NOT_SENT = -900001  # Our own link was down or full: the venue never saw it.
+    UNKNOWN_ORDER = -2011
+    NO_SUCH_ORDER = -2013
+
+
 class Unit(IntEnum):
     """The unit of a refusal's or condition's integer, for the edge that prints it."""
 

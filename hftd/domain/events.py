@@ -16,7 +16,7 @@ class EventKind(IntEnum):
     """What happened."""
 
     NONE = 0
-    BOOT = 1  # epoch, on_crash (1 resume, 0 halt), latched (a TradingState or 0), fresh
+    BOOT = 1  # epoch, on_crash (1 resume, 0 halt), latched (a TradingState or 0), crashed
     LINK = 2  # link, up
     # Market data.
     DEPTH = 10  # instrument, first_update_id, last_update_id, levels; qty 0 deletes
@@ -132,5 +132,5 @@ EVENT = layout(
     Field("epoch", "i8", "boot epoch, part of client order ids"),
     Field("on_crash", "i4", "1 resume, 0 halt"),
     Field("latched", "i4", "TradingState kept over the restart, or 0"),
-    Field("fresh", "i4", "1 where the ledger begins with this run"),
+    Field("crashed", "i4", "1 where the run before did not end by stop"),
 )

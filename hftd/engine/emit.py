@@ -27,7 +27,7 @@ from hftd.engine.state import (
 def add_fact(state: State, out: Out, kind: int, instrument: int) -> Any:
     """Return the next fact record with kind, time and decision filled in."""
     at = out.counts[N_FACTS]
-    assert at < FACTS_CAPACITY
+    assert at < FACTS_CAPACITY - 1
     out.counts[N_FACTS] = at + 1
     out.facts[at] = out.facts[FACTS_CAPACITY - 1]  # The last record is kept blank.
     fact = out.facts[at]

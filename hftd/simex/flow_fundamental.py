@@ -23,7 +23,7 @@ _FLOOR = 500 * MICRO  # Worth stays positive however long a market runs.
 
 
 class Plunge(Struct, frozen=True):
-    """One stretch of a scripted fall: from a beat on, so many micro-ticks a beat."""
+    """One stretch of a scripted fall: so many micro-ticks down a beat."""
 
     from_beat: int
     until_beat: int
@@ -104,7 +104,10 @@ class Fundamental:
             change += self.trend * spec.trend_per_beat
         for plunge in spec.plunges:
             if plunge.from_beat <= self.beat < plunge.until_beat:
-                change += plunge.per_beat
+                self.trend = -1
+                change -= plunge.per_beat
+            elif self.beat == plunge.until_beat:
+                self.trend = 0
         return change
 
     def dump(self) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Owns the takers of the agents market: who buys and sells at market, when and how much.
 
-Takers come in clusters on one side. The uninformed choose the side by a coin. The informed
+Takers come in clusters on one side. The uninformed choose the side by a coin, which a trend
+may load. The informed
 see the fundamental: they buy while it is above the mid and sell while it is below, and come
 faster the further it is away. Must not know makers, accounts of users or the protocol.
 """
@@ -27,7 +28,8 @@ class TakerSpec(Struct, frozen=True):
     Clusters come ``wait_ns`` apart on average, have ``cluster`` orders on average and
     ``within_ns`` between them; an order has ``size_percent`` of the makers' usual size. An informed taker (``sees``) stays away while the fundamental
     is within ``threshold`` of the mid, and comes up to ``hurry`` times as fast when it is
-    that many ticks beyond. ``sell_percent`` is the coin's bias.
+    that many ticks beyond. ``follow_percent`` is how often the coin of the uninformed
+    falls on the side of a trend, where there is one.
     """
 
     wait_ns: int
@@ -37,7 +39,7 @@ class TakerSpec(Struct, frozen=True):
     sees: bool = False
     threshold: int = 0
     hurry: int = 1
-    sell_percent: int = 50
+    follow_percent: int = 50
 
 
 class Takers:
@@ -120,7 +122,9 @@ class Takers:
                 return False
             self.side = Side.BUY if gap > 0 else Side.SELL
         else:
-            self.side = Side.SELL if self.noise.chance(spec.sell_percent) else Side.BUY
+            trend = self.fundamental.trend
+            buys = 50 + (spec.follow_percent - 50) * trend
+            self.side = Side.BUY if self.noise.chance(buys) else Side.SELL
         self.left = 1 + self.noise.waiting(spec.cluster - 1) if spec.cluster > 1 else 1
         return True
 

@@ -104,6 +104,11 @@ class OrderBookkeeping:
         while len(self.final) > MAX_FINAL:
             self._archive()
 
+    def forget(self, order: Order) -> None:
+        """Take back an open order that the market refused: it never was."""
+        del self.open[order.symbol, order.order_id]
+        del self._open_by_client_id[order.symbol, order.client_order_id]
+
     def _archive(self) -> None:
         oldest = self.final.pop(next(iter(self.final)))
         client_key = (oldest.symbol, oldest.client_order_id)

@@ -98,16 +98,21 @@ _CALM = Preset(
 _TRENDING = replace(
     _CALM,
     path=replace(_PATH, trend_per_beat=30_000, trend_beats=8 * _MINUTE_BEATS),
+    uninformed=replace(_CALM.uninformed, follow_percent=80),
     informed=replace(_CALM.informed, wait_ns=10 * _SECOND),
 )
 
 _SLIDE_FROM = 60 * _BEATS_A_SECOND
 _FALL_FROM = 180 * _BEATS_A_SECOND
 _PLUNGES = (
-    Plunge(_SLIDE_FROM, _FALL_FROM, -40_000),
-    Plunge(_FALL_FROM, _FALL_FROM + 2 * _BEATS_A_SECOND, -10 * MICRO),
-    Plunge(_FALL_FROM + 2 * _BEATS_A_SECOND, _FALL_FROM + 90 * _BEATS_A_SECOND, -2 * MICRO),
+    Plunge(_SLIDE_FROM, _FALL_FROM, 40_000),
+    Plunge(_FALL_FROM, _FALL_FROM + 2 * _BEATS_A_SECOND, 10 * MICRO),
+    Plunge(_FALL_FROM + 2 * _BEATS_A_SECOND, _FALL_FROM + 90 * _BEATS_A_SECOND, 2 * MICRO),
 )
-_CRASH = replace(_CALM, path=replace(_PATH, plunges=_PLUNGES))
+_CRASH = replace(
+    _CALM,
+    path=replace(_PATH, plunges=_PLUNGES),
+    uninformed=replace(_CALM.uninformed, wait_ns=5 * _SECOND, follow_percent=85),
+)
 
 PRESETS = {"calm": _CALM, "trending": _TRENDING, "crash": _CRASH}

@@ -33,14 +33,11 @@ class Refused(Exception):
 
 WOULD_TAKE: Final = (-2010, "Order would immediately match and take.")
 
-UNKNOWN_METHOD = Refusal(-1000, "An unknown error occurred while processing the request.")
-NOT_FOUND = Refusal(-1000, "Path not found.", 404)
 BAD_TIMESTAMP_LATE = Refusal(-1021, "Timestamp for this request is outside of the recvWindow.")
 BAD_TIMESTAMP_EARLY = Refusal(
     -1021, "Timestamp for this request was 1000ms ahead of the server's time."
 )
 BAD_SIGNATURE = Refusal(-1022, "Signature for this request is not valid.")
-TOO_MANY_PARAMETERS = Refusal(-1101, "Too many parameters sent for this endpoint.")
 ALL_OR_ONE_ID = Refusal(
     -1102,
     "Param 'origClientOrderId' or 'orderId' must be sent, but both were empty/null!",
@@ -83,6 +80,34 @@ def mandatory(name: str) -> Refusal:
     )
 
 
+def duplicate(name: str) -> Refusal:
+    """Refuse for a parameter that came twice."""
+    return Refusal(-1101, f"Duplicate values for parameter '{name}'.")
+
+
+def unread(read: int, sent: int) -> Refusal:
+    """Refuse for parameters that the endpoint does not have."""
+    return Refusal(
+        -1104,
+        f"Not all sent parameters were read; read '{read}' parameter(s) but was sent '{sent}'.",
+    )
+
+
+def too_large(name: str, limit: int) -> Refusal:
+    """Refuse for a value above its limit."""
+    return Refusal(-1102, f"'{name}' contains unexpected value. Cannot be greater than {limit}.")
+
+
+def no_such_path(method: str, path: str) -> Refusal:
+    """Refuse for a path, or a method on it, that does not exist."""
+    return Refusal(-5000, f"Path {path}, Method {method} is invalid", 404)
+
+
+def unsupported(what: str) -> Refusal:
+    """Refuse for an order type of the protocol that the symbol does not have."""
+    return Refusal(-2010, f"{what} orders are not supported for this symbol.")
+
+
 def not_required(name: str) -> Refusal:
     """Refuse for a parameter that this order may not have."""
     return Refusal(-1106, f"Parameter '{name}' sent when not required.")
@@ -116,6 +141,17 @@ def too_much_weight(limit: int, retry_after_s: int) -> Refusal:
         -1003,
         f"Too much request weight used; current limit is {limit} request weight per 1 MINUTE. "
         "Please use WebSocket Streams for live updates to avoid polling the API.",
+        429,
+        None,
+        retry_after_s,
+    )
+
+
+def too_many_requests(limit: int, retry_after_s: int) -> Refusal:
+    """Refuse for the number of requests in five minutes."""
+    return Refusal(
+        -1003,
+        f"Too many requests; current limit is {limit} requests per 5 MINUTE.",
         429,
         None,
         retry_after_s,
