@@ -1,0 +1,337 @@
+"""The order table: what each of our orders is, by one table of states and events.
+
+Owns every change of an order's state. Must not decide whether to trade (risk.py, quoter.py)
+and must not know the venue's words.
+
+The table (rows: state; columns: event; ``.`` keeps the state, ``!`` contradicts what we
+know and is noted, never applied)::
+
+                   SUBM CANC REPL ACC  PART FULL CXLD REJ  CREJ EXP  UNKN NEVR
+    NONE           PNEW !    !    !    !    !    !    !    !    !    !    !
+    PENDING_NEW    !    .    .    NEW  PFIL FILL CXLD REJ  .    EXP  UNKN !
+    NEW            !    PCXL PRPL .    PFIL FILL CXLD !    .    EXP  .    !
+    PARTIALLY_F.   !    PCXL PRPL .    .    FILL CXLD !    .    EXP  .    !
+    PENDING_CANCEL !    .    .    .    .    FILL CXLD !    back EXP  .    !
+    PENDING_REPL.  !    .    .    .    .    FILL CXLD !    back EXP  .    !
+    UNKNOWN        !    .    !    NEW  PFIL FILL CXLD REJ  .    EXP  .    REJ
+    terminal       !    .    .    .    !    !    .    .    .    .    .    .
+
+``back`` returns to NEW or PARTIALLY_FILLED by the filled quantity. A create is never sent
+twice: an order whose outcome is in doubt is UNKNOWN, keeps its exposure, and is asked for.
+A cancel never ends an order; only a terminal report does, and only once every fill that
+the report counts has been applied.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from hftd.domain.actions import ActionKind
+from hftd.domain.codes import Code, VenueCode
+from hftd.domain.kernel import kernel
+from hftd.domain.order import SEQ_BITS, OrderEvent, OrderState, Side
+from hftd.engine.emit import add_action, note, order_fact, query_order
+from hftd.engine.state import ORDERS_CAPACITY, TOMBSTONES_CAPACITY, Out, State
+
+KEEP, ILLEGAL, BACK = -1, -2, -3
+_S, _E = OrderState, OrderEvent
+OPEN_STATES = (
+    _S.PENDING_NEW,
+    _S.NEW,
+    _S.PARTIALLY_FILLED,
+    _S.PENDING_CANCEL,
+    _S.PENDING_REPLACE,
+    _S.UNKNOWN,
+)
+
+
+def _transitions() -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Return the table of the module's docstring, indexed [state, event]."""
+    table = np.full((len(_S), len(_E)), ILLEGAL, np.int64)
+    table[_S.NONE, _E.SUBMITTED] = _S.PENDING_NEW
+    table[_S.NONE, _E.DENIED] = _S.DENIED
+    for state in OPEN_STATES:
+        row = table[state]
+        row[[_E.CANCEL_SENT, _E.ACCEPTED, _E.CANCEL_REJECTED, _E.OUTCOME_UNKNOWN]] = KEEP
+        row[_E.REPLACE_SENT] = KEEP
+        row[_E.FILL_PARTIAL] = KEEP
+        row[_E.FILL_FULL] = _S.FILLED
+        row[_E.CANCELED] = _S.CANCELED
+        row[_E.EXPIRED] = _S.EXPIRED
+    for state in (_S.PENDING_NEW, _S.UNKNOWN):
+        table[state, _E.ACCEPTED] = _S.NEW
+        table[state, _E.REJECTED] = _S.REJECTED
+    for state in (_S.PENDING_NEW, _S.UNKNOWN, _S.NEW):
+        table[state, _E.FILL_PARTIAL] = _S.PARTIALLY_FILLED
+    for state in (_S.NEW, _S.PARTIALLY_FILLED):
+        table[state, _E.CANCEL_SENT] = _S.PENDING_CANCEL
+        table[state, _E.REPLACE_SENT] = _S.PENDING_REPLACE
+    for state in (_S.PENDING_CANCEL, _S.PENDING_REPLACE):
+        table[state, _E.CANCEL_REJECTED] = BACK
+    table[_S.PENDING_NEW, _E.OUTCOME_UNKNOWN] = _S.UNKNOWN
+    table[_S.UNKNOWN, _E.REPLACE_SENT] = ILLEGAL
+    table[_S.UNKNOWN, _E.NEVER_ACCEPTED] = _S.REJECTED
+    for state in (_S.FILLED, _S.CANCELED, _S.REJECTED, _S.EXPIRED, _S.DENIED):
+        table[state] = KEEP
+        table[state, [_E.SUBMITTED, _E.FILL_PARTIAL, _E.FILL_FULL, _E.DENIED]] = ILLEGAL
+    return table
+
+
+TRANSITIONS = _transitions()
+
+
+@kernel
+def next_state(state: int, event: int, cum_lots: int) -> int:
+    """Return the state that follows, or ILLEGAL where the event contradicts the state."""
+    to = TRANSITIONS[state, event]
+    if to == KEEP:
+        return state
+    if to == BACK:
+        return OrderState.PARTIALLY_FILLED if cum_lots > 0 else OrderState.NEW
+    return to
+
+
+@kernel
+def is_open(order: Any) -> bool:
+    """Tell whether the slot holds an order that may still trade."""
+    return order["key"] != 0
+
+
+@kernel
+def in_flight(order: Any) -> bool:
+    """Tell whether something was sent for this order that has no answer yet."""
+    state = order["state"]
+    return (
+        state == OrderState.PENDING_NEW
+        or state == OrderState.PENDING_CANCEL
+        or state == OrderState.PENDING_REPLACE
+        or state == OrderState.UNKNOWN
+    )
+
+
+@kernel
+def find(state: State, key: int, venue_order_id: int) -> int:
+    """Return the slot of an open order by our key, else by the venue's id, else -1."""
+    for slot in range(ORDERS_CAPACITY):
+        order = state.orders[slot]
+        if order["key"] == 0:
+            continue
+        if key != 0 and order["key"] == key:
+            return slot
+        if key == 0 and venue_order_id != 0 and order["venue_order_id"] == venue_order_id:
+            return slot
+    return -1
+
+
+@kernel
+def find_tombstone(state: State, key: int, venue_order_id: int) -> int:
+    """Return the place of an ended order among the tombstones, newest first, else -1."""
+    total = state.rings[0]
+    for back in range(min(total, TOMBSTONES_CAPACITY)):
+        place = (total - 1 - back) % TOMBSTONES_CAPACITY
+        tombstone = state.tombstones[place]
+        if key != 0 and tombstone["key"] == key:
+            return place
+        if key == 0 and venue_order_id != 0 and tombstone["venue_order_id"] == venue_order_id:
+            return place
+    return -1
+
+
+@kernel
+def free_slot(state: State) -> int:
+    """Return a free slot of the order table, or -1 where it is full."""
+    for slot in range(ORDERS_CAPACITY):
+        if state.orders[slot]["key"] == 0:
+            return slot
+    return -1
+
+
+@kernel
+def reserve(state: State, order: Any) -> None:
+    """Set aside what the open part of the order may still spend."""
+    instrument = state.instruments[order["instrument"]]
+    if order["side"] == Side.BUY:
+        per_lot = order["price_ticks"] * instrument["unit_atoms"]
+    else:
+        per_lot = instrument["lot_atoms"]
+    order["reserved_atoms"] = order["leaves_lots"] * per_lot
+
+
+@kernel
+def stage(state: State, out: Out, wish: Any) -> int:
+    """Take a wish that the gate allowed into the table and ask for it to be sent.
+
+    Returns the slot. The intent is complete here: id, exposure and reservation stand
+    before anything can reach a socket.
+    """
+    core = state.core[0]
+    slot = free_slot(state)
+    assert slot >= 0
+    order = state.orders[slot]
+    order["key"] = core["epoch"] << SEQ_BITS | core["next_seq"]
+    core["next_seq"] += 1
+    core["submitted"] += 1
+    order["instrument"] = wish["instrument"]
+    order["side"] = wish["side"]
+    order["price_ticks"] = wish["price_ticks"]
+    order["qty_lots"] = wish["qty_lots"]
+    order["leaves_lots"] = wish["qty_lots"]
+    order["time_in_force"] = wish["time_in_force"]
+    order["post_only"] = wish["post_only"]
+    order["reduce_only"] = wish["reduce_only"]
+    order["decision_seq"] = core["decision_seq"]
+    order["sent_ns"] = core["now_ns"]
+    order["state"] = OrderState.PENDING_NEW
+    reserve(state, order)
+    order_fact(state, out, order, OrderEvent.SUBMITTED, OrderState.NONE, Code.NONE)
+    if wish["kind"] == ActionKind.CANCEL_REPLACE:
+        mark_replaced(state, out, wish["target_key"], order)
+    action = add_action(state, out, wish["kind"], wish["instrument"])
+    action["order_key"] = order["key"]
+    action["target_key"] = wish["target_key"]
+    action["side"] = wish["side"]
+    action["time_in_force"] = wish["time_in_force"]
+    action["post_only"] = wish["post_only"]
+    action["reduce_only"] = wish["reduce_only"]
+    action["price_ticks"] = wish["price_ticks"]
+    action["qty_lots"] = wish["qty_lots"]
+    return slot
+
+
+@kernel
+def mark_replaced(state: State, out: Out, target_key: int, order: Any) -> None:
+    """Tie the order that goes and the one that comes, until the venue has answered."""
+    target_slot = find(state, target_key, 0)
+    assert target_slot >= 0
+    target = state.orders[target_slot]
+    before = target["state"]
+    target["state"] = next_state(before, OrderEvent.REPLACE_SENT, target["cum_lots"])
+    target["replaced_by_key"] = order["key"]
+    target["cancel_sent_ns"] = state.core[0]["now_ns"]
+    order["replaces_key"] = target_key
+    order_fact(state, out, target, OrderEvent.REPLACE_SENT, before, Code.NONE)
+
+
+@kernel
+def cancel(state: State, out: Out, slot: int, code: int) -> None:
+    """Ask the venue to cancel; the order stays open until a terminal report."""
+    order = state.orders[slot]
+    before = order["state"]
+    order["cancel_wanted"] = 1
+    order["cancel_sent_ns"] = state.core[0]["now_ns"]
+    order["state"] = next_state(before, OrderEvent.CANCEL_SENT, order["cum_lots"])
+    action = add_action(state, out, ActionKind.CANCEL, order["instrument"])
+    action["target_key"] = order["key"]
+    action["venue_order_id"] = order["venue_order_id"]
+    if order["state"] != before:
+        order_fact(state, out, order, OrderEvent.CANCEL_SENT, before, code)
+
+
+@kernel
+def cancel_all(state: State, out: Out, instrument: int, code: int) -> int:
+    """Cancel every open order of one instrument (-1: all), in flight or not; count them."""
+    count = 0
+    for slot in range(ORDERS_CAPACITY):
+        order = state.orders[slot]
+        if order["key"] == 0:
+            continue
+        if instrument >= 0 and order["instrument"] != instrument:
+            continue
+        cancel(state, out, slot, code)
+        count += 1
+    return count
+
+
+@kernel
+def end(state: State, out: Out, slot: int, event: int, to: int, code: int) -> None:
+    """Move an order to a terminal state, keep its tombstone, free its slot."""
+    order = state.orders[slot]
+    before = order["state"]
+    order["state"] = to
+    order["leaves_lots"] = 0
+    order["reserved_atoms"] = 0
+    order_fact(state, out, order, event, before, code)
+    place = state.rings[0] % TOMBSTONES_CAPACITY
+    state.rings[0] += 1
+    tombstone = state.tombstones[place]
+    tombstone["key"] = order["key"]
+    tombstone["venue_order_id"] = order["venue_order_id"]
+    tombstone["instrument"] = order["instrument"]
+    tombstone["side"] = order["side"]
+    tombstone["state"] = to
+    tombstone["qty_lots"] = order["qty_lots"]
+    tombstone["cum_lots"] = order["cum_lots"]
+    tombstone["ended_ns"] = state.core[0]["now_ns"]
+    untie(state, order)
+    if to == OrderState.CANCELED:
+        state.core[0]["canceled"] += 1
+    state.instruments[order["instrument"]]["dirty"] = 1
+    clear_slot(state, slot)
+
+
+@kernel
+def clear_slot(state: State, slot: int) -> None:
+    """Make a slot free; every field returns to zero so that equal states hash equally."""
+    order = state.orders[slot]
+    order["key"] = 0
+    order["instrument"] = 0
+    order["side"] = 0
+    order["state"] = OrderState.NONE
+    order["price_ticks"] = 0
+    order["qty_lots"] = 0
+    order["cum_lots"] = 0
+    order["leaves_lots"] = 0
+    order["venue_order_id"] = 0
+    order["time_in_force"] = 0
+    order["post_only"] = 0
+    order["reduce_only"] = 0
+    order["decision_seq"] = 0
+    order["sent_ns"] = 0
+    order["acked_ns"] = 0
+    order["replaces_key"] = 0
+    order["replaced_by_key"] = 0
+    order["cancel_sent_ns"] = 0
+    order["cancel_wanted"] = 0
+    order["unknown_since_ns"] = 0
+    order["query_at_ns"] = 0
+    order["query_attempt"] = 0
+    order["not_found_count"] = 0
+    order["not_found_ns"] = 0
+    order["venue_cum_lots"] = 0
+    order["final_state"] = 0
+    order["final_ns"] = 0
+    order["seen_attempt"] = 0
+    order["reserved_atoms"] = 0
+
+
+@kernel
+def untie(state: State, order: Any) -> None:
+    """Forget the tie between an ended order and the one it replaced or was replaced by."""
+    for slot in range(ORDERS_CAPACITY):
+        other = state.orders[slot]
+        if other["key"] == 0:
+            continue
+        if other["replaces_key"] == order["key"]:
+            other["replaces_key"] = 0
+        if other["replaced_by_key"] == order["key"]:
+            other["replaced_by_key"] = 0
+
+
+@kernel
+def contradict(state: State, out: Out, order: Any, event: int) -> None:
+    """Note a report that the table forbids; what really holds is asked from the venue."""
+    note(state, out, order["instrument"], Code.LATE_REPORT, order["state"], event)
+    query_order(state, out, order)
+
+
+@kernel
+def is_expected_reject(code: int) -> bool:
+    """Tell a miss of a maker's normal life from a reject that something is wrong."""
+    return (
+        code == VenueCode.WOULD_MATCH
+        or code == VenueCode.NOT_ATTEMPTED
+        or code == VenueCode.UNKNOWN_ORDER
+        or code == VenueCode.NOT_SENT
+    )
