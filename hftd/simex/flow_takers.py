@@ -26,9 +26,9 @@ class TakerSpec(Struct, frozen=True):
     """How one kind of takers comes. Times are nanoseconds, lengths micro-ticks.
 
     Clusters come ``wait_ns`` apart on average, have ``cluster`` orders on average and
-    ``within_ns`` between them; an order has ``size_percent`` of the makers' usual size. An informed taker (``sees``) stays away while the fundamental
-    is within ``threshold`` of the mid, and comes up to ``hurry`` times as fast when it is
-    that many ticks beyond. ``follow_percent`` is how often the coin of the uninformed
+    ``within_ns`` between them; an order has ``size_percent`` of the makers' usual size. An
+    informed taker (``sees``) stays away while the fundamental is within ``threshold`` of the
+    mid, and comes faster with the square of its distance in ticks, up to ``hurry`` times. ``follow_percent`` is how often the coin of the uninformed
     falls on the side of a trend, where there is one.
     """
 
@@ -131,5 +131,5 @@ class Takers:
     def _wait(self, gap: int) -> int:
         if not self.spec.sees:
             return self.spec.wait_ns
-        haste = min(self.spec.hurry, max(1, (abs(gap) - self.spec.threshold) // MICRO))
+        haste = min(self.spec.hurry, max(1, gap * gap // MICRO**2))
         return self.spec.wait_ns // haste

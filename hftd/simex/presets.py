@@ -97,22 +97,28 @@ _CALM = Preset(
 
 _TRENDING = replace(
     _CALM,
-    path=replace(_PATH, trend_per_beat=30_000, trend_beats=8 * _MINUTE_BEATS),
-    uninformed=replace(_CALM.uninformed, follow_percent=80),
+    path=replace(_PATH, trend_per_beat=45_000, trend_beats=8 * _MINUTE_BEATS),
+    uninformed=replace(_CALM.uninformed, follow_percent=93),
     informed=replace(_CALM.informed, wait_ns=10 * _SECOND),
 )
 
+# Minute two and three slide by 0.6 % and fill a maker's bids; then, in 12 seconds, everybody
+# who knows sells into them; then 1.2 % go in two seconds, and a tenth in a minute and a half.
 _SLIDE_FROM = 60 * _BEATS_A_SECOND
-_FALL_FROM = 180 * _BEATS_A_SECOND
+_RUSH_FROM = 180 * _BEATS_A_SECOND
+_FALL_FROM = 192 * _BEATS_A_SECOND
+_SAG_FROM = 194 * _BEATS_A_SECOND
 _PLUNGES = (
-    Plunge(_SLIDE_FROM, _FALL_FROM, 40_000),
-    Plunge(_FALL_FROM, _FALL_FROM + 2 * _BEATS_A_SECOND, 10 * MICRO),
-    Plunge(_FALL_FROM + 2 * _BEATS_A_SECOND, _FALL_FROM + 90 * _BEATS_A_SECOND, 2 * MICRO),
+    Plunge(_SLIDE_FROM, _RUSH_FROM, 80_000),
+    Plunge(_RUSH_FROM, _FALL_FROM, MICRO // 2),
+    Plunge(_FALL_FROM, _SAG_FROM, 9 * MICRO),
+    Plunge(_SAG_FROM, _SAG_FROM + 90 * _BEATS_A_SECOND, 2 * MICRO),
 )
 _CRASH = replace(
     _CALM,
     path=replace(_PATH, plunges=_PLUNGES),
-    uninformed=replace(_CALM.uninformed, wait_ns=5 * _SECOND, follow_percent=85),
+    uninformed=replace(_CALM.uninformed, wait_ns=4 * _SECOND, size_percent=200, follow_percent=97),
+    informed=replace(_CALM.informed, hurry=64),
 )
 
 PRESETS = {"calm": _CALM, "trending": _TRENDING, "crash": _CRASH}
