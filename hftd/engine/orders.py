@@ -274,36 +274,7 @@ def end(state: State, out: Out, slot: int, event: int, to: int, code: int) -> No
 @kernel
 def clear_slot(state: State, slot: int) -> None:
     """Make a slot free; every field returns to zero so that equal states hash equally."""
-    order = state.orders[slot]
-    order["key"] = 0
-    order["instrument"] = 0
-    order["side"] = 0
-    order["state"] = OrderState.NONE
-    order["price_ticks"] = 0
-    order["qty_lots"] = 0
-    order["cum_lots"] = 0
-    order["leaves_lots"] = 0
-    order["venue_order_id"] = 0
-    order["time_in_force"] = 0
-    order["post_only"] = 0
-    order["reduce_only"] = 0
-    order["decision_seq"] = 0
-    order["sent_ns"] = 0
-    order["acked_ns"] = 0
-    order["replaces_key"] = 0
-    order["replaced_by_key"] = 0
-    order["cancel_sent_ns"] = 0
-    order["cancel_wanted"] = 0
-    order["unknown_since_ns"] = 0
-    order["query_at_ns"] = 0
-    order["query_attempt"] = 0
-    order["not_found_count"] = 0
-    order["not_found_ns"] = 0
-    order["venue_cum_lots"] = 0
-    order["final_state"] = 0
-    order["final_ns"] = 0
-    order["seen_attempt"] = 0
-    order["reserved_atoms"] = 0
+    state.orders[slot] = state.orders[ORDERS_CAPACITY]  # The record past the last is blank.
 
 
 @kernel

@@ -304,7 +304,7 @@ BALANCE = layout(
 class State(NamedTuple):
     """All trading state of one engine; arrays of the records above.
 
-    Shapes: core (1,), instruments (n,), books (n,), targets (n, 2), orders (256,),
+    Shapes: core (1,), instruments (n,), books (n,), targets (n, 2), orders (257,; the last is kept blank),
     tombstones (4096,), trades_seen (4096,), balances (assets,). ``rings`` (2,) counts what
     was ever put into tombstones (0) and trades_seen (1).
     """
@@ -339,7 +339,7 @@ def new_state(instruments: int, assets: int) -> State:
         instruments=np.zeros(instruments, INSTRUMENT),
         books=np.zeros(instruments, BOOK),
         targets=np.zeros((instruments, 2), TARGET),
-        orders=np.zeros(ORDERS_CAPACITY, ORDER),
+        orders=np.zeros(ORDERS_CAPACITY + 1, ORDER),
         tombstones=np.zeros(TOMBSTONES_CAPACITY, TOMBSTONE),
         trades_seen=np.zeros(TRADES_SEEN_CAPACITY, TRADE_SEEN),
         balances=np.zeros(assets, BALANCE),

@@ -1,0 +1,293 @@
+"""What the venue reports about our orders and account, applied once each.
+
+Owns the meaning of a report for order, position and balance. Fills are keyed by the
+venue's trade id, so that a report, a reply and a query may all tell the same one. Which
+state an order moves to stands in orders.py.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hftd.domain.codes import Code, VenueCode
+from hftd.domain.events import EventKind
+from hftd.domain.facts import FactKind
+from hftd.domain.kernel import kernel
+from hftd.domain.order import FeeAsset, OrderEvent, OrderState, Side
+from hftd.engine import orders
+from hftd.engine.emit import add_fact, note, order_fact
+from hftd.engine.position import (
+    apply_fill as book_fill,
+)
+from hftd.engine.position import (
+    apply_foreign_fill,
+    balance_fact,
+    mark,
+    position_fact,
+)
+from hftd.engine.state import TRADES_SEEN_CAPACITY, WINDOW_CAPACITY, Out, State
+
+# What a fill may be missing after a terminal report before own trades are asked for.
+FILLS_LATE_NS = 500_000_000
+LATE_REPORT_BIT = 1 << 8  # In pause_mask; breaker.py turns it into HALT.
+
+
+@kernel
+def was_seen(state: State, instrument: int, trade_id: int) -> bool:
+    """Tell whether an own trade was applied before, newest first."""
+    total = state.rings[1]
+    for back in range(min(total, TRADES_SEEN_CAPACITY)):
+        seen = state.trades_seen[(total - 1 - back) % TRADES_SEEN_CAPACITY]
+        if seen["trade_id"] == trade_id and seen["instrument"] == instrument:
+            return True
+    return False
+
+
+@kernel
+def remember(state: State, instrument: int, trade_id: int) -> None:
+    """Keep an own trade's id so that it is never applied again."""
+    seen = state.trades_seen[state.rings[1] % TRADES_SEEN_CAPACITY]
+    state.rings[1] += 1
+    seen["instrument"] = instrument
+    seen["trade_id"] = trade_id
+    record = state.instruments[instrument]
+    record["own_trade_id"] = max(record["own_trade_id"], trade_id)
+
+
+@kernel
+def apply_accepted(state: State, event: Any, out: Out) -> None:
+    """The venue has the order; one whose cancel is wanted is canceled as it surfaces."""
+    slot = orders.find(state, event["order_key"], event["venue_order_id"])
+    if slot < 0:
+        revive(state, out, event)
+        return
+    order = state.orders[slot]
+    before = order["state"]
+    if event["venue_order_id"] != 0:
+        order["venue_order_id"] = event["venue_order_id"]
+    order["state"] = orders.next_state(before, OrderEvent.ACCEPTED, order["cum_lots"])
+    order["unknown_since_ns"] = 0
+    order["query_at_ns"] = 0
+    if order["acked_ns"] == 0:
+        order["acked_ns"] = state.core[0]["now_ns"]
+        order_fact(state, out, order, OrderEvent.ACCEPTED, before, Code.NONE)
+        state.instruments[order["instrument"]]["dirty"] = 1
+    if order["cancel_wanted"] == 1 and before != order["state"]:
+        orders.cancel(state, out, slot, Code.NONE)
+
+
+@kernel
+def revive(state: State, out: Out, event: Any) -> None:
+    """A report names an order that is not open: harmless repetition, or a broken belief.
+
+    An order that we declared never accepted and that lives after all is the latter.
+    """
+    place = orders.find_tombstone(state, event["order_key"], event["venue_order_id"])
+    if place >= 0 and state.tombstones[place]["state"] == OrderState.REJECTED:
+        note(state, out, event["instrument"], Code.LATE_REPORT, event["kind"], 0)
+        state.core[0]["pause_mask"] |= LATE_REPORT_BIT
+
+
+@kernel
+def apply_fill(state: State, event: Any, out: Out) -> None:
+    """Apply one execution, once, to order, position and balances.
+
+    A trade of no order of ours moves the baseline as an external flow.
+    """
+    index = event["instrument"]
+    if was_seen(state, index, event["trade_id"]):
+        return
+    remember(state, index, event["trade_id"])
+    slot = orders.find(state, event["order_key"], event["venue_order_id"])
+    if slot < 0 and event["order_key"] == 0:
+        place = orders.find_tombstone(state, 0, event["venue_order_id"])
+        if place < 0:
+            apply_foreign_fill(state, index, event)
+            foreign_fact(state, out, event)
+            return
+    book_fill(state, index, event)
+    mark(state, index)
+    if slot >= 0:
+        apply_fill_to_order(state, event, out, slot)
+    else:
+        fill_fact(state, out, event, event["order_key"])
+        note(state, out, index, Code.LATE_REPORT, event["trade_id"], event["qty_lots"])
+        state.core[0]["pause_mask"] |= LATE_REPORT_BIT
+    position_fact(state, out, index)
+
+
+@kernel
+def apply_fill_to_order(state: State, event: Any, out: Out, slot: int) -> None:
+    """Move an open order by a fill; end it when it is full or its report is complete."""
+    order = state.orders[slot]
+    before = order["state"]
+    order["cum_lots"] += event["qty_lots"]
+    assert order["cum_lots"] <= order["qty_lots"]
+    order["leaves_lots"] = order["qty_lots"] - order["cum_lots"]
+    order["unknown_since_ns"] = 0
+    order["query_at_ns"] = 0
+    if event["venue_order_id"] != 0:
+        order["venue_order_id"] = event["venue_order_id"]
+    if order["acked_ns"] == 0:
+        order["acked_ns"] = state.core[0]["now_ns"]
+    fill_fact(state, out, event, order["key"])
+    if order["leaves_lots"] == 0:
+        orders.end(state, out, slot, OrderEvent.FILL_FULL, OrderState.FILLED, Code.NONE)
+        return
+    orders.reserve(state, order)
+    order["state"] = orders.next_state(before, OrderEvent.FILL_PARTIAL, order["cum_lots"])
+    order_fact(state, out, order, OrderEvent.FILL_PARTIAL, before, Code.NONE)
+    if order["final_state"] != 0 and order["cum_lots"] >= order["venue_cum_lots"]:
+        orders.end(state, out, slot, OrderEvent.CANCELED, order["final_state"], Code.NONE)
+
+
+@kernel
+def fill_fact(state: State, out: Out, event: Any, key: int) -> None:
+    """Record one execution of ours."""
+    fact = add_fact(state, out, FactKind.FILL, event["instrument"])
+    fact["exch_ts_ns"] = event["exch_ts_ns"]
+    fact["order_key"] = key
+    fact["venue_order_id"] = event["venue_order_id"]
+    fact["trade_id"] = event["trade_id"]
+    fact["side"] = event["side"]
+    fact["liquidity"] = event["liquidity"]
+    fact["price_ticks"] = event["price_ticks"]
+    fact["qty_lots"] = event["qty_lots"]
+    fact["fee_atoms"] = event["fee_atoms"]
+    fact["fee_asset"] = event["fee_asset"]
+    instrument = state.instruments[event["instrument"]]
+    fact["mid_half_ticks"] = instrument["mid_half_ticks"]
+    fact["position_lots"] = instrument["position_lots"]
+
+
+@kernel
+def foreign_fact(state: State, out: Out, event: Any) -> None:
+    """Record a trade that is not ours as flows of base and quote."""
+    instrument = state.instruments[event["instrument"]]
+    sign = 1 if event["side"] == Side.BUY else -1
+    base = sign * event["qty_lots"] * instrument["lot_atoms"]
+    quote = -sign * event["price_ticks"] * event["qty_lots"] * instrument["unit_atoms"]
+    if event["fee_asset"] == FeeAsset.BASE:
+        base -= event["fee_atoms"]
+    elif event["fee_asset"] == FeeAsset.QUOTE:
+        quote -= event["fee_atoms"]
+    flow_fact(state, out, instrument["base_asset"], base)
+    flow_fact(state, out, state.core[0]["quote_asset"], quote)
+
+
+@kernel
+def flow_fact(state: State, out: Out, asset: int, delta_atoms: int) -> None:
+    """Record an external flow."""
+    fact = add_fact(state, out, FactKind.EXTERNAL_FLOW, -1)
+    fact["asset"] = asset
+    fact["delta_atoms"] = delta_atoms
+
+
+@kernel
+def apply_ended(state: State, event: Any, out: Out, order_event: int, to: int) -> None:
+    """The venue says that an order is over, with so much filled.
+
+    Fills that the report counts and that have not arrived keep the order open, with just
+    their quantity as exposure, until they do (they are asked for after half a second).
+    """
+    slot = orders.find(state, event["order_key"], event["venue_order_id"])
+    if slot < 0:
+        revive(state, out, event)
+        return
+    order = state.orders[slot]
+    if event["venue_order_id"] != 0:
+        order["venue_order_id"] = event["venue_order_id"]
+    order["venue_cum_lots"] = max(order["venue_cum_lots"], event["cum_qty_lots"])
+    missing = order["venue_cum_lots"] - order["cum_lots"]
+    if missing <= 0:
+        orders.end(state, out, slot, order_event, to, Code.NONE)
+        return
+    order["final_state"] = to
+    order["final_ns"] = state.core[0]["now_ns"]
+    order["leaves_lots"] = missing
+    orders.reserve(state, order)
+
+
+@kernel
+def apply_rejected(state: State, event: Any, out: Out) -> None:
+    """The venue refused a create; what a maker expects is told apart from trouble."""
+    slot = orders.find(state, event["order_key"], event["venue_order_id"])
+    if slot < 0:
+        return
+    order = state.orders[slot]
+    if orders.next_state(order["state"], OrderEvent.REJECTED, 0) == orders.ILLEGAL:
+        orders.contradict(state, out, order, OrderEvent.REJECTED)
+        return
+    core = state.core[0]
+    expected = orders.is_expected_reject(event["code"])
+    fact = add_fact(state, out, FactKind.REJECT, order["instrument"])
+    fact["order_key"] = order["key"]
+    fact["side"] = order["side"]
+    fact["venue_code"] = event["code"]
+    fact["post_only"] = 1 if event["code"] == VenueCode.WOULD_MATCH else 0
+    if event["code"] == VenueCode.WOULD_MATCH:
+        core["post_only_missed"] += 1
+        state.targets[order["instrument"], order["side"]]["miss_away_ticks"] = 1
+    elif not expected:
+        core["rejected"] += 1
+        core["reject_ns"][core["reject_next"] % WINDOW_CAPACITY] = core["now_ns"]
+        core["reject_next"] += 1
+    orders.end(state, out, slot, OrderEvent.REJECTED, OrderState.REJECTED, Code.NONE)
+
+
+@kernel
+def apply_cancel_rejected(state: State, event: Any, out: Out) -> None:
+    """A cancel failed: never proof of anything, so the order is asked for."""
+    slot = orders.find(state, event["order_key"], event["venue_order_id"])
+    if slot < 0:
+        return
+    order = state.orders[slot]
+    before = order["state"]
+    order["state"] = orders.next_state(before, OrderEvent.CANCEL_REJECTED, order["cum_lots"])
+    order["query_at_ns"] = state.core[0]["now_ns"]
+    if order["state"] != before:
+        order_fact(state, out, order, OrderEvent.CANCEL_REJECTED, before, Code.NONE)
+
+
+@kernel
+def apply_unknown(state: State, event: Any, out: Out) -> None:
+    """The answer to a create or cancel is lost: nothing is sent again, the order is asked for."""
+    slot = orders.find(state, event["order_key"], event["venue_order_id"])
+    if slot < 0:
+        return
+    order = state.orders[slot]
+    before = order["state"]
+    now = state.core[0]["now_ns"]
+    if event["kind"] == EventKind.OUTCOME_UNKNOWN:
+        order["state"] = orders.next_state(before, OrderEvent.OUTCOME_UNKNOWN, 0)
+    if order["query_at_ns"] == 0:
+        order["query_at_ns"] = now
+    if order["state"] != before:
+        order["unknown_since_ns"] = now
+        order_fact(state, out, order, OrderEvent.OUTCOME_UNKNOWN, before, Code.NONE)
+
+
+@kernel
+def apply_balance(state: State, event: Any, out: Out) -> None:
+    """Take over what the venue says of an asset."""
+    balance = state.balances[event["asset"]]
+    balance["known"] = 1
+    balance["free_atoms"] = event["free_atoms"]
+    balance["locked_atoms"] = event["locked_atoms"]
+    balance["told_ns"] = state.core[0]["now_ns"]
+    balance_fact(state, out, event["asset"])
+    mark_all_dirty(state)
+
+
+@kernel
+def apply_flow(state: State, event: Any, out: Out) -> None:
+    """A deposit, withdrawal or transfer: it moves the baseline, not the PnL."""
+    state.balances[event["asset"]]["flow_atoms"] += event["delta_atoms"]
+    flow_fact(state, out, event["asset"], event["delta_atoms"])
+
+
+@kernel
+def mark_all_dirty(state: State) -> None:
+    """Let the next decision look at every instrument."""
+    for index in range(state.instruments.shape[0]):
+        state.instruments[index]["dirty"] = 1
