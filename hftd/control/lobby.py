@@ -26,7 +26,7 @@ class Bounds:
 
     members: int = 8
     reserved: int = 1
-    strangers: int = 32
+    strangers: int = 128  # four times what the kernel queues, see server.BACKLOG
     waiting_queries: int = 48
     waiting_acts: int = 64
     waiting_kills: int = 256

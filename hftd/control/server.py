@@ -22,7 +22,7 @@ from hftd.errors import InstanceLocked, UsageError
 MAX_PATH_BYTES = 107  # sockaddr_un on Linux has 108, one of them the end
 # The kernel queues so many callers; fewer than the strangers that the lobby holds, so that
 # whoever was accepted is also read before newcomers can push it out.
-BACKLOG = 8
+BACKLOG = 32
 
 
 class ControlServer:
