@@ -1,0 +1,140 @@
+"""What we are exposed to and what prices are judged by: sums over open orders and positions.
+
+Read by the gate (risk.py) and the breaker; changes nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hftd.domain.actions import ActionKind
+from hftd.domain.kernel import kernel
+from hftd.domain.order import Side
+from hftd.engine.book import median_trade_ticks
+from hftd.engine.orders import find
+from hftd.engine.position import expected_atoms
+from hftd.engine.state import ORDERS_CAPACITY, State
+
+BPS_E2 = 1_000_000  # One, in hundredths of a basis point.
+
+
+@kernel
+def notional_atoms(state: State, wish: Any) -> int:
+    """Return price times quantity; a limit price is the worst an order can do."""
+    unit = state.instruments[wish["instrument"]]["unit_atoms"]
+    return wish["price_ticks"] * wish["qty_lots"] * unit
+
+
+@kernel
+def open_lots(state: State, index: int, side: int) -> int:
+    """Return leaves of all open orders of a side: resting, in flight and UNKNOWN alike."""
+    lots = 0
+    for slot in range(ORDERS_CAPACITY):
+        order = state.orders[slot]
+        if order["key"] != 0 and order["instrument"] == index and order["side"] == side:
+            lots += order["leaves_lots"]
+    return lots
+
+
+@kernel
+def open_count(state: State, index: int) -> int:
+    """Return how many orders are open on an instrument (-1: on all)."""
+    count = 0
+    for slot in range(ORDERS_CAPACITY):
+        order = state.orders[slot]
+        if order["key"] != 0 and (index < 0 or order["instrument"] == index):
+            count += 1
+    return count
+
+
+@kernel
+def open_notional_atoms(state: State) -> int:
+    """Return the notional of all open orders."""
+    total = 0
+    for slot in range(ORDERS_CAPACITY):
+        order = state.orders[slot]
+        if order["key"] != 0:
+            unit = state.instruments[order["instrument"]]["unit_atoms"]
+            total += order["leaves_lots"] * order["price_ticks"] * unit
+    return total
+
+
+@kernel
+def gross_exposure_atoms(state: State) -> int:
+    """Return the sum over instruments of the larger worst-case side, at the mark."""
+    total = 0
+    for index in range(state.instruments.shape[0]):
+        instrument = state.instruments[index]
+        position = instrument["position_lots"] - instrument["target_position_lots"]
+        worst_long = position + open_lots(state, index, Side.BUY)
+        worst_short = open_lots(state, index, Side.SELL) - position
+        lots = max(worst_long, worst_short)
+        total += lots * instrument["mid_half_ticks"] * instrument["unit_atoms"] // 2
+    return total
+
+
+@kernel
+def replaced_lots(state: State, wish: Any) -> int:
+    """Return the leaves of the order that the wish replaces, 0 where it replaces none."""
+    if wish["kind"] != ActionKind.CANCEL_REPLACE:
+        return 0
+    slot = find(state, wish["target_key"], 0)
+    return state.orders[slot]["leaves_lots"] if slot >= 0 else 0
+
+
+@kernel
+def free_atoms(state: State, asset: int) -> int:
+    """Return what our books leave to spend of an asset, after reservations and reserve.
+
+    The venue's own word on free funds lags behind orders in flight, so the books decide.
+    """
+    balance = state.balances[asset]
+    free = expected_atoms(balance) - balance["reserve_atoms"]
+    quote = state.core[0]["quote_asset"]
+    for slot in range(ORDERS_CAPACITY):
+        order = state.orders[slot]
+        if order["key"] == 0:
+            continue
+        spends = state.instruments[order["instrument"]]["base_asset"]
+        if order["side"] == Side.BUY:
+            spends = quote
+        if spends == asset:
+            free -= order["reserved_atoms"]
+    return free
+
+
+@kernel
+def reference_half_ticks(state: State, index: int) -> int:
+    """Return the median of mid, last trade and the 5 s median of trades; 0 for none.
+
+    With two of them known it is their mean, with one that one. Units: half ticks.
+    """
+    instrument = state.instruments[index]
+    mid = instrument["mid_half_ticks"] if instrument["market_valid"] == 1 else 0
+    last = 2 * instrument["last_trade_ticks"]
+    median = 2 * median_trade_ticks(instrument, state.core[0]["now_ns"])
+    low = min(mid, min(last, median))
+    high = max(mid, max(last, median))
+    middle = mid + last + median - low - high
+    if low > 0:
+        return middle
+    if middle > 0:
+        return (middle + high) // 2
+    return high
+
+
+@kernel
+def reference_spread_bps_e2(state: State, index: int) -> int:
+    """Return how far the known references are apart, in hundredths of a basis point."""
+    instrument = state.instruments[index]
+    mid = instrument["mid_half_ticks"] if instrument["market_valid"] == 1 else 0
+    last = 2 * instrument["last_trade_ticks"]
+    median = 2 * median_trade_ticks(instrument, state.core[0]["now_ns"])
+    high = max(mid, max(last, median))
+    low = high
+    for value in (mid, last, median):
+        if 0 < value < low:
+            low = value
+    if low <= 0:
+        return 0
+    return (high - low) * BPS_E2 // low
