@@ -1,0 +1,163 @@
+"""Actions into unsigned frames: WS API requests, and request lines for REST.
+
+Owns the form of what we send. Must not know sockets, keys or signatures: the session is
+logged on, so that an order needs a timestamp and no signature. The same action and offset
+give the same bytes for ever; replay compares them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from hftd.domain.actions import ACTION, ActionKind
+from hftd.domain.instrument import Instrument
+from hftd.domain.order import Side, TimeInForce, to_base36
+from hftd.domain.units import E8, from_scaled
+from hftd.venues.binance.request_id import Asked, key_text, request_id
+from hftd.venues.binance.rest_frames import depth_target, touch_target
+from hftd.venues.binance.venue_table import NS_PER_MS, VenueTable
+
+TRADES_PAGE = 500
+SELF_TRADE_PREVENTION = "EXPIRE_TAKER"  # Of two of our orders the one in the queue stays.
+
+_SIDE = {Side.BUY: "BUY", Side.SELL: "SELL"}
+_LIFETIME = {TimeInForce.GTC: "GTC", TimeInForce.IOC: "IOC", TimeInForce.FOK: "FOK"}
+
+
+class ActionFields(NamedTuple):
+    """An ACTION record as Python integers: one read of the record instead of twelve."""
+
+    kind: int
+    instrument: int
+    order_key: int
+    target_key: int
+    side: int
+    time_in_force: int
+    post_only: int
+    reduce_only: int
+    price_ticks: int
+    qty_lots: int
+    ts_ns: int
+    at_ns: int
+    timer: int
+    link: int
+    state: int
+    code: int
+    trade_id: int
+    venue_order_id: int
+    decision_seq: int
+
+
+assert ActionFields._fields == ACTION.names
+
+
+class Encoder:
+    """Writes requests of one profile's instruments and tag, with a fixed recvWindow."""
+
+    def __init__(self, venue: VenueTable, recv_window_ms: int) -> None:
+        self._venue = venue
+        self._order_prefix = f"h1-{venue.tag}-"
+        self._tail = f'"recvWindow":{recv_window_ms},"timestamp":'
+        self._writers: dict[int, Callable[[ActionFields, int], str]] = {
+            ActionKind.SUBMIT: self._submit,
+            ActionKind.CANCEL: self._cancel,
+            ActionKind.CANCEL_REPLACE: self._cancel_replace,
+            ActionKind.QUERY_ORDER: self._query,
+            ActionKind.ASK_OPEN_ORDERS: self._open_orders,
+            ActionKind.ASK_TRADES: self._trades,
+            ActionKind.ASK_BALANCES: self._balances,
+            ActionKind.CANCEL_FOREIGN: self._cancel_foreign,
+        }
+
+    def encode(self, action: Any, venue_offset_ns: int) -> bytes | None:
+        """Return the frame of an ACTION record, None where the venue is not asked anything."""
+        fields = ActionFields._make(action.item())
+        write = self._writers.get(fields.kind)
+        if write is not None:
+            return write(fields, (fields.ts_ns + venue_offset_ns) // NS_PER_MS).encode()
+        if fields.kind == ActionKind.RESYNC:
+            return depth_target(self._venue.instruments[fields.instrument])
+        if fields.kind == ActionKind.ASK_TOUCH:
+            return touch_target(self._venue.instruments[fields.instrument])
+        return None
+
+    def _request(self, identity: str, method: str, params: str, timestamp_ms: int) -> str:
+        return (
+            f'{{"id":"{identity}","method":"{method}","params":{{{params}'
+            f"{self._tail}{timestamp_ms}}}}}"
+        )
+
+    def _order_params(self, action: ActionFields, key: str) -> str:
+        instrument = self._venue.instruments[action.instrument]
+        if action.post_only:
+            kind = '"type":"LIMIT_MAKER",'
+        else:
+            kind = f'"type":"LIMIT","timeInForce":"{_LIFETIME[TimeInForce(action.time_in_force)]}",'
+        return (
+            f'"symbol":"{instrument.symbol}","side":"{_SIDE[Side(action.side)]}",{kind}'
+            f'"quantity":"{from_scaled(action.qty_lots * instrument.lot_e8, E8)}",'
+            f'"price":"{from_scaled(action.price_ticks * instrument.tick_e8, E8)}",'
+            f'"newClientOrderId":"{self._order_prefix}{key}","newOrderRespType":"RESULT",'
+            f'"selfTradePreventionMode":"{SELF_TRADE_PREVENTION}",'
+        )
+
+    def _instrument(self, action: ActionFields) -> Instrument:
+        return self._venue.instruments[action.instrument]
+
+    def _submit(self, action: ActionFields, timestamp_ms: int) -> str:
+        key = key_text(action.order_key)
+        identity = request_id(Asked.PLACE, action.instrument, key)
+        return self._request(identity, "order.place", self._order_params(action, key), timestamp_ms)
+
+    def _cancel(self, action: ActionFields, timestamp_ms: int) -> str:
+        key = key_text(action.target_key)
+        params = (
+            f'"symbol":"{self._instrument(action).symbol}",'
+            f'"origClientOrderId":"{self._order_prefix}{key}",'
+        )
+        identity = request_id(Asked.CANCEL, action.instrument, key)
+        return self._request(identity, "order.cancel", params, timestamp_ms)
+
+    def _cancel_replace(self, action: ActionFields, timestamp_ms: int) -> str:
+        key, target = key_text(action.order_key), key_text(action.target_key)
+        params = (
+            f"{self._order_params(action, key)}"
+            f'"cancelReplaceMode":"STOP_ON_FAILURE",'
+            f'"cancelOrigClientOrderId":"{self._order_prefix}{target}",'
+        )
+        identity = request_id(Asked.CANCEL_REPLACE, action.instrument, key, target)
+        return self._request(identity, "order.cancelReplace", params, timestamp_ms)
+
+    def _query(self, action: ActionFields, timestamp_ms: int) -> str:
+        key = key_text(action.target_key)
+        params = (
+            f'"symbol":"{self._instrument(action).symbol}",'
+            f'"origClientOrderId":"{self._order_prefix}{key}",'
+        )
+        identity = request_id(Asked.QUERY, action.instrument, key)
+        return self._request(identity, "order.status", params, timestamp_ms)
+
+    def _open_orders(self, action: ActionFields, timestamp_ms: int) -> str:
+        params = f'"symbol":"{self._instrument(action).symbol}",'
+        identity = request_id(Asked.OPEN_ORDERS, action.instrument)
+        return self._request(identity, "openOrders.status", params, timestamp_ms)
+
+    def _trades(self, action: ActionFields, timestamp_ms: int) -> str:
+        params = (
+            f'"symbol":"{self._instrument(action).symbol}",'
+            f'"fromId":{action.trade_id},"limit":{TRADES_PAGE},'
+        )
+        identity = request_id(Asked.TRADES, action.instrument)
+        return self._request(identity, "myTrades", params, timestamp_ms)
+
+    def _balances(self, action: ActionFields, timestamp_ms: int) -> str:
+        identity = request_id(Asked.BALANCES, 0)
+        return self._request(identity, "account.status", "", timestamp_ms)
+
+    def _cancel_foreign(self, action: ActionFields, timestamp_ms: int) -> str:
+        params = f'"symbol":"{self._instrument(action).symbol}","orderId":{action.venue_order_id},'
+        identity = request_id(
+            Asked.CANCEL_FOREIGN, action.instrument, to_base36(action.venue_order_id)
+        )
+        return self._request(identity, "order.cancel", params, timestamp_ms)

@@ -1,0 +1,277 @@
+"""WS API replies into events: what came of each request, told by the request's own id.
+
+Owns the meaning of replies and of error codes. Must not know sockets, time-outs or order
+state.
+
+| request | it went well | definite error | in doubt: 5xx or `IN_DOUBT`, or unreadable |
+| --- | --- | --- | --- |
+| place | ACCEPTED; EXPIRED or CANCELED too if it says so | REJECTED | OUTCOME_UNKNOWN |
+| cancel | CANCELED with the venue's cum | CANCEL_REJECTED | CANCEL_UNKNOWN |
+| cancel-replace | CANCELED and ACCEPTED | each leg by its own result | both in doubt |
+| query | ORDER_STATUS | ORDER_STATUS found 0 for -2013, else QUERY_FAILED | QUERY_FAILED |
+| open orders | ORDER_STATUS or FOREIGN_ORDER each, OPEN_ORDERS_END | QUERY_FAILED | QUERY_FAILED |
+| trades | FILL each with order_key 0, TRADES_END | QUERY_FAILED | QUERY_FAILED |
+| balances | BALANCE per asset of the profile, BALANCES_END | QUERY_FAILED | QUERY_FAILED |
+| cancel foreign | nothing (open orders will tell) | QUERY_FAILED | QUERY_FAILED |
+
+Fills come by executionReport alone, or by the list of trades; never by a reply. 403, 418
+and 429 add RATE_LIMITED; counts of orders add RATE_STATUS.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from hftd.domain.events import EventKind
+from hftd.domain.order import Liquidity, OrderState, Side
+from hftd.venues.binance.messages import (
+    AccountReply,
+    CancelReplaceReply,
+    ErrorDetail,
+    OrderReply,
+    RateLimit,
+    Reply,
+    TradeReply,
+    VenueError,
+)
+from hftd.venues.binance.request_id import Asked, RequestId
+from hftd.venues.binance.rows import Rows, atoms_of, steps_of
+from hftd.venues.binance.venue_table import NS_PER_MS, VenueTable, order_state, side
+
+# Errors after which an order may stand all the same: the venue says so of -1006 and -1007;
+# -1000, -1001, -1008 and -1016 do not say how far the request came. Asking costs little.
+IN_DOUBT = frozenset({-1000, -1001, -1006, -1007, -1008, -1016})
+NO_SUCH_ORDER = -2013
+LIMIT_STATUSES = (403, 418, 429)
+LIMIT_CODES = (-1003, -1015)
+# How long to hold back where the venue did not say: one ORDERS window, one weight window,
+# the shortest ban.
+DEFAULT_WAIT_NS = {429: 10_000_000_000, 403: 60_000_000_000, 418: 120_000_000_000}
+WINDOW_NS = {
+    "SECOND": 1_000_000_000,
+    "MINUTE": 60_000_000_000,
+    "HOUR": 3_600_000_000_000,
+    "DAY": 86_400_000_000_000,
+}
+
+_order = msgspec.json.Decoder(OrderReply)
+_orders = msgspec.json.Decoder(list[OrderReply])
+_pair = msgspec.json.Decoder(CancelReplaceReply)
+_trades = msgspec.json.Decoder(list[TradeReply])
+_account = msgspec.json.Decoder(AccountReply)
+_error = msgspec.json.Decoder(VenueError)
+
+
+def decode_reply(
+    reply: Reply, request: RequestId, ts_ns: int, venue: VenueTable, rows: Rows
+) -> None:
+    """Write what came of a request.
+
+    Raises: Unreadable or msgspec.DecodeError where the result is not what was asked for.
+    """
+    if 200 <= reply.status < 300:
+        _write_result(reply.result, request, venue, rows)
+    else:
+        error = reply.error or VenueError(code=0)
+        in_doubt = reply.status >= 500 or error.code in IN_DOUBT or reply.error is None
+        if in_doubt:
+            write_in_doubt(request, error.code or reply.status, rows)
+        else:
+            _write_refused(error, request, venue, rows)
+        write_rate_limited(reply.status, error, ts_ns, rows)
+    for limit in reply.rate_limits:
+        _write_rate_status(limit, rows)
+
+
+def write_in_doubt(request: RequestId, code: int, rows: Rows) -> None:
+    """Write that nobody knows what came of a request."""
+    named = {"instrument": request.instrument, "code": code}
+    match request.asked:
+        case Asked.PLACE:
+            rows.add(EventKind.OUTCOME_UNKNOWN, order_key=request.order_key, **named)
+        case Asked.CANCEL:
+            rows.add(EventKind.CANCEL_UNKNOWN, order_key=request.target_key, **named)
+        case Asked.CANCEL_REPLACE:
+            rows.add(EventKind.CANCEL_UNKNOWN, order_key=request.target_key, **named)
+            rows.add(EventKind.OUTCOME_UNKNOWN, order_key=request.order_key, **named)
+        case _:
+            rows.add(EventKind.QUERY_FAILED, order_key=request.target_key, **named)
+
+
+def write_rate_limited(status: int, error: VenueError, ts_ns: int, rows: Rows) -> None:
+    """Write RATE_LIMITED where the venue told us to hold back, until when it said."""
+    if status not in LIMIT_STATUSES and error.code not in LIMIT_CODES:
+        return
+    status = status if status in LIMIT_STATUSES else 429
+    wait_ns = DEFAULT_WAIT_NS[status]
+    detail = error.data
+    if detail is not None and detail.retry_after > detail.server_time > 0:
+        wait_ns = (detail.retry_after - detail.server_time) * NS_PER_MS
+    rows.add(EventKind.RATE_LIMITED, until_ns=ts_ns + wait_ns, code=status)
+
+
+def _write_result(result: msgspec.Raw, request: RequestId, venue: VenueTable, rows: Rows) -> None:
+    data = bytes(result)
+    match request.asked:
+        case Asked.PLACE:
+            _write_placed(_order.decode(data), request.order_key, venue, rows)
+        case Asked.CANCEL:
+            _write_canceled(_order.decode(data), request.target_key, venue, rows)
+        case Asked.CANCEL_REPLACE:
+            pair = _pair.decode(data)
+            _write_canceled(pair.cancel_response, request.target_key, venue, rows)
+            _write_placed(pair.new_order_response, request.order_key, venue, rows)
+        case Asked.QUERY:
+            order = _order.decode(data)
+            _write_status(order, venue.own_index_of(order.symbol), request.target_key, venue, rows)
+        case Asked.OPEN_ORDERS:
+            _write_open_orders(_orders.decode(data), request.instrument, venue, rows)
+        case Asked.TRADES:
+            _write_trades(_trades.decode(data), request.instrument, venue, rows)
+        case Asked.BALANCES:
+            _write_balances(_account.decode(data), venue, rows)
+        case Asked.CANCEL_FOREIGN:
+            pass
+
+
+def _write_placed(order: OrderReply, key: int, venue: VenueTable, rows: Rows) -> None:
+    index = venue.own_index_of(order.symbol)
+    state = order_state(order.status)
+    fields = {
+        "instrument": index,
+        "exch_ts_ns": order.transact_time * NS_PER_MS,
+        "order_key": key,
+        "venue_order_id": order.order_id,
+    }
+    if state is OrderState.REJECTED:
+        rows.add(EventKind.REJECTED, code=0, **fields)
+        return
+    rows.add(EventKind.ACCEPTED, **fields)
+    ended = {OrderState.EXPIRED: EventKind.EXPIRED, OrderState.CANCELED: EventKind.CANCELED}
+    if state in ended:
+        cum_qty_lots = steps_of(order.executed_qty, venue.instruments[index].lot_e8)
+        rows.add(ended[state], cum_qty_lots=cum_qty_lots, **fields)
+
+
+def _write_canceled(order: OrderReply, key: int, venue: VenueTable, rows: Rows) -> None:
+    index = venue.own_index_of(order.symbol)
+    rows.add(
+        EventKind.CANCELED,
+        instrument=index,
+        exch_ts_ns=order.transact_time * NS_PER_MS,
+        order_key=key,
+        venue_order_id=order.order_id,
+        cum_qty_lots=steps_of(order.executed_qty, venue.instruments[index].lot_e8),
+    )
+
+
+def _write_status(order: OrderReply, index: int, key: int, venue: VenueTable, rows: Rows) -> None:
+    instrument = venue.instruments[index]
+    rows.add(
+        EventKind.ORDER_STATUS if key else EventKind.FOREIGN_ORDER,
+        instrument=index,
+        exch_ts_ns=order.update_time * NS_PER_MS,
+        order_key=key,
+        venue_order_id=order.order_id,
+        found=1,
+        status=order_state(order.status),
+        side=side(order.side),
+        price_ticks=steps_of(order.price, instrument.tick_e8),
+        qty_lots=steps_of(order.orig_qty, instrument.lot_e8),
+        cum_qty_lots=steps_of(order.executed_qty, instrument.lot_e8),
+    )
+
+
+def _write_open_orders(orders: list[OrderReply], index: int, venue: VenueTable, rows: Rows) -> None:
+    ours = 0
+    for order in orders:
+        key = venue.key_of(order.client_order_id)
+        ours += key != 0
+        _write_status(order, venue.own_index_of(order.symbol), key, venue, rows)
+    rows.add(EventKind.OPEN_ORDERS_END, instrument=index, order_count=ours)
+
+
+def _write_trades(trades: list[TradeReply], index: int, venue: VenueTable, rows: Rows) -> None:
+    last_trade_id = 0
+    for trade in trades:
+        instrument = venue.instruments[venue.own_index_of(trade.symbol)]
+        last_trade_id = max(last_trade_id, trade.id)
+        rows.add(
+            EventKind.FILL,
+            instrument=index,
+            exch_ts_ns=trade.time * NS_PER_MS,
+            venue_order_id=trade.order_id,
+            trade_id=trade.id,
+            side=Side.BUY if trade.is_buyer else Side.SELL,
+            price_ticks=steps_of(trade.price, instrument.tick_e8),
+            qty_lots=steps_of(trade.qty, instrument.lot_e8),
+            fee_atoms=atoms_of(trade.commission),
+            fee_asset=venue.fee_asset(instrument, trade.commission_asset),
+            liquidity=Liquidity.MAKER if trade.is_maker else Liquidity.TAKER,
+        )
+    rows.add(
+        EventKind.TRADES_END, instrument=index, order_count=len(trades), trade_id=last_trade_id
+    )
+
+
+def _write_balances(account: AccountReply, venue: VenueTable, rows: Rows) -> None:
+    held = {balance.asset: balance for balance in account.balances}
+    for asset, index in venue.index_by_asset.items():
+        balance = held.get(asset)
+        rows.add(
+            EventKind.BALANCE,
+            asset=index,
+            free_atoms=atoms_of(balance.free) if balance else 0,
+            locked_atoms=atoms_of(balance.locked) if balance else 0,
+        )
+    rows.add(EventKind.BALANCES_END)
+
+
+def _write_refused(error: VenueError, request: RequestId, venue: VenueTable, rows: Rows) -> None:
+    named = {"instrument": request.instrument, "code": error.code}
+    match request.asked:
+        case Asked.PLACE:
+            rows.add(EventKind.REJECTED, order_key=request.order_key, **named)
+        case Asked.CANCEL:
+            rows.add(EventKind.CANCEL_REJECTED, order_key=request.target_key, **named)
+        case Asked.CANCEL_REPLACE:
+            _write_legs(error, request, venue, rows)
+        case Asked.QUERY if error.code == NO_SUCH_ORDER:
+            rows.add(EventKind.ORDER_STATUS, order_key=request.target_key, **named)
+        case _:
+            rows.add(EventKind.QUERY_FAILED, order_key=request.target_key, **named)
+
+
+def _write_legs(error: VenueError, request: RequestId, venue: VenueTable, rows: Rows) -> None:
+    # Where the venue names no legs it refused the request before it touched either.
+    detail = error.data or ErrorDetail(cancel_result="FAILURE", new_order_result="NOT_ATTEMPTED")
+    if detail.cancel_result == "SUCCESS":
+        canceled = _order.decode(bytes(detail.cancel_response))
+        _write_canceled(canceled, request.target_key, venue, rows)
+    else:
+        code = _leg_code(detail.cancel_response, error.code)
+        kind = EventKind.CANCEL_UNKNOWN if code in IN_DOUBT else EventKind.CANCEL_REJECTED
+        rows.add(kind, instrument=request.instrument, order_key=request.target_key, code=code)
+    if detail.new_order_result == "SUCCESS":
+        placed = _order.decode(bytes(detail.new_order_response))
+        _write_placed(placed, request.order_key, venue, rows)
+    else:
+        code = _leg_code(detail.new_order_response, error.code)
+        kind = EventKind.OUTCOME_UNKNOWN if code in IN_DOUBT else EventKind.REJECTED
+        rows.add(kind, instrument=request.instrument, order_key=request.order_key, code=code)
+
+
+def _leg_code(response: msgspec.Raw, otherwise: int) -> int:
+    # A leg that was not attempted has null for a response.
+    return otherwise if bytes(response) == b"null" else _error.decode(bytes(response)).code
+
+
+def _write_rate_status(limit: RateLimit, rows: Rows) -> None:
+    window_ns = WINDOW_NS.get(limit.interval)
+    if limit.rate_limit_type == "ORDERS" and window_ns is not None:
+        rows.add(
+            EventKind.RATE_STATUS,
+            order_count=limit.count,
+            order_limit=limit.limit,
+            window_ns=window_ns * limit.interval_num,
+        )

@@ -1,0 +1,104 @@
+"""Request ids of the WS API: each says what was asked, so a reply needs no table.
+
+Owns the form of our request ids. Must not know what a reply means. An id is one letter of
+`Asked`, the instrument's index in base 36, then what was acted on, each after a dot:
+
+    p0.t0k3v1-1a        place the order of epoch t0k3v1, sequence 1a
+    c0.KEY  q0.KEY      cancel, query an order
+    r0.NEW.OLD          cancel-replace
+    f0.N                cancel the foreign order with the venue's id N (base 36)
+    o0  t0  a0          open orders, own trades, balances
+    s…                  the session's own (logon, subscription, time): never seen by the loop
+
+The longest, ``r``, has 32 of the 36 characters that the venue allows.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from functools import lru_cache
+from typing import NamedTuple
+
+from hftd.domain.order import SEQ_BITS, SEQ_MAX, order_key, to_base36
+
+
+class Asked(Enum):
+    """What a request asked for; the value begins its id."""
+
+    PLACE = "p"
+    CANCEL = "c"
+    CANCEL_REPLACE = "r"
+    CANCEL_FOREIGN = "f"
+    QUERY = "q"
+    OPEN_ORDERS = "o"
+    TRADES = "t"
+    BALANCES = "a"
+
+
+class RequestId(NamedTuple):
+    """A request id taken apart; ``order_key`` is the new order of a cancel-replace."""
+
+    asked: Asked
+    instrument: int
+    order_key: int = 0
+    target_key: int = 0
+    venue_order_id: int = 0
+
+
+SESSION = "s"
+_KEYS = {Asked.PLACE: 1, Asked.CANCEL: 1, Asked.QUERY: 1, Asked.CANCEL_REPLACE: 2}
+_ASKED = {asked.value: asked for asked in Asked}
+
+
+@lru_cache(maxsize=4)  # One epoch a boot; older ones only while recovering.
+def _epoch_text(epoch: int) -> str:
+    return to_base36(epoch)
+
+
+@lru_cache(maxsize=64)
+def _index_text(instrument: int) -> str:
+    return to_base36(instrument)
+
+
+def key_text(key: int) -> str:
+    """Return an order key as ``epoch-seq``, the way it ends a client order id."""
+    return f"{_epoch_text(key >> SEQ_BITS)}-{to_base36(key & SEQ_MAX)}"
+
+
+def request_id(asked: Asked, instrument: int, *parts: str) -> str:
+    """Return the id of a request; parts are key texts or a venue order id in base 36."""
+    return ".".join((asked.value + _index_text(instrument), *parts))
+
+
+def _parse_key(text: str) -> int:
+    epoch_text, _, seq_text = text.partition("-")
+    epoch, seq = int(epoch_text, 36), int(seq_text, 36)
+    if not (0 < epoch < 1 << 32 and 0 <= seq <= SEQ_MAX):
+        raise ValueError(f"epoch and sequence are needed, was {text!r}")
+    return order_key(epoch, seq)
+
+
+def parse_request_id(text: str, instruments: int) -> RequestId | None:
+    """Return the id taken apart, or None where it is none of ours."""
+    asked = _ASKED.get(text[:1])
+    if asked is None or len(text) > 36:
+        return None
+    head, *parts = text[1:].split(".")
+    try:
+        instrument = int(head, 36)
+        if not 0 <= instrument < instruments:
+            return None
+        if asked is Asked.CANCEL_FOREIGN:
+            venue_order_id = int(parts[0], 36)
+            ours = len(parts) == 1 and 0 <= venue_order_id < 1 << 63
+            return RequestId(asked, instrument, venue_order_id=venue_order_id) if ours else None
+        keys = [_parse_key(part) for part in parts]
+    except (ValueError, IndexError):
+        return None
+    if len(keys) != _KEYS.get(asked, 0):
+        return None
+    if asked is Asked.CANCEL_REPLACE:
+        return RequestId(asked, instrument, keys[0], keys[1])
+    if asked is Asked.PLACE:
+        return RequestId(asked, instrument, keys[0])
+    return RequestId(asked, instrument, target_key=keys[0] if keys else 0)

@@ -1,0 +1,82 @@
+"""The lookups that every decoder of this dialect shares: symbols, assets, tag, enums.
+
+Owns the translation of the venue's words into ours. Must not know messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hftd.domain.instrument import Instrument
+from hftd.domain.order import FeeAsset, OrderState, Side, parse_client_order_id
+from hftd.venues.binance.rows import Unreadable
+
+NS_PER_MS = 1_000_000
+
+ORDER_STATES = {
+    "NEW": OrderState.NEW,
+    "PENDING_NEW": OrderState.PENDING_NEW,
+    "PARTIALLY_FILLED": OrderState.PARTIALLY_FILLED,
+    "FILLED": OrderState.FILLED,
+    "CANCELED": OrderState.CANCELED,
+    "PENDING_CANCEL": OrderState.PENDING_CANCEL,
+    "REJECTED": OrderState.REJECTED,
+    "EXPIRED": OrderState.EXPIRED,
+    "EXPIRED_IN_MATCH": OrderState.EXPIRED,
+}
+_SIDES = {"BUY": Side.BUY, "SELL": Side.SELL}
+
+
+def order_state(text: str) -> OrderState:
+    """Return the state for the venue's status word; Unreadable where it is unknown."""
+    state = ORDER_STATES.get(text)
+    if state is None:
+        raise Unreadable(f"a known order status is needed, was {text[:40]!r}")
+    return state
+
+
+def side(text: str) -> Side:
+    """Return the side for the venue's word; Unreadable where it is unknown."""
+    found = _SIDES.get(text)
+    if found is None:
+        raise Unreadable(f"BUY or SELL is needed, was {text[:40]!r}")
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class VenueTable:
+    """What a codec knows of its profile: instruments, assets and the tag of our orders."""
+
+    instruments: Sequence[Instrument]
+    index_by_symbol: dict[str, int]
+    index_by_asset: dict[str, int]
+    tag: str
+
+    def index_of(self, symbol: str) -> int:
+        """Return the index of an instrument, -1 where the symbol is not of the profile."""
+        return self.index_by_symbol.get(symbol, -1)
+
+    def own_index_of(self, symbol: str) -> int:
+        """Return the index of an instrument; Unreadable where it is not of the profile."""
+        index = self.index_of(symbol)
+        if index < 0:
+            raise Unreadable(f"a symbol of the profile is needed, was {symbol[:40]!r}")
+        return index
+
+    def key_of(self, client_order_id: str) -> int:
+        """Return the order key of one of our ids, 0 where it is not ours."""
+        return parse_client_order_id(self.tag, client_order_id)
+
+    def fee_asset(self, instrument: Instrument, asset: str | None) -> FeeAsset:
+        """Return how a fee's asset stands to the instrument; no asset means no fee."""
+        if asset == instrument.base:
+            return FeeAsset.BASE
+        return FeeAsset.QUOTE if asset in (instrument.quote, None) else FeeAsset.OTHER
+
+
+def venue_table(instruments: Sequence[Instrument], assets: Sequence[str], tag: str) -> VenueTable:
+    """Return the lookups of a profile."""
+    by_symbol = {instrument.symbol: index for index, instrument in enumerate(instruments)}
+    by_asset = {asset: index for index, asset in enumerate(assets)}
+    return VenueTable(tuple(instruments), by_symbol, by_asset, tag)
