@@ -45,7 +45,12 @@ def complain(error: ValidationError, tree: Branch, schema: type[BaseModel]) -> P
 
     Unknown keys come first, since a misspelled key is also a missing one.
     """
-    details = error.errors(include_url=False)
+    # A default that is taken from another key fails only where that key does.
+    details = [
+        detail
+        for detail in error.errors(include_url=False)
+        if detail["type"] != "default_factory_not_called"
+    ]
     details.sort(key=lambda detail: detail["type"] != "extra_forbidden")
     complaints: list[ProfileError] = []
     suggested: list[str] = []

@@ -76,6 +76,28 @@ def config_hash(profile: Profile) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a profile's file, for editors."""
+    schema = Profile.model_json_schema()
+    schema["title"] = "hftd profile"
+    # What a file extends is not part of the profile it becomes.
+    schema["properties"][_EXTENDS] = {
+        "type": "string",
+        "description": "File beside this one, or name of a profile, that this one builds on.",
+    }
+    # What is required of the whole may stand in the file that is extended.
+    definitions = schema["$defs"]
+    whole: dict[str, Any] = {"required": schema.pop("required"), "properties": {}}
+    for key, declared in schema["properties"].items():
+        section = definitions.get(str(declared.get("$ref")).rpartition("/")[2], {})
+        if "required" in section:
+            whole["properties"][key] = {"required": section["required"]}
+    for section in definitions.values():
+        section.pop("required", None)
+    schema |= {"if": {"not": {"required": [_EXTENDS]}}, "then": whole}
+    return schema
+
+
 def tape_path(profile: Profile) -> Path | None:
     """Return the recording that the venue plays, or None if it plays none."""
     market = profile.venue.market

@@ -25,9 +25,8 @@ from hftd.config.values import (
 Count = Annotated[Integer, Field(gt=0, le=10_000)]
 
 
-def _as_gross_exposure(values: dict[str, Any]) -> Decimal:
-    # Only read when the exposure itself was refused; that error is the one reported then.
-    return Decimal(values.get("max_gross_exposure_quote", 1))
+def _as_gross_exposure(values: dict[str, Any]) -> Any:
+    return values["max_gross_exposure_quote"]
 
 
 class RiskLimits(Section):

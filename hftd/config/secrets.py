@@ -11,10 +11,16 @@ import hmac
 import os
 import stat
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NoReturn
 
+from hftd.config.schema import SimexVenue
 from hftd.errors import CredentialsError
+
+# The simulated exchange's own account, printed in its help: a key pair, but no secret.
+PAPER_API_KEY: Final = "hftd-paper-key"
+PAPER_API_SECRET: Final = "hftd-paper-secret"  # noqa: S105 - documented, opens play money alone
 
 MAX_BYTES: Final = 16 * 1024
 _MASK: Final = "Secret(***)"
@@ -49,6 +55,24 @@ class Secret:
         return hmac.compare_digest(self._value.encode(), other._value.encode())
 
     __hash__ = None  # type: ignore[assignment]  # a hash in a trace could be tried against guesses
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """A venue's key and its secret."""
+
+    api_key: Secret
+    api_secret: Secret
+
+
+def resolve_credentials(venue: SimexVenue, environ: Mapping[str, str]) -> Credentials:
+    """Fetch the key pair that a venue names, or the paper pair where it names none.
+
+    Raises: CredentialsError, as ``resolve`` does.
+    """
+    if venue.api_key is None or venue.api_secret is None:
+        return Credentials(Secret(PAPER_API_KEY), Secret(PAPER_API_SECRET))
+    return Credentials(resolve(venue.api_key, environ), resolve(venue.api_secret, environ))
 
 
 def resolve(reference: str, environ: Mapping[str, str]) -> Secret:

@@ -29,8 +29,8 @@ from hftd.config.values import (
 Levels = Annotated[Integer, Field(gt=0, le=50)]
 
 
-def _as_min_spread(values: dict[str, Any]) -> Decimal:
-    return Decimal(values.get("min_spread_bps", 0))
+def _as_min_spread(values: dict[str, Any]) -> Any:
+    return values["min_spread_bps"]
 
 
 class MarketMaking(Section):

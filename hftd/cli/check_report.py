@@ -1,0 +1,246 @@
+"""What ``hftd check`` has to say, worked out once and written as text or JSON.
+
+Owns the report's content and layout (80 columns). Opens no socket.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from hftd.cli.market_facts import MarketFacts, market_facts, touches
+from hftd.config.economics import (
+    BreakEven,
+    CanaryOrder,
+    SpreadSurvey,
+    break_even,
+    canary_order,
+)
+from hftd.config.load import LoadedProfile, flatten
+from hftd.config.risk_limits import CANARY_SCALED
+from hftd.config.schema import Profile, scaled_limits
+from hftd.config.strategy_parameters import MarketMaking
+from hftd.config.values import plain
+from hftd.errors import UsageError
+
+_BPS = 10_000
+# The least that Binance Spot takes from a new account; printed beside the simulated fee.
+ENTRY_TIER_BPS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Economics:
+    """What one instrument's orders are worth."""
+
+    market: MarketFacts
+    order: CanaryOrder
+    break_even: BreakEven
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything that ``check`` found out about a profile that loads."""
+
+    loaded: LoadedProfile
+    economics: tuple[Economics, ...]
+    survey: SpreadSurvey | None
+    tape: Path | None
+
+
+def measure(loaded: LoadedProfile, tape: Path | None) -> Report:
+    """Work out the economics of a loaded profile, on a recording too where one is given."""
+    profile = loaded.profile
+    found = tuple(
+        Economics(
+            facts,
+            canary_order(profile, facts.instrument, facts.filters, facts.price),
+            break_even(profile, facts.filters, facts.price),
+        )
+        for facts in market_facts(loaded)
+    )
+    return Report(loaded, found, survey(profile, tape) if tape is not None else None, tape)
+
+
+def survey(profile: Profile, tape: Path) -> SpreadSurvey:
+    """Measure the spreads of a recording and the time in which the rule would quote."""
+    strategy = profile.strategy
+    if isinstance(strategy, MarketMaking):
+        found = SpreadSurvey(strategy.min_spread_bps, strategy.min_spread_exit_bps)
+    else:
+        found = SpreadSurvey(Decimal(0), Decimal(0))
+    symbols = [instrument.replace("-", "") for instrument in profile.instruments[:1]]
+    for touch in touches(tape):
+        if touch.symbol in symbols:
+            found.add(touch.ts_ns, touch.best_bid, touch.best_ask)
+    if not found.updates:
+        raise UsageError(f"tape {tape} has no bookTicker of {symbols[0]}")
+    return found
+
+
+def as_dict(report: Report) -> dict[str, Any]:
+    """Return the report for JSON: decimals as text, every value with its full origin."""
+    loaded, profile = report.loaded, report.loaded.profile
+    return {
+        "name": loaded.name,
+        "path": str(loaded.path),
+        "files": [str(file) for file in loaded.files],
+        "config_hash": loaded.config_hash,
+        "values": {
+            key: {"value": _json(value), "origin": loaded.origins[key]}
+            for key, value in flatten(profile)
+        },
+        "limits": {
+            instrument: {key: _json(value) for key, value in limits}
+            for instrument, limits in scaled_limits(profile).items()
+        },
+        "economics": [_economics_dict(found) for found in report.economics],
+        "tape": _survey_dict(report),
+    }
+
+
+def as_text(report: Report) -> str:
+    """Return the report for a terminal of 80 columns."""
+    return "\n".join(
+        [
+            *_head(report.loaded),
+            "",
+            *_values(report.loaded),
+            "",
+            *_limits(report.loaded.profile),
+            "",
+            *(line for found in report.economics for line in _economics(found, report)),
+            *_survey(report),
+        ]
+    )
+
+
+def _head(loaded: LoadedProfile) -> Iterator[str]:
+    profile = loaded.profile
+    yield f"profile  {loaded.name}: {profile.description}"
+    yield f"files    {loaded.files[0]}"
+    for file in loaded.files[1:]:
+        yield f"extends  {file}"
+    canary = f"canary at {plain(profile.size_factor)}" if profile.canary.enabled else "full size"
+    yield f"mode     {profile.mode}, {canary}, hash {loaded.config_hash}"
+
+
+def _values(loaded: LoadedProfile) -> Iterator[str]:
+    yield "VALUE                                                        FROM"
+    for key, value in flatten(loaded.profile):
+        if value is None:
+            continue
+        text = f"{key} = {_text(value)}"
+        yield f"{text:<60} {_short(loaded.origins[key])}"
+
+
+def _limits(profile: Profile) -> Iterator[str]:
+    factor = plain(profile.size_factor)
+    for instrument, limits in scaled_limits(profile).items():
+        unscaled = profile.limits(instrument)
+        yield f"LIMITS IN FORCE, {instrument:<22} {'IN FORCE':>14}  x {factor} OF"
+        for key, value in limits:
+            configured = _text(getattr(unscaled, key)) if key in CANARY_SCALED else ""
+            yield f"{key:<40}{_text(value):>14}  {configured}".rstrip()
+
+
+def _economics(found: Economics, report: Report) -> Iterator[str]:
+    profile, market, order = report.loaded.profile, found.market, found.order
+    base, quote = market.instrument.split("-")
+    tick_bps = market.filters.tick_size / market.price * _BPS
+    yield f"ECONOMICS, {market.instrument} at {plain(market.price)} ({market.source})"
+    yield (
+        f"steps        tick {plain(market.filters.tick_size)} ({tick_bps:.4f} bps),"
+        f" lot {plain(market.filters.lot_size)},"
+        f" least order {plain(market.filters.min_notional)} {quote}"
+    )
+    fees = profile.venue.fees
+    yield (
+        f"fees         maker {plain(fees.maker_bps)} bps, taker {plain(fees.taker_bps)} bps"
+        f" (a real entry tier: {ENTRY_TIER_BPS} and {ENTRY_TIER_BPS})"
+    )
+    verdict = "trades" if order.trades else "TOO SMALL"
+    yield (
+        f"order        {plain(order.qty_base)} {base}, {order.notional_quote:.2f} {quote}:"
+        f" {verdict}; the least is {plain(order.least_qty_base)} {base}"
+    )
+    if order.smallest_factor is not None:
+        yield f"canary       trades from a size_factor of {plain(order.smallest_factor)}"
+    yield (
+        f"break-even   {plain(found.break_even.half_spread_bps)} bps"
+        f" ({found.break_even.ticks} ticks) from mid, before the market moves against a fill"
+    )
+    if found.break_even.edge_bps is not None:
+        yield f"rule         {plain(found.break_even.edge_bps)} bps a side at its least spread"
+
+
+def _survey(report: Report) -> Iterator[str]:
+    found, strategy = report.survey, report.loaded.profile.strategy
+    if found is None or report.tape is None:
+        return
+    yield ""
+    yield f"SPREADS, {report.tape.name}: {found.updates} updates in {_seconds(found)}"
+    quantiles = (f"{name} {found.quantile_bps(share):.4f}" for name, share in _QUANTILES)
+    yield f"bps          {', '.join(quantiles)}"
+    if isinstance(strategy, MarketMaking):
+        bound = plain(strategy.min_spread_bps)
+        yield f"over {bound + ' bps':<8}{found.over} of {found.updates} updates"
+        yield f"would quote  {found.quoted_share:.2%} of the time"
+
+
+_QUANTILES = (("median", 0.5), ("p90", 0.9), ("p99", 0.99), ("max", 1.0))
+
+
+def _economics_dict(found: Economics) -> dict[str, Any]:
+    market, order, even = found.market, found.order, found.break_even
+    return {
+        "instrument": market.instrument,
+        "price": plain(market.price),
+        "price_source": market.source,
+        "tick_size": plain(market.filters.tick_size),
+        "lot_size": plain(market.filters.lot_size),
+        "min_notional_quote": plain(market.filters.min_notional),
+        "order_base": plain(order.qty_base),
+        "order_notional_quote": plain(order.notional_quote),
+        "least_order_base": plain(order.least_qty_base),
+        "trades": order.trades,
+        "smallest_size_factor": _json(order.smallest_factor),
+        "break_even_half_spread_bps": plain(even.half_spread_bps),
+        "break_even_half_spread_ticks": even.ticks,
+        "rule_edge_bps": _json(even.edge_bps),
+    }
+
+
+def _survey_dict(report: Report) -> dict[str, Any] | None:
+    found = report.survey
+    if found is None:
+        return None
+    return {
+        "path": str(report.tape),
+        "updates": found.updates,
+        "duration_ns": found.total_ns,
+        "spread_bps": {name: found.quantile_bps(share) for name, share in _QUANTILES},
+        "updates_over_min_spread": found.over,
+        "would_quote_share": found.quoted_share,
+    }
+
+
+def _seconds(found: SpreadSurvey) -> str:
+    return f"{found.total_ns / 1_000_000_000:.0f} s"
+
+
+def _json(value: object) -> object:
+    return plain(value) if isinstance(value, Decimal) else value
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return plain(value) if isinstance(value, Decimal) else str(value)
+
+
+def _short(origin: str) -> str:
+    """Return an origin without its folders: the head of the report names the files."""
+    return origin.rsplit("/", 1)[-1]

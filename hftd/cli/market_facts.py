@@ -1,0 +1,113 @@
+"""What is known of a profile's market before any exchange runs: filters, a price, spreads.
+
+Owns the way from a profile to the simulated market's own numbers and the reading of touches
+from a recording. Asks nobody over a socket.
+"""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from hftd.config.economics import Filters
+from hftd.config.load import LoadedProfile, tape_path
+from hftd.config.schema import AgentsMarket
+from hftd.errors import ProfileError, UsageError
+from hftd.simex.market import SymbolSpec
+from hftd.simex.presets import SYMBOLS
+
+
+@dataclass(frozen=True, slots=True)
+class MarketFacts:
+    """An instrument's filters and a price, with the source of the price in words."""
+
+    instrument: str
+    filters: Filters
+    price: Decimal
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Touch:
+    """Best bid and ask as a recording has them."""
+
+    ts_ns: int
+    symbol: str
+    best_bid: Decimal
+    best_ask: Decimal
+
+
+def market_facts(loaded: LoadedProfile) -> list[MarketFacts]:
+    """Return the facts of each instrument of the profile, in its order.
+
+    Raises: ProfileError for an instrument that the market does not have.
+    """
+    return [_facts(loaded, instrument) for instrument in loaded.profile.instruments]
+
+
+def touches(path: Path) -> Iterator[Touch]:
+    """Yield every bookTicker of a recording: lines of ``<receive time, ns> <JSON>``.
+
+    Raises: UsageError where the file is no such recording.
+    """
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as lines:
+            for line in lines:
+                if b"@bookTicker" in line:
+                    yield _touch(line)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise UsageError(f"tape {path} cannot be read: {reason}") from None
+    except (EOFError, zlib.error, ValueError, KeyError, TypeError, msgspec.DecodeError):
+        raise UsageError(
+            f"tape {path} is no recording: lines of a time in ns and a frame are needed"
+        ) from None
+
+
+def _touch(line: bytes) -> Touch:
+    ts_ns, _, frame = line.partition(b" ")
+    content: dict[str, Any] = msgspec.json.decode(frame)["data"]
+    return Touch(int(ts_ns), content["s"], Decimal(content["b"]), Decimal(content["a"]))
+
+
+def _facts(loaded: LoadedProfile, instrument: str) -> MarketFacts:
+    market = loaded.profile.venue.market
+    symbol = instrument.replace("-", "")
+    if isinstance(market, AgentsMarket):
+        house = SYMBOLS.get(symbol)
+        if house is None:
+            known = ", ".join(f"{h.spec.base}-{h.spec.quote}" for h in SYMBOLS.values())
+            raise _unknown(loaded, instrument, f"one of {known}, which the agents make")
+        filters = _filters(house.spec)
+        price = house.start_ticks * filters.tick_size
+        return MarketFacts(instrument, filters, price, f"start of preset {market.preset}")
+    path = tape_path(loaded.profile)
+    assert path is not None, "a market without agents is a tape"
+    for touch in touches(path):
+        if touch.symbol == symbol:
+            mid = (touch.best_bid + touch.best_ask) / 2
+            return MarketFacts(instrument, _tape_filters(), mid, f"start of {path.name}")
+    raise _unknown(loaded, instrument, f"an instrument on the tape {path.name}")
+
+
+def _filters(spec: SymbolSpec) -> Filters:
+    lot = Decimal(spec.lot_size)
+    return Filters(Decimal(spec.tick_size), lot, lot, Decimal(spec.min_notional))
+
+
+def _tape_filters() -> Filters:
+    # BTCUSDT on Binance Spot.
+    return Filters(Decimal("0.01"), Decimal("0.00001"), Decimal("0.00001"), Decimal(5))
+
+
+def _unknown(loaded: LoadedProfile, instrument: str, expected: str) -> ProfileError:
+    index = loaded.profile.instruments.index(instrument)
+    key = f"instruments.{index}"
+    return ProfileError(expected, path=loaded.origins[key], key=key, was=instrument)

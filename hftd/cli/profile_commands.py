@@ -1,0 +1,134 @@
+"""The commands about profiles: check, profiles, schema, paths.
+
+Owns their options and what they print. The profile's meaning is ``hftd/config``'s; nothing
+here opens a socket.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hftd.config.shelf import DEFAULT_PROFILE
+
+ProfileArgument = Annotated[
+    str, typer.Argument(metavar="[PROFILE]", help="Name of a profile, or path of its file.")
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override one value; may be repeated."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def check(
+    profile: ProfileArgument = DEFAULT_PROFILE,
+    sets: SetOption = None,
+    tape: Annotated[
+        Path | None,
+        typer.Option(help="Recording to measure spreads and the quoting rule on."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check a profile without trading: its values and where each was written,
+    the limits in force, and what its orders and its rule are worth.
+
+    Exits 78 for a profile that cannot be used, with one line that says where.
+    """
+    from hftd.cli.check_report import as_dict, as_text, measure
+    from hftd.config.economics import require_tradable
+    from hftd.config.load import load_profile
+
+    loaded = load_profile(profile, sets=sets or (), environ=os.environ)
+    report = measure(loaded, tape)
+    print(json.dumps(as_dict(report), indent=2) if as_json else as_text(report))
+    for economics in report.economics:
+        key = "canary.size_factor" if loaded.profile.canary.enabled else "strategy.order_size_base"
+        require_tradable(economics.order, loaded.profile, loaded.origins[key])
+
+
+def profiles(as_json: JsonOption = False) -> None:
+    """List the profiles that can be named, with the file behind each.
+
+    A profile of yours goes into ~/.config/hftd/NAME.yaml.
+    """
+    from hftd.config.load import load_profile
+    from hftd.config.shelf import list_profiles
+    from hftd.errors import ProfileError
+
+    rows = []
+    for found in list_profiles(os.environ):
+        try:
+            # By its path and without overrides: this tells of the file alone.
+            says = load_profile(str(found.path), environ={}).profile.description
+        except ProfileError as error:
+            says = f"unusable: {error}"
+        rows.append((found, says))
+    if as_json:
+        listed = [
+            {
+                "name": found.name,
+                "path": str(found.path),
+                "shipped": found.shipped,
+                "default": found.name == DEFAULT_PROFILE,
+                "description": says,
+            }
+            for found, says in rows
+        ]
+        print(json.dumps(listed, indent=2))
+        return
+    for found, says in rows:
+        marks = ["shipped"] if found.shipped else []
+        marks += ["default"] if found.name == DEFAULT_PROFILE else []
+        print(f"{found.name} ({', '.join(marks)})" if marks else found.name)
+        print(f"    {says}")
+        print(f"    {found.path}")
+
+
+def schema() -> None:
+    """Print the JSON Schema of a profile, for editors.
+
+    Save it and name it in a profile's first line:
+    # yaml-language-server: $schema=FILE
+    """
+    from hftd.config.load import json_schema
+
+    print(json.dumps(json_schema(), indent=2))
+
+
+def paths(
+    name: Annotated[
+        str, typer.Option(help="Instance; by default the one of the default profile.")
+    ] = DEFAULT_PROFILE,
+    as_json: JsonOption = False,
+) -> None:
+    """Say where an instance keeps its files and sockets, and where profiles are looked for."""
+    from hftd.config.shelf import folders
+    from hftd.runtime.paths import InstancePaths
+
+    instance = InstancePaths.locate(name, os.environ)
+    places = {
+        "state": instance.state_dir,
+        "journal": instance.journal_dir,
+        "simex": instance.simex_dir,
+        "ledger": instance.ledger_path,
+        "log": instance.log_path,
+        "latch": instance.latch_path,
+        "runtime": instance.runtime_dir,
+        "control_socket": instance.control_socket,
+        "recorder_socket": instance.recorder_socket,
+    }
+    searched = [str(folder) for folder in folders(os.environ)]
+    if as_json:
+        found = {key: str(path) for key, path in places.items()}
+        print(json.dumps({"instance": name, **found, "profiles": searched}, indent=2))
+        return
+    print(f"instance         {name}")
+    for key, path in places.items():
+        print(f"{key.replace('_', ' '):<17}{path}")
+    for position, folder in enumerate(searched):
+        print(f"{'profiles' if position == 0 else '':<17}{folder}")

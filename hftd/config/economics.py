@@ -1,0 +1,183 @@
+"""What a profile costs and whether it can trade at all, worked out before any money moves.
+
+Owns the arithmetic: the canary order against the venue's least sizes, the spread at which a
+maker earns nothing, and what share of a recorded market the quoting rule would have quoted.
+Must not know where filters, prices or recordings come from. Pure.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from decimal import ROUND_CEILING, Decimal
+from typing import Final, Self
+
+from hftd.config.schema import Profile
+from hftd.config.strategy_parameters import MarketMaking
+from hftd.config.values import plain
+from hftd.domain.instrument import Instrument
+from hftd.domain.units import E8
+from hftd.errors import ProfileError
+
+_BPS: Final = 10_000
+# A profile's decimals end here, so a factor is rounded up to it.
+_FACTOR_STEP: Final = Decimal("0.0001")
+# Spreads are counted in steps of a ten-thousandth of a bp up to 100 bps, so memory is flat.
+_STEPS_PER_BP: Final = 10_000
+_MAX_STEPS: Final = 100 * _STEPS_PER_BP
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """The venue's steps and least order of one instrument, as decimals."""
+
+    tick_size: Decimal
+    lot_size: Decimal
+    min_qty: Decimal
+    min_notional: Decimal
+
+    @classmethod
+    def of(cls, instrument: Instrument) -> Self:
+        """Return the filters that an instrument carries."""
+        lot = Decimal(instrument.lot_size)
+        return cls(
+            tick_size=Decimal(instrument.tick_size),
+            lot_size=lot,
+            min_qty=instrument.min_qty_lots * lot,
+            min_notional=Decimal(instrument.min_notional_atoms) / E8,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CanaryOrder:
+    """The order that the profile would send now, and the least that the venue takes.
+
+    Units: ``qty_base`` is rounded down to lots; ``least_qty_base`` is the smallest quantity
+    that passes LOT_SIZE and NOTIONAL at ``price``; ``smallest_factor`` is the smallest canary
+    factor that reaches it, None where even the full size does not.
+    """
+
+    instrument: str
+    price: Decimal
+    qty_base: Decimal
+    notional_quote: Decimal
+    least_qty_base: Decimal
+    smallest_factor: Decimal | None
+
+    @property
+    def trades(self) -> bool:
+        """Whether the venue would take the order."""
+        return self.qty_base >= self.least_qty_base
+
+
+def canary_order(
+    profile: Profile, instrument: str, filters: Filters, price: Decimal
+) -> CanaryOrder:
+    """Return the profile's order of ``instrument`` at ``price``, scaled by the canary."""
+    full = profile.strategy.order_size_base
+    lot = filters.lot_size
+    qty = full * profile.size_factor // lot * lot
+    # Rounded up to lots: a quantity just under the least notional is refused.
+    for_notional = -(-filters.min_notional // (price * lot)) * lot
+    least = max(for_notional, -(-filters.min_qty // lot) * lot, lot)
+    factor = (least / full).quantize(_FACTOR_STEP, ROUND_CEILING)
+    return CanaryOrder(instrument, price, qty, qty * price, least, factor if factor <= 1 else None)
+
+
+def require_tradable(order: CanaryOrder, profile: Profile, origin: str = "") -> None:
+    """Raise ProfileError (78) where the venue would refuse the order, naming what would trade.
+
+    Args: ``origin`` is where the key to change was written, for the message.
+    """
+    if order.trades:
+        return
+    quote = profile.quote_asset
+    was = f"an order of {plain(order.qty_base)} ({plain(order.notional_quote)} {quote})"
+    least = f"{plain(order.least_qty_base)}, the least that {order.instrument} takes at"
+    least += f" {plain(order.price)}"
+    if order.smallest_factor is None or not profile.canary.enabled:
+        expected, key = f"at least {least}", "strategy.order_size_base"
+    else:
+        factor = plain(order.smallest_factor)
+        expected, key = f'at least "{factor}", which orders {least}', "canary.size_factor"
+    raise ProfileError(expected, path=origin, key=key, was=was)
+
+
+@dataclass(frozen=True, slots=True)
+class BreakEven:
+    """The quote distance at which a maker's two fills earn nothing, adverse moves left out.
+
+    Units: bps of mid; ``ticks`` is the half-spread rounded up to whole ticks. ``edge_bps`` is
+    what the profile's own rule earns a side at the least spread it quotes, after the fee; None
+    for a strategy that takes.
+    """
+
+    half_spread_bps: Decimal
+    ticks: int
+    edge_bps: Decimal | None
+
+
+def break_even(profile: Profile, filters: Filters, price: Decimal) -> BreakEven:
+    """Return the break-even half-spread at ``price`` under the profile's maker fee."""
+    fee = profile.venue.fees.maker_bps
+    half = max(fee, Decimal(0))
+    ticks = int(-(-half * price // (_BPS * filters.tick_size)))
+    strategy = profile.strategy
+    edge: Decimal | None = None
+    if isinstance(strategy, MarketMaking):
+        distance = (
+            strategy.half_spread_bps
+            if strategy.quote == "offset" and strategy.half_spread_bps is not None
+            else strategy.min_spread_bps / 2
+        )
+        edge = distance - fee
+    return BreakEven(half, ticks, edge)
+
+
+@dataclass(slots=True)
+class SpreadSurvey:
+    """The spread's distribution over a recording, and the share of time the rule would quote.
+
+    Feed it every touch in order; it keeps counts, never the touches. The rule is the
+    strategy's own: on above ``min_spread_bps``, off again below ``min_spread_exit_bps``.
+    """
+
+    min_spread_bps: Decimal
+    min_spread_exit_bps: Decimal
+    updates: int = 0
+    over: int = 0
+    quoted_ns: int = 0
+    total_ns: int = 0
+    _counts: Counter[int] = field(default_factory=Counter)
+    _quoting: bool = False
+    _last_ns: int | None = None
+
+    def add(self, ts_ns: int, best_bid: Decimal, best_ask: Decimal) -> None:
+        """Take one touch; a crossed or empty one has no spread and is left out."""
+        if not 0 < best_bid < best_ask:
+            return
+        if self._last_ns is not None and ts_ns > self._last_ns:
+            passed_ns = ts_ns - self._last_ns
+            self.total_ns += passed_ns
+            self.quoted_ns += passed_ns if self._quoting else 0
+        self._last_ns = ts_ns
+        spread_bps = (best_ask - best_bid) * 2 * _BPS / (best_ask + best_bid)
+        self.updates += 1
+        self.over += spread_bps > self.min_spread_bps
+        self._counts[min(int(spread_bps * _STEPS_PER_BP), _MAX_STEPS)] += 1
+        bound = self.min_spread_exit_bps if self._quoting else self.min_spread_bps
+        self._quoting = spread_bps > bound or (self._quoting and spread_bps == bound)
+
+    @property
+    def quoted_share(self) -> float:
+        """The part of the time in which the rule would quote, 0 to 1."""
+        return self.quoted_ns / self.total_ns if self.total_ns else 0.0
+
+    def quantile_bps(self, share: float) -> float:
+        """Return the spread that ``share`` of the updates do not exceed; 0 without updates."""
+        wanted, seen = share * self.updates, 0
+        for steps in sorted(self._counts):
+            seen += self._counts[steps]
+            if seen >= wanted:
+                return steps / _STEPS_PER_BP
+        return 0.0
