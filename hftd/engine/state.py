@@ -31,7 +31,7 @@ WINDOW_CAPACITY = 64  # Times of rejects and of collar breaches.
 WISHES_CAPACITY = 256
 ACTIONS_CAPACITY = 2048
 FACTS_CAPACITY = 4096
-CHECKS_CAPACITY = 12  # Conditions that `explain` shows a side.
+CHECKS_CAPACITY = 16  # Conditions that `explain` shows a side.
 
 # One record for the daemon as a whole.
 CORE = layout(
@@ -160,6 +160,8 @@ INSTRUMENT = layout(
     # The market as last seen (book.py, signals.py).
     Field("frame_ns", "i8", "last frame of this instrument, or an answered ping"),
     Field("touch_update_id", "i8", "update id of the touch below"),
+    Field("touch_ns", "i8", "when the touch was told"),
+    Field("depth_exch_ns", "i8", "venue's time of the last depth event, 0 unknown"),
     Field("bid_ticks", "i8", "best bid, 0 for none"),
     Field("bid_lots", "i8", ""),
     Field("ask_ticks", "i8", "best ask, 0 for none"),
@@ -168,8 +170,13 @@ INSTRUMENT = layout(
     Field("last_trade_ticks", "i8", "last public trade, 0 for none"),
     Field("last_trade_ns", "i8", ""),
     Field("last_trade_id", "i8", "of the public trades"),
+    Field("last_trade_exch_ns", "i8", "venue's time of it, 0 unknown"),
+    Field("last_trade_side", "i8", "Side that took liquidity in it"),
+    Field("uncovered_ns", "i8", "oldest trade outside the touch that no depth event covers yet"),
+    Field("uncovered_exch_ns", "i8", "venue's time of the newest such trade"),
     Field("trade_window_ticks", f"({TRADE_WINDOW_CAPACITY},)i8", "public trades, not ours"),
     Field("trade_window_ns", f"({TRADE_WINDOW_CAPACITY},)i8", ""),
+    Field("trade_window_id", f"({TRADE_WINDOW_CAPACITY},)i8", "trade ids"),
     Field("trade_window_next", "i8", ""),
     Field("through_bid_ns", "i8", "a trade went through our bid level at that time"),
     Field("through_ask_ns", "i8", ""),
@@ -183,6 +190,9 @@ INSTRUMENT = layout(
     Field("imbalance_e6", "i8", "[-1, 1] in millionths over the strategy's levels"),
     Field("imbalance_levels", "i8", "how many levels the strategy asked for"),
     Field("dirty", "i8", "1: something changed that a decision may depend on"),
+    # What the strategy asks of the quoter (quoter.py).
+    Field("min_quote_life_ns", "i8", "a quote is not moved before this age, only pulled"),
+    Field("price_tolerance_ticks", "i8", "a quote this close to its target is left alone"),
     # Resync.
     Field("resync_asked_ns", "i8", "0 for not"),
     Field("resync_attempt", "i8", ""),
@@ -207,6 +217,7 @@ BOOK = layout(
     Field("state", "i8", "BookState"),
     Field("last_update_id", "i8", "id of the last applied depth event or snapshot"),
     Field("depth_ns", "i8", "when that was"),
+    Field("stale_ns", "i8", "when it became STALE, or a reconnect was last asked for"),
     Field("count", "(2,)i8", "levels a side: bids 0, asks 1"),
     Field("ticks", f"(2,{LEVELS_CAPACITY})i8", "sorted, the best level LAST"),
     Field("lots", f"(2,{LEVELS_CAPACITY})i8", ""),
@@ -228,9 +239,11 @@ TARGET = layout(
     Field("code", "i8", "Code: why it is not quoted; NONE where it is"),
     Field("value", "i8", ""),
     Field("bound", "i8", ""),
+    Field("quoted", "i8", "1: the last QUOTING fact said that the side is quoted"),
     Field("quoted_code", "i8", "last code told as a QUOTING fact"),
     Field("denied_until_ns", "i8", "after a refusal the side waits this long"),
     Field("miss_away_ticks", "i8", "after a would-cross miss: one tick further for one update"),
+    Field("miss_update_id", "i8", "touch at the miss; the side waits for a newer one"),
     Field("reason_since_ns", "i8", ""),
     Field("checks", "i8", "how many conditions stand below"),
     Field("check_code", f"({CHECKS_CAPACITY},)i8", "the chain of conditions, in order"),
