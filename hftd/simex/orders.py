@@ -87,7 +87,7 @@ class OrderBookkeeping:
         self.trades: dict[str, list[AccountTrade]] = {}
         self._open_by_client_id: dict[tuple[str, str], Order] = {}
         self._final_by_client_id: dict[tuple[str, str], Order] = {}
-        self._archived: dict[str, int] = {}
+        self.archived: dict[str, int] = {}
 
     def put(self, order: Order) -> None:
         """Take an order in, open or final, in place of the one with its id."""
@@ -114,8 +114,8 @@ class OrderBookkeeping:
         client_key = (oldest.symbol, oldest.client_order_id)
         if self._final_by_client_id.get(client_key) is oldest:
             del self._final_by_client_id[client_key]
-        reached = self._archived.get(oldest.symbol, 0)
-        self._archived[oldest.symbol] = max(reached, oldest.order_id)
+        reached = self.archived.get(oldest.symbol, 0)
+        self.archived[oldest.symbol] = max(reached, oldest.order_id)
 
     def add_trade(self, trade: AccountTrade) -> None:
         """Remember a trade; ids of a symbol never fall."""
@@ -141,7 +141,7 @@ class OrderBookkeeping:
 
     def is_archived(self, symbol: str, order_id: int) -> bool:
         """Return whether an id is as old as orders already forgotten."""
-        return order_id <= self._archived.get(symbol, 0)
+        return order_id <= self.archived.get(symbol, 0)
 
     def open_orders(self, symbol: str | None) -> list[Order]:
         """Return the open orders of one symbol or of all, oldest first."""

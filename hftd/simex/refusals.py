@@ -33,6 +33,7 @@ class Refused(Exception):
 
 WOULD_TAKE: Final = (-2010, "Order would immediately match and take.")
 
+UNSUPPORTED = Refusal(-1020, "This operation is not supported.")
 BAD_TIMESTAMP_LATE = Refusal(-1021, "Timestamp for this request is outside of the recvWindow.")
 BAD_TIMESTAMP_EARLY = Refusal(
     -1021, "Timestamp for this request was 1000ms ahead of the server's time."
@@ -55,7 +56,9 @@ BAD_KIND = Refusal(-1116, "Invalid orderType.")
 BAD_SIDE = Refusal(-1117, "Invalid side.")
 BAD_SYMBOL = Refusal(-1121, "Invalid symbol.")
 BAD_LISTEN_KEY = Refusal(-1125, "This listenKey does not exist.")
+TOO_LONG_SPAN = Refusal(-1127, "More than 24 hours between startTime and endTime.")
 BAD_COMBINATION = Refusal(-1128, "Combination of optional parameters invalid.")
+BAD_JSON = Refusal(-1135, "Invalid JSON Request")
 BAD_RESTRICTION = Refusal(-1145, "Invalid cancelRestrictions")
 INSUFFICIENT_BALANCE = Refusal(-2010, "Account has insufficient balance for requested action.")
 DUPLICATE_ORDER = Refusal(-2010, "Duplicate order sent.")
@@ -70,6 +73,9 @@ ARCHIVED = Refusal(
 )
 ALREADY_SUBSCRIBED = Refusal(-2035, "User Data Stream subscription already active.")
 NOT_SUBSCRIBED = Refusal(-2036, "User Data Stream subscription not active.")
+TOO_MANY_SUBSCRIPTIONS = Refusal(
+    -2042, "Max number of User Data Stream subscription IDs reached for this connection."
+)
 ID_MISMATCH = Refusal(-2039, "Client order ID and order ID mismatch.")
 
 

@@ -1,0 +1,246 @@
+"""Market streams: who is subscribed to what, and what is sent to whom.
+
+Owns stream names, subscriptions and the shape of stream events. Knows no accounts and no
+sockets.
+
+Names of streams that do not exist are taken and stay silent, as on the venue. Of a path
+``/ws/<token>`` a token without ``@`` is a path of the client's own and no stream.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qs, unquote
+
+import msgspec
+
+from hftd.simex import render
+from hftd.simex.endpoint import Desk
+from hftd.simex.exchange import Listing, MarketEvent
+from hftd.simex.requests import DepthChanged, TouchChanged, Trade
+
+SECOND_NS = 1_000_000_000
+MAX_STREAMS = 1024
+PARTIAL_DEPTHS = (5, 10, 20)
+_NULL = msgspec.Raw(b"null")
+
+
+class Control(msgspec.Struct):
+    """A control frame of a stream connection."""
+
+    method: str
+    params: list[Any] | None = None
+    id: msgspec.Raw = _NULL
+
+
+class Subscriber(msgspec.Struct):
+    """One stream connection: its streams in order, and whether events come wrapped."""
+
+    combined: bool
+    streams: dict[str, None] = {}
+
+
+class Slow(msgspec.Struct):
+    """Changes of one symbol gathered for the stream that speaks once a second."""
+
+    first_update_id: int
+    due_ns: int
+    last_update_id: int = 0
+    bids: dict[int, int] = {}
+    asks: dict[int, int] = {}
+
+
+class StreamDialect:
+    """All stream connections."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._subscribers: dict[int, Subscriber] = {}
+        self._streams: dict[str, dict[int, None]] = {}
+        self._slow: dict[str, Slow] = {}
+        self._out: list[tuple[int, bytes]] = []
+
+    # --- connections ----------------------------------------------------------------------
+
+    def open(self, connection: int, path: str) -> bool:
+        """Take a connection on its path; False where no stream is served."""
+        route, _, query = path.partition("?")
+        if route == "/stream":
+            names = parse_qs(query).get("streams", [""])[0].split("/")
+            subscriber = Subscriber(combined=True)
+        elif route == "/ws" or route.startswith("/ws/"):
+            names = unquote(route.removeprefix("/ws")).split("/")
+            subscriber = Subscriber(combined=False)
+        else:
+            return False
+        self._subscribers[connection] = subscriber
+        for name in names[: MAX_STREAMS + 1]:
+            if "@" in name:
+                self._add(connection, subscriber, name)
+        return True
+
+    def close(self, connection: int) -> None:
+        """Forget a connection."""
+        subscriber = self._subscribers.pop(connection, None)
+        if subscriber is not None:
+            for name in list(subscriber.streams):
+                self._drop(connection, subscriber, name)
+
+    def receive(self, connection: int, text: bytes) -> bytes:
+        """Answer one control frame."""
+        try:
+            control = msgspec.json.decode(text, type=Control)
+        except msgspec.ValidationError as error:
+            return _control_error(2, f"Invalid request: {error}")
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            return _control_error(3, f"Invalid JSON: {error}")
+        return self._control(connection, self._subscribers[connection], control)
+
+    def _control(self, connection: int, subscriber: Subscriber, control: Control) -> bytes:
+        params = control.params or []
+        result: Any = None
+        if control.method in ("SUBSCRIBE", "UNSUBSCRIBE"):
+            if not params or not all(isinstance(name, str) for name in params):
+                return _control_error(2, "Invalid request: params must be stream names", control)
+            if control.method == "SUBSCRIBE" and len(params) > MAX_STREAMS:
+                return _control_error(2, "Invalid request: too many streams", control)
+            for name in params:
+                if control.method == "SUBSCRIBE":
+                    self._add(connection, subscriber, name)
+                else:
+                    self._drop(connection, subscriber, name)
+        elif control.method == "LIST_SUBSCRIPTIONS":
+            result = list(subscriber.streams)
+        elif control.method in ("SET_PROPERTY", "GET_PROPERTY"):
+            if not params or params[0] != "combined":
+                return _control_error(0, "Unknown property", control)
+            if control.method == "SET_PROPERTY":
+                if len(params) != 2 or not isinstance(params[1], bool):
+                    return _control_error(1, "Invalid value type: expected Boolean", control)
+                subscriber.combined = params[1]
+            else:
+                result = subscriber.combined
+        else:
+            return _control_error(2, f"Invalid request: unknown variant `{control.method}`")
+        return msgspec.json.encode({"result": result, "id": control.id})
+
+    def _add(self, connection: int, subscriber: Subscriber, name: str) -> None:
+        # Beyond the limit a name is not taken; the reply stays the same.
+        if len(subscriber.streams) < MAX_STREAMS or name in subscriber.streams:
+            subscriber.streams[name] = None
+            self._streams.setdefault(name, {})[connection] = None
+
+    def _drop(self, connection: int, subscriber: Subscriber, name: str) -> None:
+        subscriber.streams.pop(name, None)
+        readers = self._streams.get(name)
+        if readers is not None:
+            readers.pop(connection, None)
+            if not readers:
+                del self._streams[name]
+
+    # --- events ---------------------------------------------------------------------------
+
+    def next_ns(self) -> int | None:
+        """Return when the streams of one second are next due."""
+        return min((slow.due_ns for slow in self._slow.values()), default=None)
+
+    def advance(self, ts_ns: int) -> None:
+        """Send what is due of the streams of one second."""
+        for symbol in [symbol for symbol, slow in self._slow.items() if slow.due_ns <= ts_ns]:
+            self._flush(symbol)
+
+    def take(self) -> list[tuple[int, bytes]]:
+        """Return what is to be sent since the last call."""
+        out, self._out = self._out, []
+        return out
+
+    def publish(self, event: MarketEvent) -> None:
+        """Send one public report to all who subscribed to it."""
+        listing = self._desk.exchange.listings[event.symbol]
+        report, name = event.report, event.symbol.lower()
+        if isinstance(report, Trade):
+            stream = f"{name}@trade"
+            if stream in self._streams:
+                self._send(stream, render.trade_event(listing, report))
+        elif isinstance(report, TouchChanged):
+            stream = f"{name}@bookTicker"
+            if stream in self._streams:
+                self._send(stream, render.book_ticker_event(listing, report))
+        else:
+            self._publish_depth(listing, name, report)
+
+    def _publish_depth(self, listing: Listing, name: str, report: DepthChanged) -> None:
+        stream = f"{name}@depth@100ms"
+        if stream in self._streams:
+            self._send(stream, _depth_event(listing, report))
+        self._send_partial(listing, name, "@100ms")
+        self._gather(listing.spec.symbol, report)
+
+    def _send_partial(self, listing: Listing, name: str, pace: str) -> None:
+        for depth in PARTIAL_DEPTHS:
+            stream = f"{name}@depth{depth}{pace}"
+            if stream in self._streams:
+                snapshot = listing.market.snapshot(depth)
+                event = {
+                    "lastUpdateId": snapshot.update_id,
+                    "bids": render.levels(listing, snapshot.bids),
+                    "asks": render.levels(listing, snapshot.asks),
+                }
+                self._send(stream, event)
+
+    def _gather(self, symbol: str, report: DepthChanged) -> None:
+        slow = self._slow.get(symbol)
+        if slow is not None and slow.due_ns < report.ts_ns:
+            self._flush(symbol)
+            slow = None
+        if slow is None:
+            due_ns = -(-report.ts_ns // SECOND_NS) * SECOND_NS
+            slow = self._slow[symbol] = Slow(report.first_update_id, due_ns)
+        slow.last_update_id = report.last_update_id
+        slow.bids.update(report.bids)
+        slow.asks.update(report.asks)
+        if slow.due_ns == report.ts_ns:
+            self._flush(symbol)
+
+    def _flush(self, symbol: str) -> None:
+        slow = self._slow.pop(symbol)
+        listing = self._desk.exchange.listings[symbol]
+        name = symbol.lower()
+        stream = f"{name}@depth"
+        if stream in self._streams:
+            report = DepthChanged(
+                slow.first_update_id,
+                slow.last_update_id,
+                slow.due_ns,
+                list(slow.bids.items()),
+                list(slow.asks.items()),
+            )
+            self._send(stream, _depth_event(listing, report))
+        self._send_partial(listing, name, "")
+
+    def _send(self, stream: str, event: dict[str, Any]) -> None:
+        # Encoded once, however many read it.
+        plain = msgspec.json.encode(event)
+        wrapped = b'{"stream":%b,"data":%b}' % (msgspec.json.encode(stream), plain)
+        for connection in self._streams[stream]:
+            combined = self._subscribers[connection].combined
+            self._out.append((connection, wrapped if combined else plain))
+
+
+def _depth_event(listing: Listing, report: DepthChanged) -> dict[str, Any]:
+    return {
+        "e": "depthUpdate",
+        "E": render.ms(report.ts_ns),
+        "s": listing.spec.symbol,
+        "U": report.first_update_id,
+        "u": report.last_update_id,
+        "b": render.levels(listing, report.bids),
+        "a": render.levels(listing, report.asks),
+    }
+
+
+def _control_error(code: int, msg: str, control: Control | None = None) -> bytes:
+    error: dict[str, Any] = {"code": code, "msg": msg}
+    if control is not None:
+        error["id"] = control.id
+    return msgspec.json.encode(error)

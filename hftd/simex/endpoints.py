@@ -1,0 +1,84 @@
+"""The table of endpoints, by REST route and by WS-API method, and how one is answered.
+
+Owns which names exist, their weights and who may call them. Knows no connections.
+"""
+
+from __future__ import annotations
+
+from hftd.simex import endpoints_account as account
+from hftd.simex import endpoints_market as market
+from hftd.simex import endpoints_trade as trade
+from hftd.simex.endpoint import SIGNED, Answer, Call, Endpoint
+from hftd.simex.refusals import Refused
+
+_PING = Endpoint(market.ping, 1)
+_TIME = Endpoint(market.server_time, 1)
+_INFO = Endpoint(market.exchange_info, 20)
+_DEPTH = Endpoint(market.depth, market.depth_weight)
+_TRADES = Endpoint(market.trades, 25)
+_BOOK_TICKER = Endpoint(market.book_ticker, market.all_symbols_weight)
+_PRICE = Endpoint(market.price_ticker, market.all_symbols_weight)
+_PLACE = Endpoint(trade.place, 1, SIGNED, places_order=True)
+_TEST = Endpoint(trade.test, 1, SIGNED)
+_CANCEL = Endpoint(trade.cancel, 1, SIGNED)
+_CANCEL_ALL = Endpoint(trade.cancel_all, 1, SIGNED)
+_REPLACE = Endpoint(trade.cancel_replace, 1, SIGNED, places_order=True)
+_ORDER = Endpoint(account.order, 4, SIGNED)
+_OPEN_ORDERS = Endpoint(account.open_orders, account.open_orders_weight, SIGNED)
+_ALL_ORDERS = Endpoint(account.all_orders, 20, SIGNED)
+_ACCOUNT = Endpoint(account.account, 20, SIGNED)
+_COMMISSION = Endpoint(account.commission, 20, SIGNED)
+_MY_TRADES = Endpoint(account.my_trades, account.my_trades_weight, SIGNED)
+_ORDER_COUNTS = Endpoint(account.order_counts, 40, SIGNED)
+
+ROUTES: dict[tuple[str, str], Endpoint] = {
+    ("GET", "/api/v3/ping"): _PING,
+    ("GET", "/api/v3/time"): _TIME,
+    ("GET", "/api/v3/exchangeInfo"): _INFO,
+    ("GET", "/api/v3/depth"): _DEPTH,
+    ("GET", "/api/v3/trades"): _TRADES,
+    ("GET", "/api/v3/ticker/bookTicker"): _BOOK_TICKER,
+    ("GET", "/api/v3/ticker/price"): _PRICE,
+    ("POST", "/api/v3/order"): _PLACE,
+    ("POST", "/api/v3/order/test"): _TEST,
+    ("DELETE", "/api/v3/order"): _CANCEL,
+    ("GET", "/api/v3/order"): _ORDER,
+    ("POST", "/api/v3/order/cancelReplace"): _REPLACE,
+    ("GET", "/api/v3/openOrders"): _OPEN_ORDERS,
+    ("DELETE", "/api/v3/openOrders"): _CANCEL_ALL,
+    ("GET", "/api/v3/allOrders"): _ALL_ORDERS,
+    ("GET", "/api/v3/account"): _ACCOUNT,
+    ("GET", "/api/v3/account/commission"): _COMMISSION,
+    ("GET", "/api/v3/myTrades"): _MY_TRADES,
+    ("GET", "/api/v3/rateLimit/order"): _ORDER_COUNTS,
+}
+
+METHODS: dict[str, Endpoint] = {
+    "ping": _PING,
+    "time": _TIME,
+    "exchangeInfo": _INFO,
+    "depth": _DEPTH,
+    "trades.recent": _TRADES,
+    "ticker.book": _BOOK_TICKER,
+    "ticker.price": _PRICE,
+    "order.place": _PLACE,
+    "order.test": _TEST,
+    "order.cancel": _CANCEL,
+    "order.cancelReplace": _REPLACE,
+    "order.status": _ORDER,
+    "openOrders.status": _OPEN_ORDERS,
+    "openOrders.cancelAll": _CANCEL_ALL,
+    "allOrders": _ALL_ORDERS,
+    "account.status": _ACCOUNT,
+    "account.commission": _COMMISSION,
+    "account.rateLimits.orders": _ORDER_COUNTS,
+    "myTrades": _MY_TRADES,
+}
+
+
+def answer(endpoint: Endpoint, call: Call) -> Answer:
+    """Return what the endpoint answers, its parameters' refusals included."""
+    try:
+        return endpoint.handler(call)
+    except Refused as refused:
+        return refused.refusal

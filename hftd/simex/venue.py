@@ -1,0 +1,227 @@
+"""The venue: requests and frames in, replies and events out, all at times that are handed in.
+
+Owns connections, the outbox, and the order in which one call's effects are seen: the log line
+first (``take_log``), then the reply, then events. Must not know sockets, files or clocks: the
+driver gives ``ts_ns`` with every call, appends the log before it sends the outbox, and calls
+``advance`` when ``next_ns`` has come.
+
+Everything is deterministic: the same calls give the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from hftd.simex import memory, render
+from hftd.simex.dialect_rest import Response, RestDialect
+from hftd.simex.dialect_streams import StreamDialect
+from hftd.simex.dialect_ws import WsDialect, user_event
+from hftd.simex.endpoint import Desk
+from hftd.simex.exchange import BalanceEvent, Event, Exchange, Fees, MarketEvent, OrderEvent
+from hftd.simex.limits import Limits, RateLimits
+from hftd.simex.market import Market
+from hftd.simex.numbers import exact_atoms
+from hftd.simex.requests import Trade
+from hftd.simex.signing import Credential, Keyring
+
+WS_API_PATH = "/ws-api/v3"
+MAX_PUBLIC_TRADES = 1000
+
+
+class AccountConfig(msgspec.Struct, frozen=True):
+    """One account of the venue: its key, how it signs, and what it opens with.
+
+    ``secret`` is an HMAC secret, or an Ed25519 public key in PEM.
+    """
+
+    key: str
+    secret: str
+    balances: dict[str, str]
+
+    def __repr__(self) -> str:
+        """Show the key and never the secret."""
+        return f"AccountConfig({self.key!r})"
+
+
+class VenueConfig(msgspec.Struct, frozen=True):
+    """What a venue is made of, beside its markets.
+
+    ``identity`` names the market source: a stored account belongs to one.
+    """
+
+    accounts: list[AccountConfig]
+    fees: Fees = Fees()
+    limits: Limits = Limits()
+    identity: str = ""
+
+
+class Venue:
+    """One simulated exchange."""
+
+    def __init__(self, config: VenueConfig, markets: Iterable[Market]) -> None:
+        self.config = config
+        self.exchange = Exchange(markets, config.fees)
+        credentials = [
+            Credential(account.key, account.secret, number)
+            for number, account in enumerate(config.accounts, 1)
+        ]
+        keyring = Keyring(credentials)
+        self._limits = RateLimits(config.limits)
+        self._desk = Desk(self.exchange, self._limits, MAX_PUBLIC_TRADES)
+        self._rest = RestDialect(self._desk, keyring)
+        self._ws = WsDialect(self._desk, keyring)
+        self._streams = StreamDialect(self._desk)
+        self._is_api: dict[int, bool] = {}
+        self._last_connection = 0
+        self._out: list[tuple[int, bytes]] = []
+        self._log: list[bytes] = []
+        self._now_ns = 0
+
+    # --- life -----------------------------------------------------------------------------
+
+    def start(self, ts_ns: int) -> None:
+        """Open a new venue: opening balances, new markets."""
+        for number, account in enumerate(self.config.accounts, 1):
+            for asset, amount in account.balances.items():
+                self.exchange.accounts.deposit(number, asset, exact_atoms(amount))
+        self.exchange.accounts.take_touched()
+        self.exchange.start(ts_ns)
+        self.advance(ts_ns)
+
+    def restore(
+        self, accounts: memory.AccountSnapshot, log: bytes, markets: bytes, ts_ns: int
+    ) -> None:
+        """Open a venue from what ``dump_accounts``, ``take_log`` and ``dump_markets`` gave."""
+        memory.load_accounts(self.exchange, accounts, log)
+        memory.load_markets(self.exchange, markets, ts_ns)
+        self.advance(ts_ns)
+
+    def dump_accounts(self, generation: int) -> bytes:
+        """Return the account snapshot; the log after it is that generation's."""
+        return memory.dump_accounts(self.exchange, generation, self.config.identity)
+
+    def dump_markets(self, ts_ns: int) -> bytes:
+        """Return the snapshot of the markets."""
+        return memory.dump_markets(self.exchange, ts_ns)
+
+    def shut_down(self, ts_ns: int) -> None:
+        """Tell every connection that the venue closes."""
+        event = msgspec.json.encode({"e": "serverShutdown", "E": render.ms(ts_ns)})
+        for connection in self._is_api:
+            self._out.append((connection, event))
+
+    # --- time and output ------------------------------------------------------------------
+
+    def next_ns(self) -> int | None:
+        """Return when ``advance`` is next due; None: not before something comes in."""
+        due = [ns for ns in (self.exchange.next_ns(), self._streams.next_ns()) if ns is not None]
+        return min(due, default=None)
+
+    def advance(self, ts_ns: int) -> None:
+        """Do all that is due up to and including ``ts_ns``; time never runs backward."""
+        self._now_ns = max(self._now_ns, ts_ns)
+        self.exchange.advance(self._now_ns)
+        self._publish()
+        self._streams.advance(self._now_ns)
+        self._out.extend(self._streams.take())
+
+    def take(self) -> list[tuple[int, bytes]]:
+        """Return (connection, frame) of all that is to be sent, in order."""
+        out, self._out = self._out, []
+        return out
+
+    def take_log(self) -> bytes:
+        """Return what must be written before the outbox is sent."""
+        log, self._log = b"".join(self._log), []
+        return log
+
+    # --- input ----------------------------------------------------------------------------
+
+    def http(
+        self, method: str, target: str, headers: Mapping[str, str], body: bytes, ts_ns: int
+    ) -> Response:
+        """Answer one REST request: status, headers, body."""
+        self.advance(ts_ns)
+        response = self._rest.respond(method, target, headers, body, self._now_ns)
+        self._publish()
+        return response
+
+    def open(self, path: str, ts_ns: int) -> int | None:
+        """Take a WebSocket connection on a path with its query; None where none is served."""
+        self.advance(ts_ns)
+        connection = self._last_connection + 1
+        route, _, query = path.partition("?")
+        is_api = route.rstrip("/") == WS_API_PATH
+        if is_api:
+            self._ws.open(connection, query, self._now_ns)
+        elif not self._streams.open(connection, path):
+            return None
+        self._last_connection = connection
+        self._is_api[connection] = is_api
+        return connection
+
+    def receive(self, connection: int, text: bytes, ts_ns: int) -> None:
+        """Take one text frame of a connection."""
+        self.advance(ts_ns)
+        if self._is_api[connection]:
+            for reply in self._ws.receive(connection, text, self._now_ns):
+                self._out.append((connection, reply))
+        else:
+            self._out.append((connection, self._streams.receive(connection, text)))
+        self._publish()
+
+    def close(self, connection: int) -> None:
+        """Forget a connection; orders stay."""
+        if self._is_api.pop(connection):
+            self._ws.close(connection)
+        else:
+            self._streams.close(connection)
+
+    # --- events ---------------------------------------------------------------------------
+
+    def _publish(self) -> None:
+        events = self.exchange.take_events()
+        if not events:
+            return
+        line = memory.log_line(events)
+        if line:
+            self._log.append(line)
+        for event in events:
+            if isinstance(event, MarketEvent):
+                if isinstance(event.report, Trade):
+                    self._desk.remember(event.symbol, event.report)
+                self._streams.publish(event)
+            else:
+                self._publish_user(event)
+        self._out.extend(self._streams.take())
+
+    def _publish_user(self, event: OrderEvent | BalanceEvent) -> None:
+        if isinstance(event, OrderEvent):
+            account = event.order.account
+            self._count_fill(event)
+        else:
+            account = event.account
+        readers = self._ws.subscribers(account)
+        if not readers:
+            return
+        plain = msgspec.json.encode(self._user_json(event))
+        # What happened in public before comes out before.
+        self._out.extend(self._streams.take())
+        for connection, subscription in readers:
+            self._out.append((connection, user_event(subscription, plain)))
+
+    def _user_json(self, event: Event) -> render.Json:
+        if isinstance(event, OrderEvent):
+            listing = self.exchange.listings[event.order.symbol]
+            return render.execution_report(listing, event)
+        assert isinstance(event, BalanceEvent)
+        return render.account_position(event.ts_ns, event.balances)
+
+    def _count_fill(self, event: OrderEvent) -> None:
+        # The first fill of an order gives message budget back, a maker's more than a taker's.
+        trade = event.trade
+        if trade is not None and event.order.cum_lots == trade.qty_lots:
+            back = -5 if trade.is_maker else -1
+            self._limits.count_order(event.order.account, back, event.ts_ns)
