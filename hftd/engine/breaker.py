@@ -1,0 +1,384 @@
+"""What stops trading by itself or by command: pauses, halts, the kill, and clearing the venue.
+
+Owns the trading state. A pause pulls quotes and lifts itself when its reason has cleared
+and a dwell time has passed; HALTED (by a control) and KILLED (by the operator) are latched
+over restarts, and only ``reset`` leaves them. Nothing on the kill's path reads PnL.
+
+Bits of ``core["pause_mask"]`` are the reasons that hold now; OPERATOR is lifted by
+``resume`` alone.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hftd.domain.actions import ActionKind
+from hftd.domain.codes import Code, TradingState
+from hftd.domain.events import Link
+from hftd.domain.facts import FactKind
+from hftd.domain.kernel import kernel
+from hftd.domain.order import OrderState
+from hftd.engine import orders
+from hftd.engine.emit import add_action, add_fact
+from hftd.engine.exposure import open_count, reference_spread_bps_e2
+from hftd.engine.position import equity_fact, mark, total_atoms
+from hftd.engine.reports import LATE_REPORT_BIT, mark_all_dirty
+from hftd.engine.state import ORDERS_CAPACITY, WINDOW_CAPACITY, Out, State
+
+PAUSE_OPERATOR = 1
+PAUSE_USER_STREAM = 2
+PAUSE_CLOCK = 4
+PAUSE_ORDER_LINK = 8
+PAUSE_COLLAR = 16
+PAUSE_RATE = 32
+PAUSE_REFERENCE = 64
+
+LOSS_CONFIRM_NS = 250_000_000  # C15 takes two updates at least this far apart.
+RECANCEL_NS = 1_000_000_000  # While clearing, a cancel without effect is sent again.
+DAY_NS = 86_400_000_000_000
+
+
+@kernel
+def set_state(state: State, out: Out, to: int, code: int, value: int, bound: int) -> None:
+    """Move the trading state, with the reason and its numbers."""
+    core = state.core[0]
+    if core["state"] == to and core["state_code"] == code:
+        return
+    fact = add_fact(state, out, FactKind.STATE, -1)
+    fact["state_from"] = core["state"]
+    fact["state_to"] = to
+    fact["code"] = code
+    fact["value"] = value
+    fact["bound"] = bound
+    core["state"] = to
+    core["state_code"] = code
+    core["state_since_ns"] = core["now_ns"]
+    mark_all_dirty(state)
+
+
+@kernel
+def latch(state: State, out: Out, to: int, code: int) -> None:
+    """Ask for the latch to be kept durably (state 0: removed)."""
+    action = add_action(state, out, ActionKind.LATCH, -1)
+    action["state"] = to
+    action["code"] = code
+
+
+@kernel
+def is_latched(state: State) -> bool:
+    """Tell whether only ``reset`` leads on."""
+    trading = state.core[0]["state"]
+    return trading == TradingState.HALTED or trading == TradingState.KILLED
+
+
+@kernel
+def begin_clear(state: State, out: Out, code: int) -> None:
+    """Cancel everything of ours now, and have the venue asked until it shows none."""
+    core = state.core[0]
+    core["kill_requested_ns"] = core["now_ns"]
+    core["venue_clear"] = 0
+    core["verify_ends"] = 0
+    core["verify_asked_ns"] = 0
+    orders.cancel_all(state, out, -1, code)
+
+
+@kernel
+def halt(state: State, out: Out, code: int, value: int, bound: int) -> None:
+    """Stop by a control: latched, all orders canceled."""
+    core = state.core[0]
+    if is_latched(state) or core["state"] == TradingState.STOPPING:
+        return
+    set_state(state, out, TradingState.HALTED, code, value, bound)
+    begin_clear(state, out, code)
+    latch(state, out, TradingState.HALTED, code)
+    if code == Code.DAILY_LOSS and core["halt_and_reduce"] == 1:
+        for index in range(state.instruments.shape[0]):
+            state.instruments[index]["flatten"] = 1
+
+
+@kernel
+def kill(state: State, out: Out) -> None:
+    """C31: the operator's kill. The gate is closed before the next line of this is run."""
+    set_state(state, out, TradingState.KILLED, Code.KILL, 0, 0)
+    for index in range(state.instruments.shape[0]):
+        state.instruments[index]["flatten"] = 0
+    begin_clear(state, out, Code.KILL)
+    latch(state, out, TradingState.KILLED, Code.KILL)
+
+
+@kernel
+def stop(state: State, out: Out) -> None:
+    """Cancel, confirm, exit. A latched state keeps its latch: it stands in a file."""
+    core = state.core[0]
+    core["stopping"] = 1
+    set_state(state, out, TradingState.STOPPING, Code.STOP, 0, 0)
+    for index in range(state.instruments.shape[0]):
+        state.instruments[index]["flatten"] = 0
+    begin_clear(state, out, Code.STOP)
+
+
+@kernel
+def pause(state: State, out: Out, bit: int) -> None:
+    """Let a reason hold from now on."""
+    core = state.core[0]
+    if core["pause_mask"] & bit == 0:
+        core["pause_mask"] |= bit
+        mark_all_dirty(state)
+
+
+@kernel
+def lift(state: State, bit: int) -> None:
+    """Let a reason hold no more; the dwell counts from the last one lifted."""
+    core = state.core[0]
+    if core["pause_mask"] & bit != 0:
+        core["pause_mask"] &= ~bit
+        core["pause_clear_ns"] = core["now_ns"]
+
+
+@kernel
+def pause_code(mask: int) -> int:
+    """Return the code of the weightiest reason in a mask."""
+    if mask & PAUSE_OPERATOR:
+        return Code.OPERATOR
+    if mask & PAUSE_ORDER_LINK:
+        return Code.ORDER_LINK_DOWN
+    if mask & PAUSE_USER_STREAM:
+        return Code.USER_STREAM_STALE
+    if mask & PAUSE_CLOCK:
+        return Code.CLOCK
+    if mask & PAUSE_RATE:
+        return Code.RATE_LIMITED
+    if mask & PAUSE_COLLAR:
+        return Code.COLLAR_BREACHES
+    if mask & PAUSE_REFERENCE:
+        return Code.REFERENCE_DISAGREES
+    return Code.NONE
+
+
+@kernel
+def settle(state: State, out: Out) -> None:
+    """Let RUNNING, REDUCE_ONLY and PAUSED follow from the reasons that hold."""
+    core = state.core[0]
+    if core["pause_mask"] & LATE_REPORT_BIT:
+        core["pause_mask"] &= ~LATE_REPORT_BIT
+        halt(state, out, Code.LATE_REPORT, 0, 0)
+    trading = core["state"]
+    mask = core["pause_mask"]
+    if (trading == TradingState.RUNNING or trading == TradingState.REDUCE_ONLY) and mask != 0:
+        set_state(state, out, TradingState.PAUSED, pause_code(mask), 0, 0)
+    elif trading == TradingState.PAUSED:
+        if mask != 0:
+            set_state(state, out, TradingState.PAUSED, pause_code(mask), 0, 0)
+        elif core["now_ns"] - core["pause_clear_ns"] >= core["pause_dwell_ns"]:
+            set_state(state, out, TradingState.RUNNING, Code.RESUMED, 0, 0)
+
+
+@kernel
+def count_recent(times_ns: Any, now_ns: int, window_ns: int) -> int:
+    """Count the times of a ring that lie within the window."""
+    count = 0
+    for place in range(WINDOW_CAPACITY):
+        if times_ns[place] > 0 and now_ns - times_ns[place] < window_ns:
+            count += 1
+    return count
+
+
+@kernel
+def check_windows(state: State, out: Out) -> None:
+    """C05 (collar breaches pause) and C19 (unexpected rejects halt)."""
+    core = state.core[0]
+    now = core["now_ns"]
+    breaches = count_recent(core["breach_ns"], now, core["collar_breach_window_ns"])
+    if breaches >= core["collar_breach_count"]:
+        pause(state, out, PAUSE_COLLAR)
+    else:
+        lift(state, PAUSE_COLLAR)
+    rejects = count_recent(core["reject_ns"], now, core["reject_storm_window_ns"])
+    if rejects >= core["reject_storm_count"]:
+        halt(state, out, Code.REJECT_STORM, rejects, core["reject_storm_count"])
+
+
+@kernel
+def check_references(state: State, out: Out) -> None:
+    """C05: mid, last trade and the median of trades apart by more than the collar pause."""
+    core = state.core[0]
+    for index in range(state.instruments.shape[0]):
+        if reference_spread_bps_e2(state, index) > core["collar_bps_e2"]:
+            pause(state, out, PAUSE_REFERENCE)
+            return
+    lift(state, PAUSE_REFERENCE)
+
+
+@kernel
+def check_unknown(state: State, out: Out) -> None:
+    """C27: too many orders in doubt, or one for too long."""
+    core = state.core[0]
+    count = 0
+    oldest_ns = 0
+    for slot in range(ORDERS_CAPACITY):
+        order = state.orders[slot]
+        if order["key"] != 0 and order["unknown_since_ns"] > 0:
+            count += 1
+            oldest_ns = max(oldest_ns, core["now_ns"] - order["unknown_since_ns"])
+    if count > core["max_unknown_orders"] or oldest_ns > core["unknown_timeout_ns"]:
+        halt(state, out, Code.UNKNOWN_ORDERS, count, core["max_unknown_orders"])
+
+
+@kernel
+def check_user_stream(state: State, out: Out) -> None:
+    """C23: without a sign of life our own reports may be lost: pause and reconnect."""
+    core = state.core[0]
+    if core["user_up"] == 0 or core["state"] == TradingState.RECOVERING:
+        return
+    age = core["now_ns"] - core["user_alive_ns"]
+    if age > core["user_stream_timeout_ns"]:
+        core["user_up"] = 0
+        pause(state, out, PAUSE_USER_STREAM)
+        action = add_action(state, out, ActionKind.RECONNECT, -1)
+        action["link"] = Link.ORDER
+
+
+@kernel
+def apply_clock(state: State, event: Any, out: Out) -> None:
+    """C24: the venue's clock and ours, and a step of the wall clock; judged by check_clock."""
+    core = state.core[0]
+    first = core["clock_sampled_ns"] == 0
+    step = abs(event["wall_offset_ns"] - core["wall_offset_ns"])
+    offset = abs(event["venue_offset_ns"] - event["wall_offset_ns"])
+    core["wall_offset_ns"] = event["wall_offset_ns"]
+    core["venue_offset_ns"] = event["venue_offset_ns"]
+    core["clock_sampled_ns"] = core["now_ns"]
+    stepped = not first and step > core["max_clock_step_ns"]
+    if stepped or offset > core["max_clock_offset_ns"]:
+        if core["clock_bad_since_ns"] == 0:
+            core["clock_bad_since_ns"] = core["now_ns"]
+        pause(state, out, PAUSE_CLOCK)
+    else:
+        core["clock_bad_since_ns"] = 0
+        lift(state, PAUSE_CLOCK)
+
+
+@kernel
+def check_clock(state: State, out: Out) -> None:
+    """C24: a clock that stays wrong halts."""
+    core = state.core[0]
+    since = core["clock_bad_since_ns"]
+    offset = abs(core["venue_offset_ns"] - core["wall_offset_ns"])
+    if offset <= core["max_clock_offset_ns"]:
+        return
+    if since > 0 and core["now_ns"] - since > core["clock_halt_after_ns"]:
+        halt(state, out, Code.CLOCK, offset, core["max_clock_offset_ns"])
+
+
+@kernel
+def check_rate(state: State) -> None:
+    """The venue's own word on rate: quiet until the time that it named."""
+    core = state.core[0]
+    if core["now_ns"] >= core["rate_limited_until_ns"]:
+        lift(state, PAUSE_RATE)
+
+
+@kernel
+def roll_day(state: State, out: Out) -> None:
+    """C15: open a new trading day; PnL is re-marked, a halt outlives midnight."""
+    core = state.core[0]
+    day = (core["now_ns"] - core["day_starts_ns"]) // DAY_NS
+    if day == core["day"]:
+        return
+    core["day"] = day
+    total = total_atoms(state)
+    core["day_open_equity_atoms"] = total
+    core["peak_equity_atoms"] = total
+    core["turnover_atoms"] = 0
+    core["loss_seen_ns"] = 0
+    equity_fact(state, out)
+
+
+@kernel
+def check_loss(state: State, out: Out) -> None:
+    """C15, C16: the day's loss, the drawdown from its peak, the turnover.
+
+    Breaking the loss takes two updates at least 250 ms apart, so that one bad print halts
+    nothing.
+    """
+    core = state.core[0]
+    for index in range(state.instruments.shape[0]):
+        mark(state, index)
+    total = total_atoms(state)
+    core["total_atoms"] = total
+    core["peak_equity_atoms"] = max(core["peak_equity_atoms"], total)
+    core["day_loss_atoms"] = max(0, core["day_open_equity_atoms"] - total)
+    core["drawdown_atoms"] = core["peak_equity_atoms"] - total
+    loss_broken = core["day_loss_atoms"] >= core["max_daily_loss_atoms"]
+    drawdown_broken = core["drawdown_atoms"] >= core["max_drawdown_atoms"]
+    if not loss_broken and not drawdown_broken:
+        core["loss_seen_ns"] = 0
+    elif core["loss_seen_ns"] == 0:
+        core["loss_seen_ns"] = core["now_ns"]
+    elif core["now_ns"] - core["loss_seen_ns"] >= LOSS_CONFIRM_NS:
+        if loss_broken:
+            value, bound = core["day_loss_atoms"], core["max_daily_loss_atoms"]
+            halt(state, out, Code.DAILY_LOSS, value, bound)
+        else:
+            halt(state, out, Code.DRAWDOWN, core["drawdown_atoms"], core["max_drawdown_atoms"])
+    if core["turnover_atoms"] > core["max_turnover_atoms"]:
+        value, bound = core["turnover_atoms"], core["max_turnover_atoms"]
+        halt(state, out, Code.TURNOVER_LIMIT, value, bound)
+
+
+@kernel
+def clear_venue(state: State, out: Out) -> None:
+    """Carry a kill, halt or stop to its end: no open order, and the venue says so."""
+    core = state.core[0]
+    if core["kill_requested_ns"] == 0 or core["venue_clear"] == 1 or core["order_up"] == 0:
+        return
+    now = core["now_ns"]
+    if open_count(state, -1) > 0:
+        for slot in range(ORDERS_CAPACITY):
+            order = state.orders[slot]
+            if order["key"] == 0 or order["state"] == OrderState.PENDING_NEW:
+                continue  # One that is on its way is canceled as it surfaces.
+            if now - order["cancel_sent_ns"] >= RECANCEL_NS and order["reduce_only"] == 0:
+                orders.cancel(state, out, slot, Code.NONE)
+        return
+    asked = core["verify_asked_ns"]
+    if core["verify_ends"] == 0 or now - asked >= RECANCEL_NS:
+        core["verify_ends"] = state.instruments.shape[0]
+        core["verify_found"] = 0
+        core["verify_asked_ns"] = now
+        for index in range(state.instruments.shape[0]):
+            add_action(state, out, ActionKind.ASK_OPEN_ORDERS, index)
+
+
+@kernel
+def apply_open_orders_end(state: State, event: Any) -> None:
+    """One instrument's open orders are told: the venue is clear once none was ours."""
+    core = state.core[0]
+    if core["verify_ends"] == 0 or core["venue_clear"] == 1:
+        return
+    core["verify_found"] += event["order_count"]
+    core["verify_ends"] -= 1
+    if core["verify_ends"] == 0 and core["verify_found"] == 0 and open_count(state, -1) == 0:
+        core["venue_clear"] = 1
+        core["venue_checked_ns"] = core["now_ns"]
+
+
+@kernel
+def check_exit(state: State, out: Out) -> None:
+    """A stopping daemon may end once the venue is clear."""
+    core = state.core[0]
+    if core["stopping"] == 1 and core["venue_clear"] == 1 and core["exit_sent"] == 0:
+        core["exit_sent"] = 1
+        add_action(state, out, ActionKind.EXIT, -1)
+
+
+@kernel
+def pulse(state: State, out: Out) -> None:
+    """Ten times a second: everything that becomes true by time passing."""
+    check_windows(state, out)
+    check_references(state, out)
+    check_unknown(state, out)
+    check_user_stream(state, out)
+    check_clock(state, out)
+    check_rate(state)
+    mark_all_dirty(state)

@@ -1,0 +1,178 @@
+"""Orders that await an answer: whom to ask again, when, and what an answer means.
+
+Owns the resolution of doubt. The rules for an order that the venue says it does not know:
+not believed before the request can no longer enter the matching engine (timestamp plus
+recvWindow plus ten seconds), and final only after two such answers at least a second apart.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hftd.domain.actions import ActionKind
+from hftd.domain.codes import Code
+from hftd.domain.kernel import kernel
+from hftd.domain.order import OrderEvent, OrderState
+from hftd.engine import orders
+from hftd.engine.emit import add_action, order_fact, query_order
+from hftd.engine.reports import FILLS_LATE_NS, apply_accepted, apply_ended
+from hftd.engine.state import ORDERS_CAPACITY, Out, State
+
+NOT_FOUND_MARGIN_NS = 10_000_000_000
+NOT_FOUND_APART_NS = 1_000_000_000
+CANCEL_LATE_NS = 1_000_000_000
+SUBMIT_LATE_NS = 5_000_000_000  # The connector tells a lost answer earlier; this is its net.
+
+
+@kernel
+def back_off_ns(attempt: int) -> int:
+    """Return the wait before the next query: 0.2, 0.5, 1, 2, then 5 seconds."""
+    if attempt == 0:
+        return 200_000_000
+    if attempt == 1:
+        return 500_000_000
+    if attempt == 2:
+        return 1_000_000_000
+    if attempt == 3:
+        return 2_000_000_000
+    return 5_000_000_000
+
+
+@kernel
+def ask_late_fills(state: State, out: Out, order: Any) -> None:
+    """Fetch own trades where a terminal report counted fills that have not arrived."""
+    now = state.core[0]["now_ns"]
+    if order["final_state"] != 0 and now - order["final_ns"] >= FILLS_LATE_NS:
+        order["final_ns"] = now
+        action = add_action(state, out, ActionKind.ASK_TRADES, order["instrument"])
+        action["trade_id"] = state.instruments[order["instrument"]]["own_trade_id"] + 1
+
+
+@kernel
+def needs_query(state: State, order: Any) -> bool:
+    """Tell whether it is time to ask what became of an order."""
+    now = state.core[0]["now_ns"]
+    if order["query_at_ns"] > 0:
+        return now >= order["query_at_ns"]
+    since = now - order["cancel_sent_ns"]
+    if order["state"] == OrderState.PENDING_CANCEL or order["state"] == OrderState.PENDING_REPLACE:
+        return since >= CANCEL_LATE_NS
+    return False
+
+
+@kernel
+def chase(state: State, out: Out) -> None:
+    """Ten times a second: ask for orders in doubt, with back-off; never send one again."""
+    now = state.core[0]["now_ns"]
+    if state.core[0]["order_up"] == 0:
+        return
+    for slot in range(ORDERS_CAPACITY):
+        order = state.orders[slot]
+        if order["key"] == 0:
+            continue
+        ask_late_fills(state, out, order)
+        lost = order["state"] == OrderState.PENDING_NEW and now - order["sent_ns"] > SUBMIT_LATE_NS
+        if lost:
+            before = order["state"]
+            order["state"] = orders.next_state(before, OrderEvent.OUTCOME_UNKNOWN, 0)
+            order["unknown_since_ns"] = now
+            order["query_at_ns"] = now
+            order_fact(state, out, order, OrderEvent.OUTCOME_UNKNOWN, before, Code.NONE)
+        if needs_query(state, order):
+            order["query_at_ns"] = now + back_off_ns(order["query_attempt"])
+            order["query_attempt"] += 1
+            query_order(state, out, order)
+
+
+@kernel
+def apply_status(state: State, event: Any, out: Out) -> None:
+    """Apply the venue's answer on one order: adopt what it says, or weigh that it knows none."""
+    slot = orders.find(state, event["order_key"], event["venue_order_id"])
+    if slot < 0:
+        return
+    order = state.orders[slot]
+    order["seen_attempt"] = state.core[0]["recovery_attempt"]
+    if event["found"] == 0:
+        apply_not_found(state, event, out, slot)
+        return
+    order["not_found_count"] = 0
+    status = event["status"]
+    if status == OrderState.CANCELED:
+        apply_ended(state, event, out, OrderEvent.CANCELED, OrderState.CANCELED)
+    elif status == OrderState.FILLED:
+        apply_ended(state, event, out, OrderEvent.FILL_FULL, OrderState.FILLED)
+    elif status == OrderState.EXPIRED or status == OrderState.REJECTED:
+        apply_ended(state, event, out, OrderEvent.EXPIRED, OrderState.EXPIRED)
+    else:
+        apply_live(state, event, out, slot)
+
+
+@kernel
+def apply_live(state: State, event: Any, out: Out, slot: int) -> None:
+    """The order is open at the venue: adopt it, mend a cancel that failed, fetch its fills."""
+    order = state.orders[slot]
+    now = state.core[0]["now_ns"]
+    late = order["state"] == OrderState.PENDING_CANCEL or order["state"] == OrderState.PENDING_REPLACE
+    apply_accepted(state, event, out)
+    order["query_at_ns"] = 0
+    order["query_attempt"] = 0
+    order["unknown_since_ns"] = 0
+    if late and now - order["cancel_sent_ns"] >= CANCEL_LATE_NS:
+        orders.cancel(state, out, slot, Code.NONE)
+    if event["cum_qty_lots"] > order["cum_lots"]:
+        action = add_action(state, out, ActionKind.ASK_TRADES, order["instrument"])
+        action["trade_id"] = state.instruments[order["instrument"]]["own_trade_id"] + 1
+
+
+@kernel
+def apply_not_found(state: State, event: Any, out: Out, slot: int) -> None:
+    """The venue knows no such order: counted, and believed only by the module's rule."""
+    core = state.core[0]
+    order = state.orders[slot]
+    now = core["now_ns"]
+    final_ns = order["sent_ns"] + core["recv_window_ns"] + NOT_FOUND_MARGIN_NS
+    if order["unknown_since_ns"] == 0:
+        order["unknown_since_ns"] = now
+    if now < final_ns:
+        order["query_at_ns"] = min(now + back_off_ns(order["query_attempt"]), final_ns)
+        return
+    if order["not_found_count"] == 0:
+        order["not_found_count"] = 1
+        order["not_found_ns"] = now
+        order["query_at_ns"] = now + NOT_FOUND_APART_NS
+        return
+    if now - order["not_found_ns"] < NOT_FOUND_APART_NS:
+        return
+    if order["state"] == OrderState.UNKNOWN:
+        orders.end(state, out, slot, OrderEvent.NEVER_ACCEPTED, OrderState.REJECTED, Code.NONE)
+
+
+@kernel
+def adopt(state: State, event: Any, out: Out) -> int:
+    """Take an order that bears our tag and that we do not know into the table.
+
+    It comes from a life whose memory is lost; it is canceled, never left to itself. A
+    status that names no side or quantity cannot be adopted. Returns the slot or -1.
+    """
+    slot = orders.free_slot(state)
+    if slot < 0 or event["qty_lots"] <= 0:
+        return -1
+    order = state.orders[slot]
+    order["key"] = event["order_key"]
+    order["instrument"] = event["instrument"]
+    order["side"] = event["side"]
+    order["price_ticks"] = event["price_ticks"]
+    order["qty_lots"] = event["qty_lots"]
+    order["cum_lots"] = event["cum_qty_lots"]
+    order["venue_cum_lots"] = event["cum_qty_lots"]
+    order["leaves_lots"] = event["qty_lots"] - event["cum_qty_lots"]
+    order["venue_order_id"] = event["venue_order_id"]
+    order["state"] = OrderState.NEW
+    order["sent_ns"] = state.core[0]["now_ns"]
+    order["acked_ns"] = state.core[0]["now_ns"]
+    order["seen_attempt"] = state.core[0]["recovery_attempt"]
+    orders.reserve(state, order)
+    order_fact(state, out, order, OrderEvent.ACCEPTED, OrderState.NONE, Code.RECONCILE_DIFFERENCE)
+    return slot
+
+

@@ -1,0 +1,328 @@
+"""Start-up is recovery: what we believe is made equal to what the venue shows, then RUNNING.
+
+The same road is taken at start, after every loss of our own reports, and for ``reset``::
+
+    LINKS        order link and user stream are up (reports are buffered by their sockets)
+    OPEN_ORDERS  the venue lists what is open; ours are canceled, unknown ones adopted first
+    SETTLE       every order of the table has reached its end
+    TRADES       own trades by id from the last one known; what was missed is applied
+    BALANCES     the venue's balances against opening + fills - fees + flows, to the last unit
+
+A difference is tried three times, since a report may be on its way; then it HALTs and each
+difference is a fact with both numbers. Fills are never made up.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Any
+
+from hftd.domain.actions import ActionKind
+from hftd.domain.codes import BookState, Code, TradingState
+from hftd.domain.facts import FactKind
+from hftd.domain.kernel import kernel
+from hftd.domain.order import OrderEvent, OrderState
+from hftd.engine import breaker, orders
+from hftd.engine.emit import add_action, add_fact, balance_note, order_fact
+from hftd.engine.exposure import open_count
+from hftd.engine.position import balance_fact, expected_atoms, position_fact
+from hftd.engine.state import ORDERS_CAPACITY, Out, State
+
+ATTEMPTS = 3
+AGAIN_NS = 300_000_000
+ANSWER_LATE_NS = 3_000_000_000  # A phase without its answers starts again.
+TRADES_PAGE = 1000
+BASELINE = -1  # ASK_TRADES from here: only the newest page, to learn the last id.
+
+
+class Phase(IntEnum):
+    """How far a recovery has come."""
+
+    IDLE = 0
+    LINKS = 1
+    OPEN_ORDERS = 2
+    SETTLE = 3
+    TRADES = 4
+    BALANCES = 5
+    AGAIN = 6
+
+
+class Then(IntEnum):
+    """What a clean end leads to."""
+
+    START = 0
+    LIFT_USER_STREAM = 1
+    RESET = 2
+    REPORT = 3
+
+
+@kernel
+def boot(state: State, event: Any, out: Out) -> None:
+    """Begin a boot: forget the world, keep the books; nothing leaves before it is clean."""
+    core = state.core[0]
+    core["epoch"] = event["epoch"]
+    core["next_seq"] = 1
+    core["on_crash"] = event["on_crash"]
+    core["crashed"] = event["crashed"]
+    core["pause_mask"] = 0
+    core["market_up"] = 0
+    core["order_up"] = 0
+    core["user_up"] = 0
+    core["clock_sampled_ns"] = 0
+    core["clock_bad_since_ns"] = 0
+    core["rate_limited_until_ns"] = 0
+    core["journal_failed"] = 0
+    core["stopping"] = 0
+    core["exit_sent"] = 0
+    core["kill_requested_ns"] = 0
+    core["venue_clear"] = 0
+    core["recovery_attempt"] = 0
+    core["order_tat_ns"] = 0
+    core["cancel_tat_ns"] = 0
+    core["reject_ns"][:] = 0
+    core["breach_ns"][:] = 0
+    for index in range(state.instruments.shape[0]):
+        forget_market(state, index)
+    for asset in range(state.balances.shape[0]):
+        state.balances[asset]["known"] = 0
+    doubt_orders(state, out)
+    breaker.set_state(state, out, TradingState.RECOVERING, Code.STARTING_UP, 0, 0)
+    if event["latched"] != 0:
+        code = Code.KILL if event["latched"] == TradingState.KILLED else Code.RESET
+        breaker.set_state(state, out, event["latched"], code, 0, 0)
+    start(state, out, Then.START)
+
+
+@kernel
+def forget_market(state: State, index: int) -> None:
+    """Drop what the last boot knew of an instrument's market; a snapshot comes first."""
+    instrument = state.instruments[index]
+    book = state.books[index]
+    book["state"] = BookState.RESYNCING
+    book["last_update_id"] = 0
+    book["count"][:] = 0
+    book["pending_count"] = 0
+    book["pending_rows"] = 0
+    instrument["frame_ns"] = 0
+    instrument["touch_update_id"] = 0
+    instrument["bid_ticks"] = 0
+    instrument["ask_ticks"] = 0
+    instrument["last_trade_ticks"] = 0
+    instrument["last_trade_id"] = 0
+    instrument["trade_window_ns"][:] = 0
+    instrument["market_valid"] = 0
+    instrument["resync_asked_ns"] = 0
+    instrument["touch_asked_ns"] = 0
+    instrument["flatten"] = 0
+    for side in range(2):
+        target = state.targets[index, side]
+        target["wanted"] = 0
+        target["denied_until_ns"] = 0
+        target["quoted_code"] = Code.STARTING_UP
+
+
+@kernel
+def doubt_orders(state: State, out: Out) -> None:
+    """After a crash nobody knows whether the last frames left: those creates are UNKNOWN."""
+    now = state.core[0]["now_ns"]
+    for slot in range(ORDERS_CAPACITY):
+        order = state.orders[slot]
+        if order["key"] == 0:
+            continue
+        before = order["state"]
+        order["query_at_ns"] = 0
+        order["query_attempt"] = 0
+        if before == OrderState.PENDING_NEW or before == OrderState.UNKNOWN:
+            order["state"] = OrderState.UNKNOWN
+            order["unknown_since_ns"] = now
+            order_fact(state, out, order, OrderEvent.OUTCOME_UNKNOWN, before, Code.STARTING_UP)
+
+
+@kernel
+def start(state: State, out: Out, then: int) -> None:
+    """Begin a reconciliation; it waits for the links by itself."""
+    core = state.core[0]
+    core["recovery_then"] = then
+    core["recovery_attempt"] = 0
+    core["recovery_clean"] = 0
+    enter(state, out, Phase.LINKS)
+    advance(state, out)
+
+
+@kernel
+def enter(state: State, out: Out, phase: int) -> None:
+    """Move to a phase and ask what it needs."""
+    core = state.core[0]
+    count = state.instruments.shape[0]
+    core["recovery_phase"] = phase
+    core["recovery_since_ns"] = core["now_ns"]
+    core["recovery_ends"] = count
+    if phase == Phase.OPEN_ORDERS:
+        core["recovery_attempt"] += 1
+        for index in range(count):
+            add_action(state, out, ActionKind.ASK_OPEN_ORDERS, index)
+    elif phase == Phase.SETTLE:
+        settle_orders(state, out)
+    elif phase == Phase.TRADES:
+        for index in range(count):
+            ask_trades(state, out, index)
+    elif phase == Phase.BALANCES:
+        add_action(state, out, ActionKind.ASK_BALANCES, -1)
+
+
+@kernel
+def ask_trades(state: State, out: Out, index: int) -> None:
+    """Ask for own trades after the last one known; a new ledger asks where history stands."""
+    opening = state.balances[state.instruments[index]["base_asset"]]["opening_known"]
+    action = add_action(state, out, ActionKind.ASK_TRADES, index)
+    action["trade_id"] = state.instruments[index]["own_trade_id"] + 1 if opening == 1 else BASELINE
+
+
+@kernel
+def settle_orders(state: State, out: Out) -> None:
+    """Cancel what the venue listed; ask for what it did not list."""
+    core = state.core[0]
+    for slot in range(ORDERS_CAPACITY):
+        order = state.orders[slot]
+        if order["key"] == 0:
+            continue
+        if order["seen_attempt"] == core["recovery_attempt"]:
+            orders.cancel(state, out, slot, Code.STARTING_UP)
+        elif order["query_at_ns"] == 0:
+            order["query_at_ns"] = core["now_ns"]
+
+
+@kernel
+def advance(state: State, out: Out) -> None:
+    """Go on where the present phase has what it waited for; start again where it is late."""
+    core = state.core[0]
+    phase = core["recovery_phase"]
+    age = core["now_ns"] - core["recovery_since_ns"]
+    if phase == Phase.IDLE:
+        return
+    if core["order_up"] == 0 or core["user_up"] == 0:
+        if phase != Phase.LINKS:
+            enter(state, out, Phase.LINKS)
+        return
+    if phase == Phase.LINKS or (phase == Phase.AGAIN and age >= AGAIN_NS):
+        enter(state, out, Phase.OPEN_ORDERS)
+    elif phase == Phase.SETTLE:
+        if open_count(state, -1) == 0:
+            enter(state, out, Phase.TRADES)
+    elif phase != Phase.AGAIN and age >= ANSWER_LATE_NS:
+        enter(state, out, Phase.AGAIN)
+
+
+@kernel
+def apply_open_orders_end(state: State, out: Out) -> None:
+    """One instrument's open orders are told."""
+    core = state.core[0]
+    if core["recovery_phase"] != Phase.OPEN_ORDERS:
+        return
+    core["recovery_ends"] -= 1
+    if core["recovery_ends"] == 0:
+        enter(state, out, Phase.SETTLE)
+        advance(state, out)
+
+
+@kernel
+def learn_baseline(state: State, event: Any) -> None:
+    """A trade from before the ledger's first run: only its id is kept."""
+    instrument = state.instruments[event["instrument"]]
+    instrument["own_trade_id"] = max(instrument["own_trade_id"], event["trade_id"])
+
+
+@kernel
+def is_baseline(state: State, event: Any) -> bool:
+    """Tell whether own trades are being listed before the ledger has an opening."""
+    opening = state.balances[state.instruments[event["instrument"]]["base_asset"]]["opening_known"]
+    return state.core[0]["recovery_phase"] == Phase.TRADES and opening == 0
+
+
+@kernel
+def apply_trades_end(state: State, event: Any, out: Out) -> None:
+    """One page of own trades is told; a full page is followed by the next."""
+    core = state.core[0]
+    if core["recovery_phase"] != Phase.TRADES:
+        return
+    if event["order_count"] >= TRADES_PAGE and not is_baseline(state, event):
+        ask_trades(state, out, event["instrument"])
+        return
+    core["recovery_ends"] -= 1
+    if core["recovery_ends"] == 0:
+        enter(state, out, Phase.BALANCES)
+
+
+@kernel
+def apply_balances_end(state: State, out: Out) -> None:
+    """All balances are told: fix the opening of a new ledger, else compare to the last unit."""
+    if state.core[0]["recovery_phase"] != Phase.BALANCES:
+        return
+    differences = 0
+    for asset in range(state.balances.shape[0]):
+        balance = state.balances[asset]
+        told = balance["free_atoms"] + balance["locked_atoms"]
+        if balance["opening_known"] == 0:
+            balance["opening_known"] = 1
+            balance["opening_atoms"] = told - balance["traded_atoms"] - balance["flow_atoms"]
+            balance_fact(state, out, asset)
+        elif told != expected_atoms(balance):
+            differences += 1
+    if differences == 0:
+        finish(state, out)
+    elif state.core[0]["recovery_attempt"] < ATTEMPTS:
+        enter(state, out, Phase.AGAIN)
+    else:
+        refuse(state, out, differences)
+
+
+@kernel
+def refuse(state: State, out: Out, differences: int) -> None:
+    """Books and venue differ for good: print both sides of each and stay HALTED."""
+    core = state.core[0]
+    for asset in range(state.balances.shape[0]):
+        balance = state.balances[asset]
+        told = balance["free_atoms"] + balance["locked_atoms"]
+        if told != expected_atoms(balance):
+            code = Code.RECONCILE_DIFFERENCE
+            balance_note(state, out, asset, code, expected_atoms(balance), told)
+    core["recovery_phase"] = Phase.IDLE
+    breaker.halt(state, out, Code.RECONCILE_DIFFERENCE, differences, 0)
+
+
+@kernel
+def finish(state: State, out: Out) -> None:
+    """Books and venue agree: do what the reconciliation was for."""
+    core = state.core[0]
+    core["recovery_phase"] = Phase.IDLE
+    core["recovery_clean"] = 1
+    core["venue_checked_ns"] = core["now_ns"]
+    core["user_alive_ns"] = core["now_ns"]
+    for index in range(state.instruments.shape[0]):
+        position_fact(state, out, index)
+    fact = add_fact(state, out, FactKind.NOTE, -1)
+    fact["code"] = Code.RECONCILED
+    breaker.lift(state, breaker.PAUSE_USER_STREAM)
+    then = core["recovery_then"]
+    if then == Then.RESET:
+        breaker.latch(state, out, 0, Code.RESET)
+        breaker.pause(state, out, breaker.PAUSE_OPERATOR)
+        core["kill_requested_ns"] = 0
+        breaker.set_state(state, out, TradingState.PAUSED, Code.OPERATOR, 0, 0)
+    elif then == Then.START:
+        finish_start(state, out)
+
+
+@kernel
+def finish_start(state: State, out: Out) -> None:
+    """Leave RECOVERING: latched states stay, a crash may ask for a halt, else run."""
+    core = state.core[0]
+    if breaker.is_latched(state):
+        core["venue_clear"] = 1
+        return
+    if core["state"] != TradingState.RECOVERING:
+        return
+    if core["crashed"] == 1 and core["on_crash"] == 0:
+        breaker.halt(state, out, Code.RECONCILED, 0, 0)
+        return
+    breaker.set_state(state, out, TradingState.RUNNING, Code.RECONCILED, 0, 0)
