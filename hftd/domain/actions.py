@@ -1,7 +1,8 @@
 """All that the engine may want done: one record layout, one kind each.
 
 An action says what, never how; the performer encodes, signs and sends it, and whatever
-comes of it returns as an event.
+comes of it returns as an event. There is no wake-me-at: the driver's steady pulse, ten a second
+and journaled, is time enough for every rule here and makes a replay trivial.
 """
 
 from __future__ import annotations
@@ -24,11 +25,9 @@ class ActionKind(IntEnum):
     ASK_OPEN_ORDERS = 7  # instrument: answered by ORDER_STATUS each, then OPEN_ORDERS_END
     ASK_TRADES = 8  # instrument, trade_id: own trades from that id; FILL each, TRADES_END
     ASK_BALANCES = 9  # answered by BALANCE each, then BALANCES_END
-    WAKE = 10  # timer, at_ns
     LATCH = 11  # state, code: write the latch durably (state 0 clears it)
     EXIT = 12  # code: nothing is open any more, the daemon may end
     RECONNECT = 13  # link
-    CANCEL_FOREIGN = 14  # instrument, venue_order_id: only when the operator said foreign
 
 
 ACTION = layout(
@@ -43,8 +42,6 @@ ACTION = layout(
     Field("price_ticks", "i8", ""),
     Field("qty_lots", "i8", ""),
     Field("ts_ns", "i8", "the event's time; the request's timestamp builds on it"),
-    Field("at_ns", "i8", ""),
-    Field("timer", "i4", "Timer"),
     Field("link", "i4", "Link"),
     Field("state", "i4", "TradingState"),
     Field("code", "i4", "Code"),

@@ -83,8 +83,6 @@ class CommandKind(IntEnum):
     CANCEL_ALL = 6
     FLATTEN = 7
     STOP = 8
-    RECONCILE = 9
-    REDUCE_ONLY = 10
 
 
 EVENT = layout(

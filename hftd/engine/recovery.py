@@ -78,7 +78,6 @@ def boot(state: State, event: Any, out: Out) -> None:
     core["venue_clear"] = 0
     core["recovery_attempt"] = 0
     core["order_tat_ns"] = 0
-    core["cancel_tat_ns"] = 0
     core["reject_ns"][:] = 0
     core["breach_ns"][:] = 0
     for index in range(state.instruments.shape[0]):

@@ -55,7 +55,6 @@ CORE = layout(
     Field("clock_bad_since_ns", "i8", "0 while the clock is good"),
     Field("rate_limited_until_ns", "i8", "the venue told us to keep quiet until then"),
     Field("order_tat_ns", "i8", "order throttle: theoretical arrival time of the bucket"),
-    Field("cancel_tat_ns", "i8", "cancel reserve, likewise"),
     Field("journal_failed", "i8", "1: nothing may be sent any more"),
     # Recovery and reconciliation (recovery.py).
     Field("recovery_phase", "i8", "recovery.Phase"),
@@ -97,8 +96,6 @@ CORE = layout(
     Field("max_open_orders", "i8", "all instruments together"),
     Field("order_interval_ns", "i8", "one order each so long, on average"),
     Field("order_burst_ns", "i8", "how far ahead of that a burst may run"),
-    Field("cancel_interval_ns", "i8", ""),
-    Field("cancel_burst_ns", "i8", ""),
     Field("max_book_age_ns", "i8", ""),
     Field("collar_bps_e2", "i8", ""),
     Field("max_quote_distance_bps_e2", "i8", ""),

@@ -1,0 +1,102 @@
+"""What each operator's command does, and from which states it is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hftd.domain.codes import Code, TradingState
+from hftd.domain.events import CommandKind
+from hftd.domain.facts import FactKind
+from hftd.domain.kernel import kernel
+from hftd.engine import breaker, orders, recovery
+from hftd.engine.emit import add_fact
+from hftd.engine.state import Out, State
+
+
+@kernel
+def apply(state: State, event: Any, out: Out) -> None:
+    """Do the command or refuse it; either way it is a fact."""
+    code = perform(state, event, out)
+    fact = add_fact(state, out, FactKind.COMMAND, event["instrument"])
+    fact["command"] = event["command"]
+    fact["code"] = code
+    fact["value"] = state.core[0]["state"]
+    fact["order_key"] = event["order_key"]
+
+
+@kernel
+def perform(state: State, event: Any, out: Out) -> int:
+    """Return NONE where the command was done, else why it was refused."""
+    command = event["command"]
+    if command == CommandKind.KILL:
+        breaker.kill(state, out)
+        return Code.NONE
+    if command == CommandKind.STOP:
+        breaker.stop(state, out)
+        return Code.NONE
+    if command == CommandKind.CANCEL_ALL:
+        orders.cancel_all(state, out, event["instrument"], Code.OPERATOR)
+        return Code.NONE
+    if command == CommandKind.CANCEL:
+        return cancel_one(state, event, out)
+    if command == CommandKind.PAUSE:
+        return pause(state, out)
+    if command == CommandKind.RESUME:
+        return resume(state)
+    if command == CommandKind.RESET:
+        return reset(state, out)
+    return flatten(state, event["instrument"])
+
+
+@kernel
+def cancel_one(state: State, event: Any, out: Out) -> int:
+    """Cancel one open order by its key."""
+    slot = orders.find(state, event["order_key"], 0)
+    if slot < 0:
+        return Code.SIDE_IN_DOUBT
+    orders.cancel(state, out, slot, Code.OPERATOR)
+    return Code.NONE
+
+
+@kernel
+def pause(state: State, out: Out) -> int:
+    """Pull quotes until ``resume``."""
+    if breaker.is_latched(state):
+        return Code.GATE_CLOSED
+    breaker.pause(state, out, breaker.PAUSE_OPERATOR)
+    return Code.NONE
+
+
+@kernel
+def resume(state: State) -> int:
+    """Leave PAUSED; what else pauses goes on to hold, without the dwell of its own."""
+    core = state.core[0]
+    if core["state"] != TradingState.PAUSED and core["state"] != TradingState.REDUCE_ONLY:
+        return Code.GATE_CLOSED
+    breaker.lift(state, breaker.PAUSE_OPERATOR)
+    core["pause_clear_ns"] = core["now_ns"] - core["pause_dwell_ns"]
+    for index in range(state.instruments.shape[0]):
+        state.instruments[index]["flatten"] = 0
+    return Code.NONE
+
+
+@kernel
+def reset(state: State, out: Out) -> int:
+    """Leave HALTED or KILLED by a clean reconciliation, toward PAUSED."""
+    if not breaker.is_latched(state):
+        return Code.GATE_CLOSED
+    recovery.start(state, out, recovery.Then.RESET)
+    return Code.NONE
+
+
+@kernel
+def flatten(state: State, instrument: int) -> int:
+    """Go to position 0 on one instrument or all; only where nothing quotes."""
+    trading = state.core[0]["state"]
+    if trading != TradingState.PAUSED and not breaker.is_latched(state):
+        return Code.GATE_CLOSED
+    for index in range(state.instruments.shape[0]):
+        if instrument < 0 or instrument == index:
+            state.instruments[index]["flatten"] = 1
+            state.instruments[index]["flatten_next_ns"] = 0
+    return Code.NONE
