@@ -28,8 +28,8 @@ class TakerSpec(Struct, frozen=True):
     Clusters come ``wait_ns`` apart on average, have ``cluster`` orders on average and
     ``within_ns`` between them; an order has ``size_percent`` of the makers' usual size. An
     informed taker (``sees``) stays away while the fundamental is within ``threshold`` of the
-    mid, and comes faster with the square of its distance in ticks, up to ``hurry`` times. ``follow_percent`` is how often the coin of the uninformed
-    falls on the side of a trend, where there is one.
+    mid, and comes faster with the square of its distance in ticks, up to ``hurry`` times.
+    ``follow_percent`` is how often the coin of the uninformed falls on the side of a trend.
     """
 
     wait_ns: int

@@ -1,0 +1,214 @@
+"""Reads a tape: lines of text become numbers.
+
+Owns the format. Knows no market, no queue and no clock. A tape is text, plain or gzip; a line is
+
+    <local receive time, ns> <JSON>
+
+where the JSON is a combined-stream frame ``{"stream": ..., "data": ...}`` of a depth, trade or
+bookTicker stream, or, inline, the reply of a REST depth query (``lastUpdateId``, ``bids``,
+``asks``). Other streams are passed over. Prices and quantities are decimals in text.
+"""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO, TypeAlias, cast
+
+import msgspec
+from msgspec import Struct
+
+from hftd.errors import ProfileError
+from hftd.simex.market import SymbolSpec
+from hftd.simex.numbers import exact_atoms
+
+MAX_LINE_BYTES = 8_000_000
+"""A REST reply of 5,000 levels a side is 300 kB; a longer line than this is no tape."""
+
+Levels: TypeAlias = list[tuple[int, int]]
+
+
+class TapeDepth(Struct, frozen=True):
+    """A depth event: absolute quantities, ids on the recording venue's axis."""
+
+    local_ns: int
+    event_ns: int
+    first_update_id: int
+    last_update_id: int
+    bids: Levels
+    asks: Levels
+
+
+class TapeTrade(Struct, frozen=True):
+    """A public trade."""
+
+    local_ns: int
+    event_ns: int
+    trade_id: int
+    price_ticks: int
+    qty_lots: int
+    buyer_is_maker: bool
+
+
+class TapeTouch(Struct, frozen=True):
+    """A bookTicker."""
+
+    local_ns: int
+    update_id: int
+    bid_ticks: int
+    bid_lots: int
+    ask_ticks: int
+    ask_lots: int
+
+
+class TapeSnapshot(Struct, frozen=True):
+    """A REST depth reply."""
+
+    local_ns: int
+    update_id: int
+    bids: Levels
+    asks: Levels
+
+
+Message: TypeAlias = TapeDepth | TapeTrade | TapeTouch | TapeSnapshot
+
+_Texts: TypeAlias = list[tuple[str, str]]
+
+
+class _Data(Struct):
+    # All payloads in one: the keys of the three streams do not contradict each other.
+    e: str = ""
+    E: int = 0
+    s: str = ""
+    U: int = 0
+    u: int = 0
+    b: str | _Texts = ""
+    a: str | _Texts = ""
+    B: str = ""
+    A: str = ""
+    t: int = 0
+    p: str = ""
+    q: str = ""
+    T: int = 0
+    m: bool = False
+
+
+class _Frame(Struct):
+    stream: str = ""
+    data: _Data | None = None
+    lastUpdateId: int = 0  # noqa: N815 the wire's name
+    bids: _Texts = []
+    asks: _Texts = []
+
+
+_decoder = msgspec.json.Decoder(_Frame)
+
+
+class Unreadable(Exception):
+    """A line that is no tape's; the message says why."""
+
+
+class Steps:
+    """Turns decimals in text into ticks and lots of one symbol."""
+
+    def __init__(self, spec: SymbolSpec) -> None:
+        self._tick = exact_atoms(spec.tick_size)
+        self._lot = exact_atoms(spec.lot_size)
+
+    def ticks(self, text: str) -> int:
+        """Return a price in ticks."""
+        ticks, rest = divmod(_atoms(text), self._tick)
+        if rest:
+            raise Unreadable(f"a multiple of the tick size {self._tick}e-8 is needed, was {text}")
+        return ticks
+
+    def lots(self, text: str) -> int:
+        """Return a quantity in lots, rounded up.
+
+        Recorded books hold quantities finer than a lot, from orders older than the filter
+        (25.42618900 BTC in 2024). Rounded up a level never vanishes, and what is ahead of us
+        is never less than it was.
+        """
+        return -(-_atoms(text) // self._lot)
+
+    def levels(self, texts: _Texts) -> Levels:
+        """Return the levels of a message in ticks and lots."""
+        return [(self.ticks(price), self.lots(qty)) for price, qty in texts]
+
+
+def decode(line: bytes, symbol: str, steps: Steps) -> Message | None:
+    """Return what a line says; None for another stream or symbol.
+
+    Raises: Unreadable.
+    """
+    stamp, _, text = line.partition(b" ")
+    try:
+        local_ns = int(stamp)
+        frame = _decoder.decode(text)
+    except (ValueError, msgspec.MsgspecError) as error:
+        raise Unreadable(f"a line is '<ns> <JSON>': {error}") from error
+    if frame.lastUpdateId:
+        return TapeSnapshot(
+            local_ns, frame.lastUpdateId, steps.levels(frame.bids), steps.levels(frame.asks)
+        )
+    data = frame.data
+    if data is None or data.s != symbol:
+        return None
+    if data.e == "depthUpdate":
+        if not isinstance(data.b, list) or not isinstance(data.a, list):
+            raise Unreadable("a depth event has lists of levels")
+        bids, asks = steps.levels(data.b), steps.levels(data.a)
+        return TapeDepth(local_ns, data.E * 1_000_000, data.U, data.u, bids, asks)
+    if data.e == "trade":
+        price_ticks, qty_lots = steps.ticks(data.p), steps.lots(data.q)
+        return TapeTrade(local_ns, data.T * 1_000_000, data.t, price_ticks, qty_lots, data.m)
+    if not data.e and data.u:
+        return _touch(local_ns, data, steps)
+    return None
+
+
+def read_lines(paths: Sequence[Path]) -> Iterator[bytes]:
+    """Yield the lines of tapes that follow one another; gzip is told by its first bytes.
+
+    Raises: OSError, EOFError where a compressed file is cut short, Unreadable.
+    """
+    for path in paths:
+        with path.open("rb") as raw:
+            zipped = raw.read(2) == b"\x1f\x8b"
+            raw.seek(0)
+            file = cast("BinaryIO", gzip.GzipFile(fileobj=raw)) if zipped else raw
+            while line := file.readline(MAX_LINE_BYTES):
+                if len(line) == MAX_LINE_BYTES:
+                    raise Unreadable(f"a line has under {MAX_LINE_BYTES} bytes")
+                yield line
+
+
+def unusable(paths: Sequence[Path], line: int, expected: str) -> ProfileError:
+    """Return the error that a tape which cannot be begun is refused with."""
+    names = " ".join(str(path) for path in paths)
+    return ProfileError(expected, path=names, line=line, key="venue.market.path")
+
+
+def _touch(local_ns: int, data: _Data, steps: Steps) -> TapeTouch:
+    if not isinstance(data.b, str) or not isinstance(data.a, str):
+        raise Unreadable("a bookTicker has prices in text")
+    return TapeTouch(
+        local_ns,
+        data.u,
+        steps.ticks(data.b),
+        steps.lots(data.B),
+        steps.ticks(data.a),
+        steps.lots(data.A),
+    )
+
+
+def _atoms(text: str) -> int:
+    whole, _, decimals = text.partition(".")
+    try:
+        atoms = int(whole + decimals[:8].ljust(8, "0"))
+    except ValueError:
+        raise Unreadable(f"decimals in text are needed, was {text[:40]!r}") from None
+    if decimals[8:].strip("0") or atoms < 0:
+        raise Unreadable(f"at most eight decimals and no sign are needed, was {text[:40]!r}")
+    return atoms
