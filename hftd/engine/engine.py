@@ -1,0 +1,96 @@
+"""The engine's face: holds the arrays, turns one event into actions and facts.
+
+Knows no socket, file or clock. The stamp is a write-only port: the driver may note when a
+stage ended, nothing here reads it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from hftd.domain.events import EVENT
+from hftd.domain.layout import Records
+from hftd.engine import step
+from hftd.engine.state import N_ACTIONS, N_FACTS, Out, State, layout_hash, new_out
+from hftd.engine.strategy import Strategy
+from hftd.errors import InvariantBroken
+
+EVENTS_CAPACITY = 4096  # Events that one frame may decode into.
+LEVELS_CAPACITY = 16384  # Depth levels that one frame may carry; more is a broken message.
+
+Stamp = Callable[[int], None]
+STAGE_BOOK, STAGE_STRATEGY, STAGE_RISK = 0, 1, 2
+
+
+def no_stamp(_stage: int) -> None:
+    """Note nothing: replay and simulation have no stage times."""
+
+
+class Engine:
+    """One decision over arrays.
+
+    ``events`` and ``levels`` are filled by the codec; `handle` applies one row and leaves
+    what it produced in `actions` and `facts` until the next call.
+    """
+
+    def __init__(self, state: State, strategy: Strategy) -> None:
+        """Take ownership of the state and the strategy's arrays."""
+        self.state = state
+        self.strategy = strategy
+        self.out: Out = new_out()
+        self.events: Records = np.zeros(EVENTS_CAPACITY, EVENT)
+        self.levels: Records = np.zeros((LEVELS_CAPACITY, 3), np.int64)
+
+    def handle(self, at: int, stamp: Stamp = no_stamp) -> None:
+        """Decide on event ``at`` of the events array."""
+        out, state = self.out, self.state
+        step.observe(state, self.events, at, self.levels, out)
+        stamp(STAGE_BOOK)
+        self.strategy.quotes(state, self.strategy.params, self.strategy.memory, out)
+        stamp(STAGE_STRATEGY)
+        step.decide(state, out)
+        stamp(STAGE_RISK)
+
+    @property
+    def actions(self) -> Records:
+        """Return the actions of the last event, in order."""
+        return self.out.actions[: self.out.counts[N_ACTIONS]]
+
+    @property
+    def facts(self) -> Records:
+        """Return the facts of the last event, in order."""
+        return self.out.facts[: self.out.counts[N_FACTS]]
+
+    def _arrays(self) -> Iterator[Records]:
+        yield from self.state
+        yield self.strategy.memory
+
+    def snapshot(self) -> bytes:
+        """Return the state as bytes: the layout's hash, then every array."""
+        return layout_hash().encode() + b"".join(array.tobytes() for array in self._arrays())
+
+    def restore(self, snapshot: bytes) -> None:
+        """Take the state of a snapshot.
+
+        Raises: InvariantBroken where the snapshot was made under another layout or shape.
+        """
+        head = layout_hash().encode()
+        if snapshot[: len(head)] != head:
+            raise InvariantBroken("the snapshot was written under another record layout")
+        at = len(head)
+        if len(snapshot) != at + sum(array.nbytes for array in self._arrays()):
+            raise InvariantBroken("the snapshot is of another number of instruments or assets")
+        for array in self._arrays():
+            part = snapshot[at : at + array.nbytes]
+            array[...] = np.frombuffer(part, array.dtype).reshape(array.shape)
+            at += array.nbytes
+
+    def state_hash(self) -> str:
+        """Return the hash of all state: equal after live run, replay, and snapshot plus tail."""
+        digest = hashlib.blake2b(digest_size=16)
+        for array in self._arrays():
+            digest.update(np.ascontiguousarray(array).view(np.uint8).data)
+        return digest.hexdigest()

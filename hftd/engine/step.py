@@ -1,0 +1,302 @@
+"""The decision: one event in, actions and facts out, by two halves around the strategy.
+
+``observe`` applies what happened; then the strategy states its targets; ``decide`` turns
+them into orders through quoter and gate. There is one road out for orders, and it is
+`judge`. Nothing here reads a clock, a socket or a random number: "now" is the event's.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from hftd.domain.actions import ActionKind
+from hftd.domain.codes import Code
+from hftd.domain.events import EventKind, Link, Timer
+from hftd.domain.facts import FactKind
+from hftd.domain.kernel import kernel
+from hftd.domain.order import OrderEvent, OrderState, Side
+from hftd.engine import (
+    book,
+    breaker,
+    chase,
+    commands,
+    flatten,
+    orders,
+    prints,
+    quoter,
+    recovery,
+    reports,
+    risk,
+    signals,
+)
+from hftd.engine.emit import add_fact, note
+from hftd.engine.position import equity_fact
+from hftd.engine.state import ORDERS_CAPACITY, Out, State
+
+Levels = np.ndarray[Any, np.dtype[np.int64]]
+
+
+@kernel
+def observe(state: State, events: Any, at: int, levels: Levels, out: Out) -> None:
+    """Apply one event to the state, and let pauses, halts and loss limits follow from it.
+
+    Shapes: events (n,) EVENT, of which row ``at`` is applied; levels (rows, 3) int64.
+    """
+    event = events[at]
+    core = state.core[0]
+    out.counts[:] = 0
+    assert event["ts_ns"] >= core["now_ns"]
+    core["now_ns"] = event["ts_ns"]
+    core["decision_seq"] += 1
+    kind = event["kind"]
+    if kind < EventKind.ACCEPTED:
+        observe_market(state, event, levels, out)
+    elif kind < EventKind.TIMER:
+        observe_account(state, event, out)
+    else:
+        observe_world(state, event, out)
+    changed = False
+    for index in range(state.instruments.shape[0]):
+        if state.instruments[index]["dirty"] == 1:
+            signals.update(state, index)
+            changed = True
+    if changed:
+        breaker.check_loss(state, out)
+    breaker.settle(state, out)
+
+
+@kernel
+def observe_market(state: State, event: Any, levels: Levels, out: Out) -> None:
+    """Market data, and the links that carry everything."""
+    kind = event["kind"]
+    if kind == EventKind.DEPTH:
+        book.apply_depth(state, event, levels, out)
+    elif kind == EventKind.TOUCH:
+        book.apply_touch(state, event, out)
+    elif kind == EventKind.PUBLIC_TRADE:
+        prints.apply_public_trade(state, event, out)
+    elif kind == EventKind.SNAPSHOT:
+        book.apply_snapshot(state, event, levels, out)
+    elif kind == EventKind.TOUCH_ANSWER:
+        book.apply_touch_answer(state, event, out)
+    elif kind == EventKind.BOOK_BROKEN:
+        state.core[0]["broken_messages"] += 1
+        book.apply_broken(state, event, out)
+    elif kind == EventKind.INSTRUMENT_STATUS:
+        state.instruments[event["instrument"]]["status"] = event["status"]
+        state.instruments[event["instrument"]]["dirty"] = 1
+    elif kind == EventKind.LINK:
+        observe_link(state, event, out)
+    elif kind == EventKind.BOOT:
+        recovery.boot(state, event, out)
+
+
+@kernel
+def observe_link(state: State, event: Any, out: Out) -> None:
+    """A road to the venue opened or closed."""
+    core = state.core[0]
+    link, up = event["link"], event["up"]
+    if link == Link.MARKET:
+        core["market_up"] = up
+        if up == 0:
+            book.apply_link_down(state, event, out)
+    elif link == Link.ORDER:
+        core["order_up"] = up
+        if up == 1:
+            breaker.lift(state, breaker.PAUSE_ORDER_LINK)
+        else:
+            core["user_up"] = 0
+            breaker.pause(state, out, breaker.PAUSE_ORDER_LINK)
+    elif link == Link.USER:
+        observe_user_link(state, up, out)
+
+
+@kernel
+def observe_user_link(state: State, up: int, out: Out) -> None:
+    """Our own reports began or ended; after every gap, fills are fetched before trading."""
+    core = state.core[0]
+    core["user_alive_ns"] = core["now_ns"]
+    was_up = core["user_up"]
+    core["user_up"] = up
+    if up == 0:
+        breaker.pause(state, out, breaker.PAUSE_USER_STREAM)
+    elif was_up == 0:
+        if core["recovery_phase"] == recovery.Phase.IDLE:
+            breaker.pause(state, out, breaker.PAUSE_USER_STREAM)
+            recovery.start(state, out, recovery.Then.LIFT_USER_STREAM)
+        else:
+            recovery.advance(state, out)
+
+
+@kernel
+def observe_account(state: State, event: Any, out: Out) -> None:
+    """Reports on our orders and balances; each is a sign of life of the user stream."""
+    kind = event["kind"]
+    state.core[0]["user_alive_ns"] = state.core[0]["now_ns"]
+    if kind == EventKind.ACCEPTED:
+        reports.apply_accepted(state, event, out)
+    elif kind == EventKind.FILL:
+        if recovery.is_baseline(state, event):
+            recovery.learn_baseline(state, event)
+        else:
+            reports.apply_fill(state, event, out)
+    elif kind == EventKind.CANCELED:
+        reports.apply_ended(state, event, out, OrderEvent.CANCELED, OrderState.CANCELED)
+    elif kind == EventKind.EXPIRED:
+        reports.apply_ended(state, event, out, OrderEvent.EXPIRED, OrderState.EXPIRED)
+    elif kind == EventKind.REJECTED:
+        reports.apply_rejected(state, event, out)
+    elif kind == EventKind.CANCEL_REJECTED:
+        reports.apply_cancel_rejected(state, event, out)
+    elif kind == EventKind.OUTCOME_UNKNOWN or kind == EventKind.CANCEL_UNKNOWN:
+        reports.apply_unknown(state, event, out)
+    elif kind == EventKind.ORDER_STATUS:
+        observe_status(state, event, out)
+    elif kind == EventKind.FOREIGN_ORDER:
+        observe_foreign(state, event, out)
+    elif kind == EventKind.BALANCE:
+        reports.apply_balance(state, event, out)
+    elif kind == EventKind.EXTERNAL_FLOW:
+        reports.apply_flow(state, event, out)
+    elif kind == EventKind.USER_STREAM_ENDED:
+        observe_user_link(state, 0, out)
+
+
+@kernel
+def observe_status(state: State, event: Any, out: Out) -> None:
+    """An answer on one order; one that bears our tag and is unknown is adopted and canceled."""
+    live = event["status"] == OrderState.NEW or event["status"] == OrderState.PARTIALLY_FILLED
+    known = orders.find(state, event["order_key"], event["venue_order_id"]) >= 0
+    if not known and event["found"] == 1 and live and event["order_key"] != 0:
+        slot = chase.adopt(state, event, out)
+        if slot >= 0 and state.core[0]["recovery_phase"] == recovery.Phase.IDLE:
+            orders.cancel(state, out, slot, Code.RECONCILE_DIFFERENCE)
+        return
+    chase.apply_status(state, event, out)
+
+
+@kernel
+def observe_foreign(state: State, event: Any, out: Out) -> None:
+    """An order on the account that is not ours: counted and told, never touched."""
+    state.core[0]["foreign_orders"] += 1
+    fact = add_fact(state, out, FactKind.NOTE, event["instrument"])
+    fact["code"] = Code.CLIENT_ID_CLASH if event["order_key"] != 0 else Code.NONE
+    fact["venue_order_id"] = event["venue_order_id"]
+    fact["side"] = event["side"]
+    fact["price_ticks"] = event["price_ticks"]
+    fact["qty_lots"] = event["qty_lots"]
+
+
+@kernel
+def observe_world(state: State, event: Any, out: Out) -> None:
+    """Time, clocks, limits of the venue, the operator, and the steps of recovery."""
+    core = state.core[0]
+    kind = event["kind"]
+    if kind == EventKind.TIMER:
+        observe_timer(state, event, out)
+    elif kind == EventKind.CLOCK:
+        core["user_alive_ns"] = core["now_ns"]
+        breaker.apply_clock(state, event, out)
+    elif kind == EventKind.RATE_LIMITED:
+        observe_rate_limited(state, event, out)
+    elif kind == EventKind.JOURNAL_FAILED:
+        core["journal_failed"] = 1
+        breaker.halt(state, out, Code.JOURNAL, event["code"], 0)
+    elif kind == EventKind.COMMAND:
+        commands.apply(state, event, out)
+    elif kind == EventKind.OPEN_ORDERS_END:
+        recovery.apply_open_orders_end(state, out)
+        breaker.apply_open_orders_end(state, event)
+    elif kind == EventKind.TRADES_END:
+        recovery.apply_trades_end(state, event, out)
+    elif kind == EventKind.BALANCES_END:
+        recovery.apply_balances_end(state, out)
+    elif kind == EventKind.QUERY_FAILED:
+        note(state, out, event["instrument"], Code.NONE, event["code"], 0)
+
+
+@kernel
+def observe_timer(state: State, event: Any, out: Out) -> None:
+    """The driver's pulse, and once a second the equity."""
+    if event["timer"] == Timer.SECOND:
+        breaker.roll_day(state, out)
+        equity_fact(state, out)
+        return
+    for index in range(state.instruments.shape[0]):
+        book.check_age(state, index, out)
+    chase.chase(state, out)
+    breaker.pulse(state, out)
+
+
+@kernel
+def observe_rate_limited(state: State, event: Any, out: Out) -> None:
+    """C30 in its first form: 429 keeps quiet until the time told; a ban halts."""
+    core = state.core[0]
+    core["rate_limited_until_ns"] = max(core["rate_limited_until_ns"], event["until_ns"])
+    if event["code"] == 418 or event["code"] == 403:
+        breaker.halt(state, out, Code.BANNED, event["code"], event["until_ns"])
+    else:
+        breaker.pause(state, out, breaker.PAUSE_RATE)
+
+
+@kernel
+def decide(state: State, out: Out) -> None:
+    """Turn targets into wishes, judge each, and carry recovery and clearing on."""
+    flatten.wishes(state, out)
+    quoter.diff(state, out)
+    judge(state, out)
+    recovery.advance(state, out)
+    breaker.clear_venue(state, out)
+    breaker.check_exit(state, out)
+
+
+@kernel
+def judge(state: State, out: Out) -> None:
+    """Let each wish through the gate into the order table, or refuse it with numbers.
+
+    Cancels skip the gate. A refused replacement still takes the old quote off the market:
+    what we would not send anew we do not leave standing either.
+    """
+    for at in range(out.counts[2]):
+        wish = out.wishes[at]
+        if wish["kind"] == ActionKind.CANCEL:
+            slot = orders.find(state, wish["target_key"], 0)
+            if slot >= 0:
+                orders.cancel(state, out, slot, wish["code"])
+            continue
+        if is_deferred(state, wish):
+            state.instruments[wish["instrument"]]["dirty"] = 1
+            continue
+        code = risk.check(state, wish)
+        if code == Code.NONE:
+            risk.count_order(state)
+            orders.stage(state, out, wish)
+            continue
+        risk.refuse(state, out, wish, code)
+        if wish["kind"] == ActionKind.CANCEL_REPLACE:
+            slot = orders.find(state, wish["target_key"], 0)
+            if slot >= 0:
+                orders.cancel(state, out, slot, code)
+
+
+@kernel
+def is_deferred(state: State, wish: Any) -> bool:
+    """C09: tell whether the wish would cross an own order whose cancel is in flight."""
+    for slot in range(ORDERS_CAPACITY):
+        order = state.orders[slot]
+        if order["key"] == 0 or order["instrument"] != wish["instrument"]:
+            continue
+        leaving = (
+            order["state"] == OrderState.PENDING_CANCEL
+            or order["state"] == OrderState.PENDING_REPLACE
+        )
+        if order["side"] == wish["side"] or not leaving:
+            continue
+        gap = wish["price_ticks"] - order["price_ticks"]
+        if wish["side"] == Side.SELL:
+            gap = -gap
+        if gap >= 0:
+            return True
+    return False
