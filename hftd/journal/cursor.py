@@ -1,0 +1,42 @@
+"""How far the recorder has read: a small file in the journal's folder, replaced as a whole.
+
+The writer drops no market segment that the recorder has not read, and the engine shows the
+recorder's lag; neither needs the recorder to be alive.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+
+_NAME = "recorder.json"
+
+
+class RecorderCursor(msgspec.Struct, frozen=True):
+    """What the recorder has read, and what of it is in SQL and on the disk."""
+
+    seq: int = 0  # Everything up to here is in SQL and in the logs.
+    synced_seq: int = 0  # Everything up to here outlives a loss of power.
+    ts_ns: int = 0  # When this was written, by the clock of the recorder.
+    pid: int = 0
+
+
+def publish(folder: Path, cursor: RecorderCursor) -> None:
+    """Replace the cursor file; a reader sees the old or the new one, never half of it."""
+    temporary = folder / f"{_NAME}.new"
+    temporary.write_bytes(msgspec.json.encode(cursor))
+    os.replace(temporary, folder / _NAME)
+
+
+def published(folder: Path) -> RecorderCursor:
+    """Return what the recorder last published, zeros where it never did.
+
+    The file is a convenience that power loss may spoil: what cannot be read counts as nothing
+    read, which keeps every segment.
+    """
+    try:
+        return msgspec.json.decode((folder / _NAME).read_bytes(), type=RecorderCursor)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return RecorderCursor()

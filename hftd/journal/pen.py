@@ -1,0 +1,135 @@
+"""One stream's current segment, mapped for writing, and the spare after it.
+
+Owns where the next record of the stream goes; knows neither the sequence counter nor limits.
+"""
+
+from __future__ import annotations
+
+import mmap
+from pathlib import Path
+
+from hftd.errors import JournalDamaged
+from hftd.journal import segment
+from hftd.journal.record import (
+    PAGE,
+    SEGMENT_HEAD_BYTES,
+    SegmentHead,
+    Stream,
+    encode_segment_head,
+    read_record,
+    torn_or_damaged,
+)
+
+
+class Pen:
+    """Where a stream is written: ``map`` at ``pos``, up to ``size``, after the crc ``chain``."""
+
+    def __init__(self, folder: Path, stream: Stream, segment_bytes: int) -> None:
+        self.segments: list[segment.Segment] = []
+        self.map: mmap.mmap | None = None
+        self.pos = 0
+        self.size = 0
+        self.chain = 0
+        self._folder, self._stream, self._segment_bytes = folder, stream, segment_bytes
+        self._spare: mmap.mmap | None = None
+        self._synced = 0  # Up to here ``map`` is on the disk.
+        self._outgoing: list[tuple[mmap.mmap, int]] = []  # Used up, and from where not synced.
+
+    @property
+    def spare_path(self) -> Path:
+        """The file that the next segment will be."""
+        last = self.segments[-1].head.number if self.segments else 0
+        return segment.segment_path(self._folder, self._stream, last + 1)
+
+    @property
+    def spare_ready(self) -> bool:
+        """Whether the next segment's room is already made."""
+        return self._spare is not None
+
+    def recover(self) -> int:
+        """Go on where the stream's last valid record ends; return its seq (or one like it).
+
+        Raises: JournalDamaged where something that once was good follows the end.
+        """
+        self.segments = segment.segments(self._folder, self._stream)
+        # A spare may hold pages of a segment whose header a loss of power took: make it anew.
+        for number in segment.numbers(self._folder, self._stream):
+            if not self.segments or number > self.segments[-1].head.number:
+                segment.segment_path(self._folder, self._stream, number).unlink()
+        if not self.segments:
+            return 0
+        path, head = self.segments[-1]
+        self.map = segment.map_file(path, writable=True)
+        self.size = len(self.map)
+        self.pos, self.chain, seq = SEGMENT_HEAD_BYTES, head.chain, head.first_seq - 1
+        with memoryview(self.map) as view:
+            while found := read_record(view, self.pos, self.chain, self._stream):
+                self.pos, self.chain, seq = found.end, found.chain, found.record.seq
+                found.record.payload.release()
+            if later := torn_or_damaged(view, self.pos, self.chain, self._stream):
+                raise JournalDamaged(
+                    f"{path}: offset {self.pos}: record does not verify, "
+                    f"but records go on at offset {later}"
+                )
+            torn = len(bytes(view[self.pos :]).rstrip(b"\0"))
+            view[self.pos : self.pos + torn] = bytes(torn)
+        return seq
+
+    def make_spare(self) -> None:
+        """Make room for the segment after this one.
+
+        Raises: OSError where there is none.
+        """
+        path = self.spare_path
+        segment.make(path, self._segment_bytes)
+        self._spare = segment.map_file(path, writable=True)
+
+    def begin(self, first_seq: int, ts_ns: int) -> None:
+        """Turn the page: the spare becomes the segment that is written."""
+        assert self._spare is not None
+        if self.map is not None:
+            self._outgoing.append((self.map, self._synced))
+        path = self.spare_path
+        number = self.segments[-1].head.number + 1 if self.segments else 1
+        head = encode_segment_head(self._stream, number, first_seq, ts_ns, self.chain)
+        self.map, self.size, self._spare = self._spare, len(self._spare), None
+        self.map[:SEGMENT_HEAD_BYTES] = head
+        self.pos, self._synced = SEGMENT_HEAD_BYTES, 0
+        known = SegmentHead(1, self._stream, number, first_seq, ts_ns, self.chain)
+        self.segments.append(segment.Segment(path, known))
+
+    def total_bytes(self) -> int:
+        """Return what the stream's files take, the spare included."""
+        spare_bytes = len(self._spare) if self._spare else 0
+        return sum(s.path.stat().st_size for s in self.segments) + spare_bytes
+
+    def drop_oldest(self) -> int:
+        """Delete the oldest segment and return the bytes this freed."""
+        path = self.segments.pop(0).path
+        freed = path.stat().st_size
+        path.unlink()
+        return freed
+
+    def sync_outgoing(self) -> None:
+        """Wait for the disk to hold the segments that were used up, and let go of them.
+
+        Raises: OSError where the disk refuses.
+        """
+        while self._outgoing:
+            used_up, synced = self._outgoing.pop(0)
+            used_up.flush(synced, len(used_up) - synced)
+            used_up.close()
+
+    def sync(self) -> None:
+        """Wait for the disk to hold all that was written. Raises: OSError where it refuses."""
+        self.sync_outgoing()
+        if self.map is not None and self.pos > self._synced:
+            self.map.flush(self._synced, self.pos - self._synced)
+            self._synced = self.pos // PAGE * PAGE
+
+    def close(self) -> None:
+        """Let go of the files."""
+        for mapped in (self.map, self._spare):
+            if mapped is not None:
+                mapped.close()
+        self.map = self._spare = None

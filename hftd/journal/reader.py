@@ -1,0 +1,263 @@
+"""Reading a journal, finished or still being written; verifies every record it gives out.
+
+Knows nothing of the writer but the format: a record that is half written does not verify and
+is simply not there yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hftd.errors import JournalDamaged
+from hftd.journal import segment
+from hftd.journal.record import (
+    BODY,
+    HEAD_BYTES,
+    MAGIC,
+    MARK,
+    PART,
+    SEGMENT_HEAD_BYTES,
+    Found,
+    Record,
+    RecordType,
+    Stream,
+    decode_json,
+    read_record,
+    record_bytes,
+    torn_or_damaged,
+)
+
+BOTH = (Stream.ORDERS, Stream.MARKET)
+
+
+class Run(NamedTuple):
+    """One start of the daemon: from its HEADER record to before the next run's."""
+
+    name: str
+    seq: int
+    end_seq: int  # 0 for the last run: it has no end yet.
+    ts_ns: int
+    header: dict[str, Any]
+
+
+class Snapshot(NamedTuple):
+    """The state's bytes as of ``seq``: what follows it is the tail to replay."""
+
+    seq: int
+    ts_ns: int
+    state: bytes
+
+
+class JournalReader:
+    """Read the journal of one folder, with or without a writer beside."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def records(self, from_seq: int = 1, streams: tuple[Stream, ...] = BOTH) -> Iterator[Record]:
+        """Iterate over the records from a seq on, both streams in one order, to the end.
+
+        A seq that is passed over belongs to market data dropped by size, or to what a loss of
+        power took from one of the streams.
+
+        Raises: JournalDamaged with file and offset.
+        """
+        tail = self.tail(from_seq, streams)
+        while record := tail.next_record(at_rest=True):
+            yield record
+
+    def tail(self, from_seq: int = 1, streams: tuple[Stream, ...] = BOTH) -> Tail:
+        """Return a place in the journal that can be asked again and again for what is new."""
+        return Tail(self.folder, from_seq, streams)
+
+    def runs(self) -> list[Run]:
+        """Return all runs, oldest first. Looks at HEADER records alone, hopping over others."""
+        headers = [
+            (record, decode_json(record.payload))
+            for part in segment.segments(self.folder, Stream.ORDERS)
+            for record in _hop(part, RecordType.HEADER)
+        ]
+        ends = [record.seq for record, _ in headers[1:]] + [0]
+        return [
+            Run(header["run"], record.seq, end_seq, record.ts_ns, header)
+            for (record, header), end_seq in zip(headers, ends, strict=True)
+        ]
+
+    def run_records(self, run: Run) -> Iterator[Record]:
+        """Iterate over the records of one run, its HEADER first."""
+        for record in self.records(run.seq):
+            if run.end_seq and record.seq >= run.end_seq:
+                return
+            yield record
+
+    def last_snapshot(self) -> Snapshot | None:
+        """Return the newest whole snapshot, or None where there is none."""
+        parts: list[Record] = []
+        for part in reversed(segment.segments(self.folder, Stream.ORDERS)):
+            parts = list(_hop(part, RecordType.SNAPSHOT)) + parts
+            if snapshot := _join_last(parts):
+                return snapshot
+        return None
+
+
+class Tail:
+    """A place in the journal; never blocks, gives out each record once and in order."""
+
+    def __init__(self, folder: Path, from_seq: int, streams: tuple[Stream, ...]) -> None:
+        self._places = [_Place(folder, stream, from_seq) for stream in streams]
+        self._next_seq = from_seq
+
+    def read(self, limit: int) -> list[Record]:
+        """Return up to ``limit`` records that are there now.
+
+        Raises: JournalDamaged with file and offset.
+        """
+        found: list[Record] = []
+        while len(found) < limit and (record := self.next_record()):
+            found.append(record)
+        return found
+
+    def next_record(self, *, at_rest: bool = False) -> Record | None:
+        """Return the next record, or None where there is none now.
+
+        ``at_rest`` says that nobody is writing: then zeros are searched for what may follow
+        them, which is too slow to do at each poll of a living journal.
+
+        Raises: JournalDamaged with file and offset.
+        """
+        place = self._next_place()
+        if place is None:
+            if at_rest:
+                for at_end in self._places:
+                    at_end.judge()
+            return None
+        record = place.take()
+        self._places.sort(key=lambda other: other is not place)
+        self._next_seq = record.seq + 1
+        return record
+
+    # The place that gave the last record is asked first: where it has the next seq too, nobody
+    # else needs to be asked.
+    def _next_place(self) -> _Place | None:
+        for place in self._places:
+            place.fill()
+            if place.seq() == self._next_seq:
+                return place
+        waiting = [place for place in self._places if place.head]
+        if waiting and len(waiting) < len(self._places):
+            # The writer writes in the order of seq: what is smaller than a record that we see
+            # is there by now, even if its stream was asked a moment too early.
+            for place in self._places:
+                place.fill()
+            waiting = [place for place in self._places if place.head]
+        return min(waiting, key=_Place.seq) if waiting else None
+
+
+class _Place:
+    """A place in one stream, and the record that stands there."""
+
+    def __init__(self, folder: Path, stream: Stream, from_seq: int) -> None:
+        self.head: Found | None = None
+        self._folder, self._stream, self._from_seq = folder, stream, from_seq
+        self._number = 0
+        self._path = folder
+        self._view = memoryview(b"")
+        self._pos = 0
+        self._chain = 0
+
+    def seq(self) -> int:
+        """Return the seq of the record that stands here, 0 where there is none."""
+        return self.head.record.seq if self.head else 0
+
+    def take(self) -> Record:
+        assert self.head is not None
+        record, self._pos, self._chain = self.head.record, self.head.end, self.head.chain
+        self.head = None
+        return record
+
+    def fill(self) -> None:
+        """Find the record at this place, passing over those before ``from_seq``."""
+        while self.head is None:
+            self.head = read_record(self._view, self._pos, self._chain, self._stream)
+            if self.head is None and not self._turn_page():
+                return
+            if self.head is not None and self.head.record.seq < self._from_seq:
+                self.take()
+
+    # Whether it is worth looking again: at the next segment, or at a record that was half
+    # written a moment ago.
+    def _turn_page(self) -> bool:
+        coming = self._next_segment()
+        if read_record(self._view, self._pos, self._chain, self._stream):
+            return True
+        if coming is None:
+            if self._view[self._pos : self._pos + len(MAGIC)] != bytes(len(MAGIC)):
+                self.judge()
+            return False
+        if self._number and bytes(self._view[self._pos :]).rstrip(b"\0"):
+            raise self._damage("record does not verify, but a segment follows")
+        dropped = self._number and coming.head.number != self._number + 1
+        if self._number and not dropped and coming.head.chain != self._chain:
+            raise self._damage(f"the segment ends here, but {coming.path.name} follows another")
+        self._view = memoryview(segment.map_file(coming.path, writable=False))
+        self._path, self._number = coming.path, coming.head.number
+        self._pos, self._chain = SEGMENT_HEAD_BYTES, coming.head.chain
+        return True
+
+    def _next_segment(self) -> segment.Segment | None:
+        if self._number:
+            path = segment.segment_path(self._folder, self._stream, self._number + 1)
+            if head := segment.read_head(path):
+                return segment.Segment(path, head)
+            if self._stream is Stream.ORDERS or self._path.exists():
+                return None  # Only old market segments are ever dropped, ours before the next.
+        found = [
+            part
+            for part in segment.segments(self._folder, self._stream)
+            if part.head.number > self._number
+        ]
+        begun = [part for part in found if part.head.first_seq <= self._from_seq]
+        if self._number or not begun:
+            return found[0] if found else None
+        return begun[-1]
+
+    def judge(self) -> None:
+        """Raise JournalDamaged where records go on behind the end of what verifies."""
+        later = torn_or_damaged(self._view, self._pos, self._chain, self._stream)
+        if later and not read_record(self._view, self._pos, self._chain, self._stream):
+            raise self._damage(f"record does not verify, but records go on at offset {later}")
+
+    def _damage(self, what: str) -> JournalDamaged:
+        return JournalDamaged(f"{self._path}: offset {self._pos}: {what}")
+
+
+# The records of one type in a segment; the others are passed over by their length.
+def _hop(part: segment.Segment, record_type: RecordType) -> Iterator[Record]:
+    view = memoryview(segment.map_file(part.path, writable=False))
+    pos, chain = SEGMENT_HEAD_BYTES, part.head.chain
+    while pos + HEAD_BYTES <= len(view):
+        magic, crc = MARK.unpack_from(view, pos)
+        length, found_type, *_ = BODY.unpack_from(view, pos + MARK.size)
+        if magic != MAGIC:
+            return
+        if found_type == record_type:
+            found = read_record(view, pos, chain, Stream.ORDERS)
+            if found is None:
+                return
+            yield found.record
+        pos, chain = pos + record_bytes(length), crc
+
+
+def _join_last(parts: list[Record]) -> Snapshot | None:
+    for last in range(len(parts) - 1, -1, -1):
+        number, count = PART.unpack_from(parts[last].payload)
+        begin = last - number
+        if number != count - 1 or begin < 0:
+            continue
+        whole = parts[begin : last + 1]
+        if [PART.unpack_from(part.payload)[0] for part in whole] == list(range(count)):
+            state = b"".join(part.payload[PART.size :] for part in whole)
+            return Snapshot(parts[last].seq, parts[last].ts_ns, state)
+    return None

@@ -1,0 +1,206 @@
+"""The engine's pen: appends records to mapped segments; must not know what they mean.
+
+A record is in the page cache when ``append`` returns, so the death of the process loses
+nothing. ``sync`` waits for the disk; the recorder does so for the rest, every few milliseconds.
+
+Room is made one segment ahead by ``maintain``, once a second. Where it cannot be made, ``full``
+says why from that moment on, while what is left of the current segments still takes the
+records of an orderly HALT; only when that is used up too does ``append`` raise it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from hftd.journal.cursor import published
+from hftd.journal.pen import Pen
+from hftd.journal.record import (
+    ALIGN,
+    HEAD_BYTES,
+    PAGE,
+    SEGMENT_HEAD_BYTES,
+    Bytes,
+    RecordType,
+    Stream,
+    encode_json,
+    encode_record,
+    snapshot_parts,
+)
+
+SEGMENT_BYTES = 64 << 20
+MAX_BYTES = 5 << 30
+DISK_FLOOR_BYTES = 256 << 20
+_LINKS = [bytes([link]) for link in range(256)]
+
+
+class JournalFull(Exception):
+    """No room can be made: a fault of the world that control C26 turns into a HALT.
+
+    ``reason`` is one of no_space (the disk or a quota), floor (free space under the floor),
+    unread (the recorder is too far behind for old market segments to go) and io (the disk
+    refuses a write or a sync); ``errno`` is 0 where the system reported none.
+    """
+
+    def __init__(self, reason: str, detail: str, errno: int = 0) -> None:
+        super().__init__(f"journal {reason}: {detail}")
+        self.reason, self.detail, self.errno = reason, detail, errno
+
+
+class JournalWriter:
+    """Append to the journal of one folder; whoever makes one holds the instance's lock."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        segment_bytes: int = SEGMENT_BYTES,
+        max_bytes: int = MAX_BYTES,
+        disk_floor_bytes: int = DISK_FLOOR_BYTES,
+    ) -> None:
+        assert segment_bytes % PAGE == 0 and segment_bytes > 0
+        self.folder = folder
+        self.seq = 0
+        self.full: JournalFull | None = None
+        self._broken: JournalFull | None = None
+        self._max_bytes = max_bytes
+        self._segment_bytes = segment_bytes
+        self._floor_bytes = disk_floor_bytes
+        self._orders = Pen(folder, Stream.ORDERS, segment_bytes)
+        self._market = Pen(folder, Stream.MARKET, segment_bytes)
+
+    def open(self, header: dict[str, Any], ts_ns: int) -> int:
+        """Cut torn tails, begin a run with its HEADER record on the disk, return its seq.
+
+        ``header["run"]`` names the run (record.run_id); the rest is what replay needs.
+
+        Raises: JournalDamaged where records before the tail do not verify; JournalFull.
+        """
+        assert "run" in header
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.seq = max(self._orders.recover(), self._market.recover())
+        for pen in (self._orders, self._market):
+            if not pen.segments:
+                self._begin(pen, ts_ns)
+        seq = self.append(RecordType.HEADER, ts_ns, encode_json(header))
+        if full := self.maintain():
+            raise full
+        self.sync()
+        return seq
+
+    def append(self, record_type: RecordType, ts_ns: int, payload: Bytes) -> int:
+        """Append to the orders stream and return the record's seq.
+
+        Raises: JournalFull where there is no room left at all.
+        """
+        return self._put(self._orders, record_type, ts_ns, payload, b"")
+
+    def append_frame(self, ts_ns: int, link: int, frame: Bytes) -> int:
+        """Append a raw frame of a link to the orders stream, see append."""
+        return self._put(self._orders, RecordType.FRAME_IN, ts_ns, frame, _LINKS[link])
+
+    def append_market(self, ts_ns: int, link: int, frame: Bytes) -> int:
+        """Append a raw frame of market data to the market stream, see append."""
+        return self._put(self._market, RecordType.FRAME_IN, ts_ns, frame, _LINKS[link])
+
+    def append_snapshot(self, ts_ns: int, state: Bytes) -> int:
+        """Append the state's bytes in as many parts as they need; return the last one's seq."""
+        seq = 0
+        for part in snapshot_parts(state, self._segment_bytes // 4):
+            seq = self.append(RecordType.SNAPSHOT, ts_ns, part)
+        return seq
+
+    def maintain(self) -> JournalFull | None:
+        """Make room one segment ahead, drop old market segments; return ``full``.
+
+        Called once a second; takes some milliseconds when a segment was used up.
+        """
+        for pen in (self._orders, self._market):
+            self._guard_io(pen.sync_outgoing)
+        room = self._drop_old() or self._floor()
+        for pen in (self._orders, self._market):
+            room = room or self._spare(pen)
+        self.full = self._broken or room
+        return self.full
+
+    def sync(self) -> None:
+        """Wait until all that was appended is on the disk.
+
+        Raises: JournalFull with reason io. The kernel tells of a lost write once and forgets
+            it: there is no retry.
+        """
+        for pen in (self._orders, self._market):
+            self._guard_io(pen.sync)
+        if self._broken is not None:
+            raise self._broken
+
+    def close(self) -> None:
+        """Sync and let go of the files; nothing is shortened, the next run writes on."""
+        self.sync()
+        for pen in (self._orders, self._market):
+            pen.close()
+
+    def _put(
+        self, pen: Pen, record_type: RecordType, ts_ns: int, payload: Bytes, prefix: bytes
+    ) -> int:
+        seq = self.seq + 1
+        pos = pen.pos
+        if pos + HEAD_BYTES + len(prefix) + len(payload) > pen.size:
+            assert HEAD_BYTES + 1 + len(payload) <= self._segment_bytes - SEGMENT_HEAD_BYTES
+            self._begin(pen, ts_ns)
+            pos = pen.pos
+        data, pen.chain = encode_record(record_type, seq, ts_ns, payload, pen.chain, prefix)
+        end = pos + len(data)
+        pen.map[pos:end] = data  # type: ignore[index]  # open() has begun a segment.
+        pen.pos = (end + ALIGN - 1) & -ALIGN
+        self.seq = seq
+        return seq
+
+    def _begin(self, pen: Pen, ts_ns: int) -> None:
+        if not pen.spare_ready:
+            self.full = self._drop_old() or self._spare(pen)
+            if not pen.spare_ready:
+                assert self.full is not None
+                raise self.full
+        pen.begin(self.seq + 1, ts_ns)
+
+    def _spare(self, pen: Pen) -> JournalFull | None:
+        if pen.spare_ready:
+            return None
+        try:
+            pen.make_spare()
+        except OSError as error:
+            return JournalFull("no_space", f"{pen.spare_path}: {error.strerror}", error.errno or 0)
+        return None
+
+    def _floor(self) -> JournalFull | None:
+        disk = os.statvfs(self.folder)
+        free_bytes = disk.f_bavail * disk.f_frsize
+        if free_bytes >= self._floor_bytes:
+            return None
+        return JournalFull("floor", f"free bytes {free_bytes}, floor {self._floor_bytes}")
+
+    # The orders stream is kept whole: it shrinks what is left to market data, and when no more
+    # of that may go, the disk's floor is the limit.
+    def _drop_old(self) -> JournalFull | None:
+        excess = self._orders.total_bytes() + self._market.total_bytes() - self._max_bytes
+        begun = self._market.segments
+        if excess <= 0 or len(begun) < 2:
+            return None
+        read_seq = published(self.folder).seq
+        while excess > 0 and len(begun) > 1:
+            if begun[1].head.first_seq > read_seq + 1:
+                return JournalFull(
+                    "unread", f"recorder read to seq {read_seq}, oldest is {begun[0].path}"
+                )
+            excess -= self._market.drop_oldest()
+        return None
+
+    def _guard_io(self, sync: Callable[[], None]) -> None:
+        try:
+            sync()
+        except OSError as error:
+            self._broken = JournalFull("io", str(error.strerror), error.errno or 0)
+            self.full = self._broken

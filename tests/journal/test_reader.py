@@ -1,0 +1,110 @@
+"""Reading beside a writer, runs and snapshots."""
+
+from hftd.journal.cursor import RecorderCursor, publish, published
+from hftd.journal.reader import JournalReader
+from hftd.journal.record import RecordType, Stream
+from hftd.journal.writer import JournalWriter
+
+FACT = RecordType.FACT
+
+
+def small_writer(folder):
+    """Return an opened writer of segments of 8 KiB."""
+    writer = JournalWriter(folder, segment_bytes=8192, disk_floor_bytes=0)
+    writer.open({"run": "a-1"}, 0)
+    return writer
+
+
+def test_tail_gives_each_record_once_as_it_is_written(tmp_path):
+    """A tail asked again and again sees all records in order, over rollovers."""
+    writer = small_writer(tmp_path)
+    tail = JournalReader(tmp_path).tail(2)
+    seen = []
+    for number in range(200):
+        writer.append(FACT, number, bytes(number))
+        if number % 3 == 0:
+            writer.append_market(number, 0, bytes(700))
+        if number % 7 == 0:
+            seen += [record.seq for record in tail.read(50)]
+    seen += [record.seq for record in tail.read(1000)]
+    assert seen == list(range(2, writer.seq + 1))
+    assert tail.read(10) == []
+
+
+def test_tail_before_the_journal_begins_waits(tmp_path):
+    """A reader that comes first finds nothing, and then all."""
+    tail = JournalReader(tmp_path).tail()
+    assert tail.read(10) == []
+    small_writer(tmp_path)
+    assert [record.record_type for record in tail.read(10)] == [RecordType.HEADER]
+
+
+def test_tail_of_orders_alone_never_opens_market_segments(tmp_path):
+    """A tail of one stream gives that stream's records."""
+    writer = small_writer(tmp_path)
+    writer.append_market(0, 0, b"depth")
+    writer.append(FACT, 0, b"fact")
+    tail = JournalReader(tmp_path).tail(1, (Stream.ORDERS,))
+    assert [record.seq for record in tail.read(10)] == [1, 3]
+
+
+def test_half_written_record_is_not_there_yet(tmp_path):
+    """What does not verify at the end is waited for, and read once it is whole."""
+    writer = small_writer(tmp_path)
+    path = tmp_path / "orders-00000001.hj"
+    before = path.read_bytes()
+    writer.append(FACT, 0, b"slowly")
+    after = path.read_bytes()
+    end = len(after.rstrip(b"\0"))
+    tail = JournalReader(tmp_path).tail(2)
+    with path.open("r+b") as file:
+        for size in range(len(before.rstrip(b"\0")), end):
+            file.seek(0)
+            file.write(after[:size] + bytes(len(after) - size))
+            file.flush()
+            assert tail.read(10) == []
+        file.seek(0)
+        file.write(after)
+    assert [bytes(record.payload) for record in tail.read(10)] == [b"slowly"]
+
+
+def test_tail_passes_over_market_segments_dropped_by_size(tmp_path):
+    """A slow reader of market data goes on at the oldest segment that is left."""
+    writer = JournalWriter(tmp_path, segment_bytes=8192, disk_floor_bytes=0, max_bytes=6 * 8192)
+    writer.open({"run": "a-1"}, 0)
+    tail = JournalReader(tmp_path).tail()
+    assert [record.seq for record in tail.read(1)] == [1]
+    writer.append_market(0, 0, b"first")
+    assert [record.seq for record in tail.read(1)] == [2]
+    for _ in range(40):
+        writer.append_market(0, 0, bytes(3000))
+        publish(tmp_path, RecorderCursor(seq=writer.seq))
+        writer.maintain()
+    seqs = [record.seq for record in tail.read(1000)]
+    assert seqs[:2] == [3, 4]  # The rest of the segment that this reader had open.
+    assert seqs[2:] == list(range(seqs[2], writer.seq + 1))
+    assert seqs[2] > 20
+
+
+def test_last_whole_snapshot_is_found(tmp_path):
+    """Of several snapshots, in parts over segments, the last whole one comes back."""
+    writer = small_writer(tmp_path)
+    assert JournalReader(tmp_path).last_snapshot() is None
+    for number in range(3):
+        state = bytes([number]) * 30_000
+        seq = writer.append_snapshot(number, state)
+        assert JournalReader(tmp_path).last_snapshot() == (seq, number, state)
+        for _ in range(40):
+            writer.append(FACT, 0, bytes(500))
+    part = (0).to_bytes(4, "little") + (2).to_bytes(4, "little") + b"half"
+    writer.append(RecordType.SNAPSHOT, 9, part)
+    assert JournalReader(tmp_path).last_snapshot() == (seq, 2, state)
+
+
+def test_cursor_is_zero_until_published_and_where_spoiled(tmp_path):
+    """No cursor, and one that cannot be read, count as nothing read."""
+    assert published(tmp_path) == RecorderCursor()
+    publish(tmp_path, RecorderCursor(seq=7, synced_seq=6, ts_ns=5, pid=4))
+    assert published(tmp_path) == RecorderCursor(7, 6, 5, 4)
+    (tmp_path / "recorder.json").write_bytes(b"")
+    assert published(tmp_path) == RecorderCursor()

@@ -1,0 +1,332 @@
+"""The writer on real files: crashes, damage, limits; read back by the reader."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import zlib
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hftd.errors import JournalDamaged
+from hftd.journal.cursor import RecorderCursor, publish
+from hftd.journal.reader import JournalReader
+from hftd.journal.record import RecordType, Stream
+from hftd.journal.writer import JournalFull, JournalWriter
+
+SMALL = 8192
+HEADER = {"run": "20261122T093000Z-1"}
+FACT = RecordType.FACT
+
+
+def small_writer(folder, **limits):
+    """Return a writer of segments of 8 KiB that does not mind a full disk."""
+    return JournalWriter(folder, segment_bytes=SMALL, **{"disk_floor_bytes": 0, **limits})
+
+
+def append_market_until_full(writer):
+    """Append market frames, a segment and more than there is room for."""
+    for _ in range(30):
+        writer.append_market(0, 0, bytes(3000))
+
+
+def payloads(folder, from_seq=1):
+    """Return (seq, payload) of all records but headers."""
+    return [
+        (record.seq, bytes(record.payload))
+        for record in JournalReader(folder).records(from_seq)
+        if record.record_type != RecordType.HEADER
+    ]
+
+
+def written_bytes(path):
+    """Return how many bytes of a segment are not the zeros at its end."""
+    return len(path.read_bytes().rstrip(b"\0"))
+
+
+def test_two_streams_are_one_order(tmp_path):
+    """Records of both streams come back merged by seq, frames with their link."""
+    writer = small_writer(tmp_path)
+    assert writer.open(HEADER, 5) == 1
+    assert writer.append_market(6, 0, b"depth") == 2
+    assert writer.append(FACT, 7, b"fact") == 3
+    assert writer.append_frame(8, 2, b"report") == 4
+    assert writer.append_market(9, 0, memoryview(b"trade")) == 5
+    writer.close()
+    read = [(r.seq, r.record_type, r.ts_ns, bytes(r.payload), r.stream)
+            for r in JournalReader(tmp_path).records()]  # fmt: skip
+    assert read[0][:3] == (1, RecordType.HEADER, 5)
+    assert read[1:] == [
+        (2, RecordType.FRAME_IN, 6, b"\x00depth", Stream.MARKET),
+        (3, RecordType.FACT, 7, b"fact", Stream.ORDERS),
+        (4, RecordType.FRAME_IN, 8, b"\x02report", Stream.ORDERS),
+        (5, RecordType.FRAME_IN, 9, b"\x00trade", Stream.MARKET),
+    ]
+    assert [r.seq for r in JournalReader(tmp_path).records(3, (Stream.ORDERS,))] == [3, 4]
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.tuples(st.booleans(), st.binary(max_size=3000)), max_size=40))
+def test_what_is_appended_is_read_over_any_number_of_segments(tmp_path_factory, records):
+    """Any records, over rollovers of either stream, come back once and in order."""
+    folder = tmp_path_factory.mktemp("journal")
+    writer = small_writer(folder)
+    writer.open(HEADER, 0)
+    expected = []
+    for is_market, payload in records:
+        if is_market:
+            expected.append((writer.append_market(1, 7, payload), b"\x07" + payload))
+        else:
+            expected.append((writer.append(FACT, 1, payload), payload))
+    assert payloads(folder) == expected
+    from_seq = len(expected) // 2 + 2
+    assert payloads(folder, from_seq) == [e for e in expected if e[0] >= from_seq]
+    writer.close()
+    shutil.rmtree(folder)
+
+
+def test_run_goes_on_after_the_last(tmp_path):
+    """A second start writes on in the same segment; seq goes on; both runs are found."""
+    for number, run in enumerate(("a-1", "b-2"), start=1):
+        writer = small_writer(tmp_path)
+        writer.open({"run": run, "limits": {"max": number}}, number)
+        writer.append(FACT, number, run.encode())
+        writer.close()
+    runs = JournalReader(tmp_path).runs()
+    assert [(run.name, run.seq, run.end_seq) for run in runs] == [("a-1", 1, 3), ("b-2", 3, 0)]
+    assert runs[1].header["limits"] == {"max": 2}
+    first = [bytes(r.payload) for r in JournalReader(tmp_path).run_records(runs[0])]
+    assert first[1:] == [b"a-1"]
+    assert payloads(tmp_path) == [(2, b"a-1"), (4, b"b-2")]
+    assert sorted(p.name for p in tmp_path.glob("*.hj")) == [
+        "market-00000001.hj", "market-00000002.hj", "orders-00000001.hj", "orders-00000002.hj",
+    ]  # fmt: skip
+
+
+def test_torn_last_record_is_cut_at_each_of_its_bytes(tmp_path):
+    """Crash, recover, write more, recover again, for each byte that a crash may leave."""
+    source = tmp_path / "source"
+    writer = small_writer(source)
+    writer.open(HEADER, 0)
+    writer.append(FACT, 1, b"kept")
+    begin = written_bytes(source / "orders-00000001.hj") + 7 & -8
+    writer.append(FACT, 2, b"the torn one")
+    end = written_bytes(source / "orders-00000001.hj")
+    writer.close()
+    for size in range(begin, end):
+        folder = tmp_path / str(size)
+        shutil.copytree(source, folder)
+        with (folder / "orders-00000001.hj").open("r+b") as file:
+            file.seek(size)
+            file.write(bytes(end - size))
+        assert payloads(folder) == [(2, b"kept")]
+        for more in (b"more", b"and more"):
+            writer = small_writer(folder)
+            writer.open(HEADER, 3)
+            writer.append(FACT, 4, more)
+            writer.close()
+        assert payloads(folder) == [(2, b"kept"), (4, b"more"), (6, b"and more")]
+
+
+def test_flipped_bit_before_the_tail_is_refused_with_file_and_offset(tmp_path):
+    """A flipped bit in any byte of a record that is followed by another stops the start."""
+    source = tmp_path / "source"
+    writer = small_writer(source)
+    writer.open(HEADER, 0)
+    begin = (written_bytes(source / "orders-00000001.hj") + 7) & -8
+    writer.append(FACT, 1, b"flip me, please!")
+    end = written_bytes(source / "orders-00000001.hj")
+    writer.append(FACT, 2, b"the last")
+    writer.close()
+    for offset in range(begin, end):
+        folder = tmp_path / str(offset)
+        shutil.copytree(source, folder)
+        with (folder / "orders-00000001.hj").open("r+b") as file:
+            file.seek(offset)
+            byte = file.read(1)[0]
+            file.seek(offset)
+            file.write(bytes([byte ^ 0x10]))
+        with pytest.raises(JournalDamaged, match=rf"orders-00000001.hj: offset {begin}:"):
+            small_writer(folder).open(HEADER, 3)
+        with pytest.raises(JournalDamaged, match=rf"orders-00000001.hj: offset {begin}:"):
+            payloads(folder)
+
+
+def test_page_that_power_loss_took_ends_the_journal(tmp_path):
+    """Records behind a page that was never written back are a tail, not damage."""
+    writer = JournalWriter(tmp_path, segment_bytes=1 << 16, disk_floor_bytes=0)
+    writer.open(HEADER, 0)
+    for number in range(200):
+        writer.append(FACT, number, b"%03d" % number * 20)
+    writer.close()
+    with (tmp_path / "orders-00000001.hj").open("r+b") as file:
+        file.seek(8192)
+        file.write(bytes(4096))
+    kept = len(payloads(tmp_path))
+    assert 50 < kept < 100
+    writer = JournalWriter(tmp_path, segment_bytes=1 << 16, disk_floor_bytes=0)
+    writer.open(HEADER, 0)
+    writer.append(FACT, 1, b"on we go")
+    assert payloads(tmp_path)[kept:] == [(kept + 3, b"on we go")]
+
+
+def test_missing_segment_is_refused(tmp_path):
+    """A segment of orders that is gone from the middle stops the start and the reader."""
+    writer = small_writer(tmp_path)
+    writer.open(HEADER, 0)
+    for number in range(30):
+        writer.append(FACT, number, bytes(1000))
+    writer.close()
+    (tmp_path / "orders-00000002.hj").unlink()
+    with pytest.raises(JournalDamaged, match="segment 2 before it is missing"):
+        small_writer(tmp_path).open(HEADER, 0)
+    with pytest.raises(JournalDamaged, match="segment 2 before it is missing"):
+        payloads(tmp_path)
+
+
+def test_segment_of_another_journal_is_refused(tmp_path):
+    """A segment that does not follow the one before it is damage."""
+    for name in ("ours", "theirs"):
+        writer = small_writer(tmp_path / name)
+        writer.open({"run": name}, 0)
+        for number in range(30):
+            writer.append(FACT, number, bytes(1000))
+        writer.close()
+    shutil.copy(tmp_path / "theirs/orders-00000002.hj", tmp_path / "ours/orders-00000002.hj")
+    with pytest.raises(JournalDamaged, match="follows another"):
+        payloads(tmp_path / "ours")
+
+
+def test_newer_format_is_refused(tmp_path):
+    """A journal of a newer version says so and is not touched."""
+    small_writer(tmp_path).open(HEADER, 0)
+    path = tmp_path / "orders-00000001.hj"
+    head = bytearray(path.read_bytes()[:40])
+    head[8] = 2
+    head[36:40] = zlib.crc32(head[:36]).to_bytes(4, "little")
+    with path.open("r+b") as file:
+        file.write(head)
+    with pytest.raises(JournalDamaged, match="newest known, was 2"):
+        small_writer(tmp_path).open(HEADER, 0)
+
+
+def test_old_market_segments_go_only_when_read(tmp_path):
+    """Over the size limit, read market segments go; unread ones stay and stop the market."""
+    writer = small_writer(tmp_path, max_bytes=8 * SMALL)
+    writer.open(HEADER, 0)
+    for number in range(20):
+        writer.append_market(number, 0, bytes(3000))
+        if number < 10:
+            publish(tmp_path, RecorderCursor(seq=writer.seq))
+            assert writer.maintain() is None
+    assert not (tmp_path / "market-00000001.hj").exists()
+    seqs = [seq for seq, _ in payloads(tmp_path)]
+    assert seqs == list(range(seqs[0], 22))
+    assert 2 < seqs[0] <= 12
+
+    publish(tmp_path, RecorderCursor(seq=seqs[0]))
+    assert writer.maintain().reason == "unread"
+    with pytest.raises(JournalFull, match="recorder read to seq"):
+        append_market_until_full(writer)
+    assert writer.append(FACT, 0, b"orders go on") == writer.seq
+    publish(tmp_path, RecorderCursor(seq=writer.seq))
+    assert writer.maintain() is None
+    writer.append_market(0, 0, b"and the market too")
+    assert payloads(tmp_path)[-1][1] == b"\x00and the market too"
+
+
+def test_disk_floor_is_told_while_there_is_room(tmp_path):
+    """Under the floor ``full`` says so with numbers, and the records of a halt still fit."""
+    writer = small_writer(tmp_path)
+    writer.open(HEADER, 0)
+    small = small_writer(tmp_path / "other", disk_floor_bytes=1 << 60)
+    with pytest.raises(JournalFull, match=f"floor {1 << 60}"):
+        small.open(HEADER, 0)
+    assert small.full.reason == "floor"
+    assert small.append(FACT, 1, b"cancel all") == 2
+
+
+FULL_DISK = """
+import resource, sys
+from pathlib import Path
+from hftd.journal.record import RecordType
+from hftd.journal.writer import JournalFull, JournalWriter
+writer = JournalWriter(Path(sys.argv[1]), segment_bytes=8192, disk_floor_bytes=0)
+writer.open({"run": "a-1"}, 0)
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
+told_at = None
+try:
+    while True:
+        seq = writer.append(RecordType.FACT, 0, bytes(1000))
+        if told_at is None and writer.maintain():
+            told_at = seq
+            assert writer.full.reason == "no_space", writer.full
+except JournalFull as full:
+    print(full.reason, told_at, writer.seq)
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+assert writer.maintain() is None
+writer.append(RecordType.FACT, 0, b"room again")
+"""
+
+
+def test_full_disk_is_told_a_segment_ahead_and_never_a_signal(tmp_path):
+    """Without room ``full`` is set, appends go on for a segment, then raise; room mends it."""
+    command = [sys.executable, "-c", FULL_DISK, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0, done.stderr
+    reason, told_at, last = done.stdout.split()
+    assert reason == "no_space"
+    assert int(last) >= int(told_at) + 6
+    read = payloads(tmp_path)
+    assert read[-1] == (int(last) + 1, b"room again")
+    assert len(read) == int(last)
+
+
+ENDLESS = """
+import sys
+from pathlib import Path
+from hftd.journal.record import RecordType
+from hftd.journal.writer import JournalWriter
+writer = JournalWriter(Path(sys.argv[1]), segment_bytes=1 << 16, disk_floor_bytes=0)
+writer.open({"run": "a-1"}, 0)
+while True:
+    seq = writer.append(RecordType.INTENT, 0, b"%d" % (writer.seq + 1))
+    writer.append_market(0, 0, bytes(50))
+    if seq % 100 == 0:
+        print(seq, flush=True)
+"""
+
+
+def test_kill_9_loses_nothing(tmp_path):
+    """All that was appended before a SIGKILL is read after it, and the journal goes on."""
+    child = subprocess.Popen(
+        [sys.executable, "-c", ENDLESS, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    for _ in range(30):
+        told = int(child.stdout.readline())
+    os.kill(child.pid, signal.SIGKILL)
+    child.wait(10)
+    told = [told, *map(int, child.stdout.read().split()[:-1])][-1]
+    child.stdout.close()
+    writer = JournalWriter(tmp_path, segment_bytes=1 << 16, disk_floor_bytes=0)
+    writer.open({"run": "b-2"}, 0)
+    assert writer.seq > told
+    intents = [r for r in JournalReader(tmp_path).records()
+               if r.record_type == RecordType.INTENT]  # fmt: skip
+    assert [bytes(r.payload) for r in intents] == [b"%d" % r.seq for r in intents]
+    assert [r.seq for r in JournalReader(tmp_path).records()] == list(range(1, writer.seq + 1))
+
+
+def test_largest_record_fills_a_segment_and_a_larger_one_is_our_bug(tmp_path):
+    """A record may be as large as a segment; what is larger is refused before it is written."""
+    writer = small_writer(tmp_path)
+    writer.open(HEADER, 0)
+    largest = b"x" * (SMALL - 40 - 32 - 1)
+    writer.append_frame(0, 1, largest)
+    with pytest.raises(AssertionError):
+        writer.append_frame(0, 1, largest + b"x")
+    writer.append(FACT, 0, b"next")
+    assert payloads(tmp_path) == [(2, b"\x01" + largest), (3, b"next")]
