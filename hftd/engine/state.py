@@ -222,6 +222,7 @@ BOOK = layout(
     Field("pending_first", f"({PENDING_EVENTS_CAPACITY},)i8", "U"),
     Field("pending_last", f"({PENDING_EVENTS_CAPACITY},)i8", "u"),
     Field("pending_end", f"({PENDING_EVENTS_CAPACITY},)i8", "row after the event's levels"),
+    Field("pending_exch_ns", f"({PENDING_EVENTS_CAPACITY},)i8", ""),
     Field("pending_levels", f"({PENDING_LEVELS_CAPACITY},3)i8", "side, ticks, lots"),
     Field("pending_rows", "i8", ""),
 )
