@@ -29,6 +29,8 @@ from hftd.errors import UsageError
 _BPS = 10_000
 # The least that Binance Spot takes from a new account; printed beside the simulated fee.
 ENTRY_TIER_BPS = 10
+_WIDTH = 80
+_VALUE_WIDTH = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,22 +130,30 @@ def _head(loaded: LoadedProfile) -> Iterator[str]:
 
 
 def _values(loaded: LoadedProfile) -> Iterator[str]:
-    yield "VALUE                                                        FROM"
+    yield f"{'VALUE':<{_VALUE_WIDTH}} FROM"
     for key, value in flatten(loaded.profile):
-        if value is None:
+        if value is None or key == "description":
             continue
-        text = f"{key} = {_text(value)}"
-        yield f"{text:<60} {_short(loaded.origins[key])}"
+        text, origin = f"{key} = {_text(value)}", _short(loaded.origins[key])
+        if len(text) > _VALUE_WIDTH or len(origin) > _WIDTH - _VALUE_WIDTH:
+            yield text
+            text = ""
+        yield f"{text:<{_VALUE_WIDTH}} {origin}"
 
 
 def _limits(profile: Profile) -> Iterator[str]:
     factor = plain(profile.size_factor)
     for instrument, limits in scaled_limits(profile).items():
         unscaled = profile.limits(instrument)
-        yield f"LIMITS IN FORCE, {instrument:<22} {'IN FORCE':>14}  x {factor} OF"
+        head = f"LIMITS OF {instrument}"
+        yield f"{head:<40} {'IN FORCE':>14}  = {factor} OF"
         for key, value in limits:
-            configured = _text(getattr(unscaled, key)) if key in CANARY_SCALED else ""
-            yield f"{key:<40}{_text(value):>14}  {configured}".rstrip()
+            configured = getattr(unscaled, key)
+            if key in CANARY_SCALED:
+                yield f"{key:<40} {_text(value):>14}  {_text(configured)}"
+            elif configured != getattr(profile.risk, key):
+                yield f"{key:<40} {_text(value):>14}"
+        yield "The other limits are as above: counts, rates, distances and ages are not scaled."
 
 
 def _economics(found: Economics, report: Report) -> Iterator[str]:

@@ -95,9 +95,9 @@ def schema() -> None:
     Save it and name it in a profile's first line:
     # yaml-language-server: $schema=FILE
     """
-    from hftd.config.load import json_schema
+    from hftd.config.editor_schema import editor_schema
 
-    print(json.dumps(json_schema(), indent=2))
+    print(json.dumps(editor_schema(), indent=2))
 
 
 def paths(

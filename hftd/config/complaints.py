@@ -106,7 +106,10 @@ def _complaint(
     if kind in ("missing", "union_tag_not_found"):
         expected = f"is required: {_described(known.get(str(path[-1])))}"
         return _error(expected, key_origin, path), None
-    was = None if _withheld(detail, path) else _was(node, path, tree)
+    if path and node is find(tree, path[:-1])[0]:
+        # A rule over several keys blames one that nobody wrote.
+        return _error(_expected(detail), key_origin, path), None
+    was = None if _withheld(detail, path) else _was(node)
     return _error(_expected(detail), node.origin, path, was), None
 
 
@@ -175,10 +178,7 @@ def _withheld(detail: ErrorDetails, path: list[str | int]) -> bool:
     return any(step in _NEVER_SHOWN for step in path)
 
 
-def _was(node: Node, path: list[str | int], tree: Branch) -> str | None:
-    above, _ = find(tree, path[:-1])
-    if path and node is above:
-        return "absent"
+def _was(node: Node) -> str:
     if isinstance(node, Leaf):
         return shown(node.text) or "empty"
     return "a list" if isinstance(node, Items) else "a mapping"

@@ -78,8 +78,8 @@ def canary_order(
     lot = filters.lot_size
     qty = full * profile.size_factor // lot * lot
     # Rounded up to lots: a quantity just under the least notional is refused.
-    for_notional = -(-filters.min_notional // (price * lot)) * lot
-    least = max(for_notional, -(-filters.min_qty // lot) * lot, lot)
+    for_notional = _ceil(filters.min_notional, price * lot) * lot
+    least = max(for_notional, _ceil(filters.min_qty, lot) * lot, lot)
     factor = (least / full).quantize(_FACTOR_STEP, ROUND_CEILING)
     return CanaryOrder(instrument, price, qty, qty * price, least, factor if factor <= 1 else None)
 
@@ -121,7 +121,7 @@ def break_even(profile: Profile, filters: Filters, price: Decimal) -> BreakEven:
     """Return the break-even half-spread at ``price`` under the profile's maker fee."""
     fee = profile.venue.fees.maker_bps
     half = max(fee, Decimal(0))
-    ticks = int(-(-half * price // (_BPS * filters.tick_size)))
+    ticks = int(_ceil(half * price, _BPS * filters.tick_size))
     strategy = profile.strategy
     edge: Decimal | None = None
     if isinstance(strategy, MarketMaking):
@@ -132,6 +132,12 @@ def break_even(profile: Profile, filters: Filters, price: Decimal) -> BreakEven:
         )
         edge = distance - fee
     return BreakEven(half, ticks, edge)
+
+
+def _ceil(value: Decimal, step: Decimal) -> Decimal:
+    """Return how many steps cover ``value``: Decimal's own // cuts towards zero."""
+    steps, rest = divmod(value, step)
+    return steps + (rest > 0)
 
 
 @dataclass(slots=True)

@@ -19,14 +19,14 @@ from pydantic import ValidationError
 
 from hftd.config import shelf, strict_yaml
 from hftd.config.complaints import complain
+from hftd.config.editor_schema import EXTENDS
 from hftd.config.schema import CONTROLS_MISSING_FOR_LIVE, Profile, TapeMarket
 from hftd.config.tree import Branch, Leaf, Origin, as_plain, find, lay_over, leaves
 from hftd.config.values import plain
 from hftd.errors import ProfileError, UsageError
 
-MAX_EXTENDS: Final = 5
+MAXEXTENDS: Final = 5
 SYNTHETIC: Final = "synthetic"
-_EXTENDS: Final = "extends"
 _TAPE: Final = ("venue", "market", "path")
 
 
@@ -76,28 +76,6 @@ def config_hash(profile: Profile) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def json_schema() -> dict[str, Any]:
-    """Return the JSON Schema of a profile's file, for editors."""
-    schema = Profile.model_json_schema()
-    schema["title"] = "hftd profile"
-    # What a file extends is not part of the profile it becomes.
-    schema["properties"][_EXTENDS] = {
-        "type": "string",
-        "description": "File beside this one, or name of a profile, that this one builds on.",
-    }
-    # What is required of the whole may stand in the file that is extended.
-    definitions = schema["$defs"]
-    whole: dict[str, Any] = {"required": schema.pop("required"), "properties": {}}
-    for key, declared in schema["properties"].items():
-        section = definitions.get(str(declared.get("$ref")).rpartition("/")[2], {})
-        if "required" in section:
-            whole["properties"][key] = {"required": section["required"]}
-    for section in definitions.values():
-        section.pop("required", None)
-    schema |= {"if": {"not": {"required": [_EXTENDS]}}, "then": whole}
-    return schema
-
-
 def tape_path(profile: Profile) -> Path | None:
     """Return the recording that the venue plays, or None if it plays none."""
     market = profile.venue.market
@@ -132,17 +110,17 @@ def _read_chain(path: Path, environ: Mapping[str, str]) -> tuple[Branch, tuple[P
     merged = layers.pop()
     while layers:
         merged = lay_over(merged, layers.pop())
-    children = {key: child for key, child in merged.children.items() if key != _EXTENDS}
+    children = {key: child for key, child in merged.children.items() if key != EXTENDS}
     return Branch(children, merged.origin, merged.key_origins), tuple(files)
 
 
 def _base(tree: Branch, path: Path, files: list[Path], environ: Mapping[str, str]) -> Path | None:
     """Return the file that ``tree`` extends, or None."""
-    extends = tree.children.get(_EXTENDS)
+    extends = tree.children.get(EXTENDS)
     if extends is None:
         return None
     if not isinstance(extends, Leaf) or not extends.text:
-        raise _error("a file beside this one, or the name of a profile", extends.origin, _EXTENDS)
+        raise _error("a file beside this one, or the name of a profile", extends.origin, EXTENDS)
     base = path.parent / extends.text
     if not base.is_file():
         # A profile copied out of the shipped folder still finds what it was built on.
@@ -153,14 +131,14 @@ def _base(tree: Branch, path: Path, files: list[Path], environ: Mapping[str, str
             raise _error(
                 f"a file beside this one, or the name of a profile ({error})",
                 extends.origin,
-                _EXTENDS,
+                EXTENDS,
                 extends.text,
             ) from None
     if base.resolve() in files:
-        raise _error("a chain without a cycle", extends.origin, _EXTENDS, extends.text)
-    if len(files) > MAX_EXTENDS:
-        expected = f"a chain of at most {MAX_EXTENDS} profiles below the first"
-        raise _error(expected, extends.origin, _EXTENDS, extends.text)
+        raise _error("a chain without a cycle", extends.origin, EXTENDS, extends.text)
+    if len(files) > MAXEXTENDS:
+        expected = f"a chain of at most {MAXEXTENDS} profiles below the first"
+        raise _error(expected, extends.origin, EXTENDS, extends.text)
     return base
 
 

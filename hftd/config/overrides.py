@@ -76,16 +76,19 @@ def from_sets(sets: Iterable[str]) -> Branch | None:
         if path[0] not in Profile.model_fields:
             raise ProfileError(no_such_key(path[0], Profile.model_fields), path=SET, key=key)
         origin = Origin(SET)
-        layer = nested(path, _set_value(value.strip(), origin), origin)
+        layer = nested(path, _set_value(key, value.strip(), origin), origin)
         tree = layer if tree is None else lay_over(tree, layer)
     return tree
 
 
-def _set_value(text: str, origin: Origin) -> Node:
+def _set_value(key: str, text: str, origin: Origin) -> Node:
     if not text.startswith(("[", "{")):
         return Leaf(text, origin)
     # Lists and mappings are written as in the file; only their places mean nothing here.
-    holder = strict_yaml.parse(f"value: {text}", SET)
+    try:
+        holder = strict_yaml.parse(f"value: {text}", SET)
+    except ProfileError as error:
+        raise ProfileError(error.expected, path=SET, key=key, was=error.was) from None
     return _placed(holder.children["value"], origin)
 
 

@@ -100,7 +100,7 @@ def _read(path: Path, reference: str, *, private: bool) -> str:
     except OSError as error:
         reason = (error.strerror or "unreadable").lower()
         raise CredentialsError(f"{reference}: cannot be read: {reason}") from None
-    with open(descriptor, "rb") as file:
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise CredentialsError(f"{reference}: must be a regular file")
@@ -114,7 +114,9 @@ def _read(path: Path, reference: str, *, private: bool) -> str:
                 f"{reference}: must have mode 0400 or 0600,"
                 f" was {stat.S_IMODE(status.st_mode):04o} (chmod 600 mends it)"
             )
-        content = file.read(MAX_BYTES + 1)
+        content = os.read(descriptor, MAX_BYTES + 1)
+    finally:
+        os.close(descriptor)
     if len(content) > MAX_BYTES:
         raise CredentialsError(f"{reference}: must be at most {MAX_BYTES} bytes")
     try:

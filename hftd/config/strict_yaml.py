@@ -35,8 +35,8 @@ def read_file(path: Path, *, shown: str, trusted: bool) -> Branch:
 
 def parse(text: str, shown: str) -> Branch:
     """Parse strict YAML whose top level is a mapping; ``shown`` names it in messages."""
-    loader = _StrictLoader(text, shown)
     try:
+        loader = _StrictLoader(text, shown)
         root = loader.get_single_node()
         if root is None:
             raise ProfileError("a mapping of keys", path=shown, was="empty")
@@ -46,8 +46,6 @@ def parse(text: str, shown: str) -> Branch:
     except yaml.reader.ReaderError as error:
         expected = f"printable text (character {error.position + 1} is not)"
         raise ProfileError(expected, path=shown, was="a control character") from None
-    finally:
-        loader.dispose()
     if not isinstance(tree, Branch):
         raise _error("a mapping of keys", tree.origin, was=_kind(tree))
     return tree
@@ -60,7 +58,7 @@ def _read_bytes(path: Path, shown: str, trusted: bool) -> bytes:
     except OSError as error:
         reason = (error.strerror or "unreadable").lower()
         raise ProfileError("a file that can be read", path=shown, was=reason) from None
-    with open(descriptor, "rb") as file:
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             kind = "a directory" if stat.S_ISDIR(status.st_mode) else "not a regular file"
@@ -70,7 +68,9 @@ def _read_bytes(path: Path, shown: str, trusted: bool) -> bytes:
         if status.st_size > MAX_BYTES:
             expected = f"at most {MAX_BYTES} bytes"
             raise ProfileError(expected, path=shown, was=f"{status.st_size} bytes")
-        return file.read(MAX_BYTES)
+        return os.read(descriptor, MAX_BYTES)
+    finally:
+        os.close(descriptor)
 
 
 def _check_owner(status: os.stat_result, shown: str) -> None:

@@ -1,0 +1,146 @@
+"""The canary order, the break-even distance and the survey of spreads."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from fractions import Fraction
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from hftd.config.economics import (
+    Filters,
+    SpreadSurvey,
+    break_even,
+    canary_order,
+    require_tradable,
+)
+from hftd.config.load import load_profile
+from hftd.config.schema import Profile
+from hftd.domain.instrument import Instrument
+from hftd.errors import ProfileError
+
+BTC = Filters(Decimal("0.01"), Decimal("0.00001"), Decimal("0.00001"), Decimal(5))
+PRICE = Decimal(60_000)
+
+
+def profile(*sets: str) -> Profile:
+    """Return the shipped canary with overrides."""
+    return load_profile("canary", sets=sets, environ={}).profile
+
+
+CANARY = profile()
+
+
+def test_the_canary_order_is_scaled_and_rounded_down_to_lots() -> None:
+    """A tenth of 0.01 is a thousandth; a factor that divides no lot loses the rest."""
+    order = canary_order(profile(), "BTC-USDT", BTC, PRICE)
+    assert (order.qty_base, order.notional_quote) == (Decimal("0.001"), Decimal(60))
+    uneven = canary_order(profile("canary.size_factor=0.1239"), "BTC-USDT", BTC, PRICE)
+    assert uneven.qty_base == Decimal("0.00123")
+
+
+def test_an_order_under_the_least_names_the_smallest_factor_that_trades() -> None:
+    """5 USDT at 60,000 are 9 lots of 0.00001: a factor of 0.009 reaches them."""
+    small = profile("canary.size_factor=0.008")
+    order = canary_order(small, "BTC-USDT", BTC, PRICE)
+    assert not order.trades
+    with pytest.raises(ProfileError) as caught:
+        require_tradable(order, small, "canary.yaml:9:38")
+    assert caught.value.exit_code == 78
+    message = str(caught.value)
+    assert message.startswith('canary.yaml:9:38: canary.size_factor: at least "0.009"')
+    assert "was an order of 0.00008 (4.8 USDT)" in message
+    require_tradable(
+        canary_order(profile("canary.size_factor=0.009"), "BTC-USDT", BTC, PRICE), small
+    )
+
+
+def test_a_full_size_under_the_least_blames_the_size() -> None:
+    """No factor up to one helps an order that is too small unscaled."""
+    tiny = profile("strategy.order_size_base=0.00001")
+    order = canary_order(tiny, "BTC-USDT", BTC, PRICE)
+    assert order.smallest_factor is None
+    with pytest.raises(ProfileError, match=r"strategy.order_size_base: at least 0.00009"):
+        require_tradable(order, tiny)
+
+
+@given(
+    factor=st.decimals("0.0001", "1", places=4),
+    size=st.decimals("0.00001", "0.01", places=5),
+    price=st.decimals("0.01", "200000", places=2),
+    notional=st.decimals("0", "100", places=2),
+)
+def test_the_smallest_factor_trades_and_a_smaller_one_does_not(
+    factor: Decimal, size: Decimal, price: Decimal, notional: Decimal
+) -> None:
+    """The factor that the message names is the boundary, judged by exact fractions."""
+    filters = Filters(Decimal("0.01"), Decimal("0.00001"), Decimal("0.00001"), notional)
+    canary = CANARY.canary.model_copy(update={"size_factor": factor})
+    strategy = CANARY.strategy.model_copy(update={"order_size_base": size})
+    drawn = CANARY.model_copy(update={"canary": canary, "strategy": strategy})
+    order = canary_order(drawn, "BTC-USDT", filters, price)
+
+    def trades(by: Decimal) -> bool:
+        lots = Fraction(size) * Fraction(by) // Fraction("0.00001")
+        qty = lots * Fraction("0.00001")
+        return lots >= 1 and qty * Fraction(price) >= Fraction(notional)
+
+    assert order.trades == trades(factor)
+    smallest = order.smallest_factor
+    assert (smallest is not None) == trades(Decimal(1))
+    assume(smallest is not None and smallest > Decimal("0.0001"))
+    assert trades(smallest)
+    assert not trades(smallest - Decimal("0.0001"))
+
+
+def test_filters_come_from_an_instrument_unchanged() -> None:
+    """The daemon's instrument and the check speak of the same steps."""
+    instrument = Instrument(
+        name="BTC-USDT",
+        symbol="BTCUSDT",
+        base="BTC",
+        quote="USDT",
+        tick_e8=1_000_000,
+        lot_e8=1_000,
+        min_price_ticks=1,
+        max_price_ticks=10**8,
+        min_qty_lots=1,
+        max_qty_lots=10**9,
+        min_notional_atoms=5 * 10**8,
+        max_notional_atoms=9 * 10**14,
+        max_open_orders=200,
+    )
+    assert Filters.of(instrument) == BTC
+
+
+def test_break_even_is_the_fee_in_whole_ticks() -> None:
+    """10 bps of 60,000 are 60: six ticks of ten, and the rule at 5 bps of spread loses."""
+    fees = "venue.fees={maker_bps: 10, taker_bps: 10}"
+    calm = Filters(Decimal(10), Decimal("0.00001"), Decimal("0.00001"), Decimal(5))
+    found = break_even(profile(fees), calm, PRICE)
+    assert (found.half_spread_bps, found.ticks) == (Decimal(10), 6)
+    assert found.edge_bps == Decimal("-7.5")
+    offset = profile("strategy.quote=offset", "strategy.half_spread_bps=12", fees)
+    assert break_even(offset, calm, PRICE).edge_bps == Decimal(2)
+
+
+def test_the_survey_counts_time_by_the_rules_own_hysteresis() -> None:
+    """On above 5 bps, kept down to 4, off below: three of four seconds are quoted."""
+    survey = SpreadSurvey(Decimal(5), Decimal(4))
+    for second, spread in enumerate(("6.1", "4.5", "4.0", "3.9", "4.5")):
+        half = Decimal(spread) * 10_000 / 20_000
+        survey.add(second * 10**9, Decimal(10_000) - half, Decimal(10_000) + half)
+    assert survey.updates == 5
+    assert survey.over == 1
+    assert survey.quoted_share == 0.75
+    assert survey.quantile_bps(0.5) == 4.5
+    assert survey.quantile_bps(1.0) == 6.1
+
+
+def test_the_survey_leaves_out_a_crossed_touch() -> None:
+    """A touch without a spread changes nothing."""
+    survey = SpreadSurvey(Decimal(0), Decimal(0))
+    survey.add(1, Decimal(2), Decimal(1))
+    assert (survey.updates, survey.quoted_share, survey.quantile_bps(0.5)) == (0, 0.0, 0.0)

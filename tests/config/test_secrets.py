@@ -1,0 +1,88 @@
+"""Secrets: the roads to them, the checks on each, and that none shows itself."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from pathlib import Path
+
+import pytest
+
+from hftd.config.schema import SimexVenue
+from hftd.config.secrets import PAPER_API_KEY, Secret, resolve, resolve_credentials
+from hftd.errors import CredentialsError
+
+CANARY = "s3cr3t-c4n4ry"
+
+
+def test_a_secret_masks_itself_wherever_text_is_made() -> None:
+    """repr, str, format, % and f-strings show the mask alone."""
+    secret = Secret(CANARY)
+    shown = [
+        repr(secret),
+        str(secret),
+        f"{secret}",
+        f"{secret!r:>30}",
+        f"{[secret]}",
+    ]
+    assert all(CANARY not in text for text in shown)
+    assert secret.reveal() == CANARY
+
+
+def test_a_secret_is_neither_pickled_nor_hashed_nor_put_into_json() -> None:
+    """The quiet ways out of the process are closed."""
+    secret = Secret(CANARY)
+    with pytest.raises(TypeError, match="not pickled"):
+        pickle.dumps(secret)
+    with pytest.raises(TypeError):
+        hash(secret)
+    with pytest.raises(TypeError):
+        json.dumps(secret)
+    assert secret == Secret(CANARY)
+    assert secret != Secret("another")
+
+
+def test_each_reference_is_fetched(tmp_path: Path) -> None:
+    """env, file and credential lead to the same secret, a closing newline left out."""
+    path = tmp_path / "key"
+    path.write_text(f"{CANARY}\n")
+    path.chmod(0o400)
+    environ = {"KEY": CANARY, "CREDENTIALS_DIRECTORY": str(tmp_path)}
+    for reference in ("env:KEY", f"file:{path}", "credential:key"):
+        assert resolve(reference, environ).reveal() == CANARY
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o700, 0o660])
+def test_a_secret_file_that_others_may_read_is_refused(tmp_path: Path, mode: int) -> None:
+    """Only 0400 and 0600 will do, and the message says so."""
+    path = tmp_path / "key"
+    path.write_text(CANARY)
+    path.chmod(mode)
+    with pytest.raises(CredentialsError, match="must have mode 0400 or 0600") as caught:
+        resolve(f"file:{path}", {})
+    assert caught.value.exit_code == 77
+    assert CANARY not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("reference", "says"),
+    [
+        ("env:NONE", "the environment has no NONE"),
+        ("env:EMPTY", "is empty"),
+        ("file:/nowhere/key", "no such file"),
+        ("file:/", "must be a regular file"),
+        ("credential:key", "systemd sets it"),
+    ],
+)
+def test_a_secret_that_is_not_there_is_named_by_its_reference(reference: str, says: str) -> None:
+    """What is missing, empty or no file is told with exit code 77."""
+    with pytest.raises(CredentialsError, match=says) as caught:
+        resolve(reference, {"EMPTY": " \n"})
+    assert str(caught.value).startswith(reference)
+
+
+def test_the_simulated_exchange_has_a_pair_of_its_own() -> None:
+    """A venue that names no key trades with the documented paper pair."""
+    assert resolve_credentials(SimexVenue(kind="simex"), {}).api_key.reveal() == PAPER_API_KEY
+    venue = SimexVenue(kind="simex", api_key="env:K", api_secret="env:S")
+    assert resolve_credentials(venue, {"K": "k", "S": CANARY}).api_secret.reveal() == CANARY
