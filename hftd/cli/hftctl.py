@@ -1,0 +1,218 @@
+"""hftctl: the command line of a running daemon.
+
+Owns the choice of the instance and the few commands that the caller's side carries out itself
+(ps, wait, the kill of all instances); what commands exist stands in ``control/commands.py``,
+how they are given in ``hftctl_options``, how answers look in ``hftctl_show`` and the views.
+Imports control and errors alone, because it has to start fast: a kill waits for it.
+
+Exit codes: 0 done, 1 refused, 2 usage, 3 not running, 4 no permission, 5 timed out, 6 not
+complete (what is left is printed).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hftd import __version__
+from hftd.cli.hftctl_options import Target, parse
+from hftd.cli.hftctl_show import color, error_of, exit_code, show, show_fault, told
+from hftd.control import instances
+from hftd.control.client import Client, call
+from hftd.control.commands import COMMANDS, Command, validate
+from hftd.control.faults import ControlError, NotRunning, TimedOut
+from hftd.control.protocol import PROTOCOL
+from hftd.errors import UsageError
+
+_POLL_S = 0.1
+_FOLLOW_TIMEOUT_S = 5.0
+_INTERRUPTED = 130  # 128 + SIGINT, as a shell says it
+
+
+def main() -> None:
+    """Run hftctl; the process ends with one of its exit codes."""
+    # A name in another encoding's terminal shall look odd rather than end a kill.
+    for out in (sys.stdout, sys.stderr):
+        if hasattr(out, "reconfigure"):
+            out.reconfigure(errors="replace")
+    try:
+        code = run(sys.argv[1:])
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        code = _INTERRUPTED
+    except BrokenPipeError:
+        # The reader of a pipe has seen enough (head). What is unsaid stays unsaid at exit too.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    raise SystemExit(code)
+
+
+def run(argv: Sequence[str]) -> int:
+    """Give the command that the arguments say and return the exit code."""
+    command, given, target = parse(argv)
+    try:
+        return _run(command, validate(command, given), target)
+    except (ControlError, UsageError) as fault:
+        return show_fault(fault, target)
+
+
+# --- which instance ----------------------------------------------------------------------
+
+
+def _sockets(command: Command, target: Target) -> list[tuple[str, Path]]:
+    """Return name and socket of the instance meant; only a kill may mean several."""
+    file = command.server.value or instances.CONTROL_SOCKET
+    if target.socket is not None:
+        # The recorder's socket lies beside the engine's, and whoever names one means both.
+        path = target.socket
+        beside = path.name in (instances.CONTROL_SOCKET, instances.RECORDER_SOCKET)
+        return [(str(path), path.with_name(file) if beside else path)]
+    if target.name is not None:
+        found = instances.find_socket(target.name, os.environ, file)
+        if found is None:
+            raise NotRunning(f"instance {target.name} is not running{_others()}")
+        return [(target.name, found)]
+    alive = instances.running(os.environ)
+    if not alive:
+        raise NotRunning("no instance is running; start one with: hftd start")
+    if len(alive) > 1 and command.name != "kill":
+        names = ", ".join(one.name for one in alive)
+        raise UsageError(f"{len(alive)} instances are running, say --name: {names}")
+    return [(one.name, one.control_socket.with_name(file)) for one in alive]
+
+
+def _others() -> str:
+    names = ", ".join(one.name for one in instances.running(os.environ))
+    return f"; running: {names}" if names else ""
+
+
+# --- giving a command --------------------------------------------------------------------
+
+
+def _run(command: Command, params: dict[str, Any], target: Target) -> int:
+    if command.name == "ps":
+        return show("ps", {"instances": _instances(target)}, target)
+    if command.name == "wait":
+        return _wait(command, str(params["state"]), target)
+    if command.name == "version":
+        return _version(command, target)
+    wait_s = command.timeout_s if target.timeout_s is None else target.timeout_s
+    sockets = _sockets(command, target)
+    if command.streams:
+        return _follow(command, params, sockets[0][1], target)
+    if command.name == "kill" and len(sockets) > 1:
+        return _kill_all(params, sockets, wait_s, target)
+    result = call(sockets[0][1], command.name, params, wait_s)
+    return show(command.name, result, target)
+
+
+def _kill_all(
+    params: dict[str, Any], sockets: list[tuple[str, Path]], wait_s: float, target: Target
+) -> int:
+    """Kill every instance at once: one that hangs must not delay the others."""
+    codes: list[int] = []
+    printing = threading.Lock()
+
+    def kill(name: str, path: Path) -> None:
+        try:
+            result, fault = call(path, "kill", params, wait_s), None
+        except ControlError as error:
+            result, fault = None, error
+        with printing:
+            if target.json:
+                print(json.dumps({"instance": name, "result": result, **error_of(fault)}))
+                codes.append(fault.exit_code if fault else exit_code(result))
+            elif fault is not None:
+                print(f"{name}: not killed: {told(fault)}", flush=True)
+                codes.append(fault.exit_code)
+            else:
+                codes.append(show("kill", result, target, prefix=f"{name}: "))
+
+    threads = [threading.Thread(target=kill, args=one) for one in sockets]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return max(codes, default=1) if len(codes) == len(sockets) else 1
+
+
+def _wait(command: Command, state: str, target: Target) -> int:
+    """Ask for the status until it shows the state; a daemon that is not there yet may come."""
+    wait_s = command.timeout_s if target.timeout_s is None else target.timeout_s
+    deadline = time.monotonic() + wait_s
+    while True:
+        left_s = deadline - time.monotonic()
+        try:
+            _, path = _sockets(COMMANDS["status"], target)[0]
+            status = call(path, "status", {}, min(max(left_s, _POLL_S), 5.0))
+            fault: ControlError = TimedOut(
+                f"still {status['state']} after {wait_s:g} s, waited for {state}",
+                {"state": status["state"], "state_reason": status["state_reason"]},
+            )
+            if status["state"] == state:
+                return show("wait", status, target)
+        except (NotRunning, TimedOut) as error:
+            fault = error
+        if left_s <= 0:
+            raise fault
+        time.sleep(min(_POLL_S, left_s))
+
+
+def _instances(target: Target) -> list[dict[str, Any]]:
+    rows = []
+    wait_s = 2.0 if target.timeout_s is None else target.timeout_s
+    for one in instances.running(os.environ):
+        keys = ("pid", "profile", "mode", "state", "uptime_s")
+        row: dict[str, Any] = {"instance": one.name, "socket": str(one.control_socket)}
+        try:
+            status = call(one.control_socket, "status", {}, wait_s)
+            row |= {key: status[key] for key in keys} | {"error": None}
+        except ControlError as fault:
+            row |= dict.fromkeys(keys) | {"error": fault.message}
+        rows.append(row)
+    return rows
+
+
+def _version(command: Command, target: Target) -> int:
+    """Show our own version always, and the daemon's where one is there."""
+    ours = {"version": __version__, "protocol": PROTOCOL}
+    theirs: Any = None
+    try:
+        _, path = _sockets(command, target)[0]
+        theirs = call(path, "version", {}, target.timeout_s or command.timeout_s)
+    except (NotRunning, UsageError):
+        # It is not an error to ask without a daemon, unless one was named.
+        if target.name is not None or target.socket is not None:
+            raise
+    if target.json:
+        print(json.dumps({"hftctl": ours, "hftd": theirs}))
+        return 0
+    print(f"hftctl  {__version__}   protocol {PROTOCOL}")
+    if theirs is not None:
+        return show("version", theirs, target)
+    return 0
+
+
+def _follow(command: Command, params: dict[str, Any], path: Path, target: Target) -> int:
+    from hftd.cli.hftctl_orders import log_line
+    from hftd.cli.hftctl_text import render
+
+    wait_s = _FOLLOW_TIMEOUT_S if target.timeout_s is None else target.timeout_s
+    try:
+        with Client(path, wait_s) as client:
+            for item in client.stream(command.name, params):
+                text = json.dumps(item) if target.json else render(log_line(item), color())
+                print(text, flush=True)
+    except KeyboardInterrupt:
+        pass  # That is how following ends.
+    return 0
+
+
+if __name__ == "__main__":
+    main()
