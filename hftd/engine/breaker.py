@@ -201,9 +201,8 @@ def check_windows(state: State, out: Out) -> None:
 @kernel
 def check_references(state: State, out: Out) -> None:
     """C05: mid, last trade and the median of trades apart by more than the collar pause."""
-    core = state.core[0]
     for index in range(state.instruments.shape[0]):
-        if reference_spread_bps_e2(state, index) > core["collar_bps_e2"]:
+        if reference_spread_bps_e2(state, index) > state.instruments[index]["collar_bps_e2"]:
             pause(state, out, PAUSE_REFERENCE)
             return
     lift(state, PAUSE_REFERENCE)

@@ -23,7 +23,7 @@ SLICE_NS = 250_000_000
 def slice_price_ticks(state: State, index: int, side: int) -> int:
     """Return the collar's bound on the aggressive side, rounded inside; 0 for no reference."""
     reference = reference_half_ticks(state, index)
-    collar = reference * state.core[0]["collar_bps_e2"] // BPS_E2
+    collar = reference * state.instruments[index]["collar_bps_e2"] // BPS_E2
     if reference <= 0:
         return 0
     if side == Side.BUY:

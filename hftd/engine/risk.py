@@ -109,18 +109,18 @@ def c05_price_collar(state: State, wish: Any) -> int:
 
     Both are measured from the reference; a buy above it or a sell below it is aggressive.
     """
-    core = state.core[0]
+    instrument = state.instruments[wish["instrument"]]
     reference = reference_half_ticks(state, wish["instrument"])
     if reference <= 0:
-        return verdict(state, Code.REFERENCE_STALE, 0, core["max_book_age_ns"])
+        return verdict(state, Code.REFERENCE_STALE, 0, state.core[0]["max_book_age_ns"])
     price = 2 * wish["price_ticks"]
     sign = 1 if wish["side"] == Side.BUY else -1
     away = sign * (price - reference)  # Positive: aggressive.
-    if away * BPS_E2 > reference * core["collar_bps_e2"]:
-        bound = (reference + sign * (reference * core["collar_bps_e2"] // BPS_E2)) // 2
+    if away * BPS_E2 > reference * instrument["collar_bps_e2"]:
+        bound = (reference + sign * (reference * instrument["collar_bps_e2"] // BPS_E2)) // 2
         return verdict(state, Code.PRICE_COLLAR, wish["price_ticks"], bound)
-    if -away * BPS_E2 > reference * core["max_quote_distance_bps_e2"]:
-        bound = (reference - sign * (reference * core["max_quote_distance_bps_e2"] // BPS_E2)) // 2
+    if -away * BPS_E2 > reference * instrument["max_quote_distance_bps_e2"]:
+        bound = (reference - sign * (reference * instrument["max_quote_distance_bps_e2"] // BPS_E2)) // 2
         return verdict(state, Code.QUOTE_DISTANCE, wish["price_ticks"], bound)
     return Code.NONE
 
@@ -292,11 +292,13 @@ def c13_exposure(state: State, wish: Any) -> int:
 def c14_open_orders(state: State, wish: Any) -> int:
     """Open orders and their notional keep their limits, and the table has room."""
     core = state.core[0]
-    count = open_count(state, -1)
-    if count >= core["max_open_orders"] and wish["kind"] != ActionKind.CANCEL_REPLACE:
-        return verdict(state, Code.OPEN_ORDERS, count + 1, core["max_open_orders"])
-    if count >= ORDERS_CAPACITY:
-        return verdict(state, Code.ORDER_TABLE_FULL, count + 1, ORDERS_CAPACITY)
+    count = open_count(state, wish["instrument"])
+    bound = state.instruments[wish["instrument"]]["max_open_orders"]
+    if count >= bound and wish["kind"] != ActionKind.CANCEL_REPLACE:
+        return verdict(state, Code.OPEN_ORDERS, count + 1, bound)
+    total = open_count(state, -1)
+    if total >= ORDERS_CAPACITY:
+        return verdict(state, Code.ORDER_TABLE_FULL, total + 1, ORDERS_CAPACITY)
     value = open_notional_atoms(state) + notional_atoms(state, wish)
     if wish["reduce_only"] == 0 and value > core["max_open_notional_atoms"]:
         return verdict(state, Code.OPEN_NOTIONAL, value, core["max_open_notional_atoms"])

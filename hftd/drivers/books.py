@@ -1,0 +1,151 @@
+"""From a profile and the venue's instruments to the engine's arrays, in exact integers.
+
+Owns the translation of limits and policy: decimals become ticks, lots and atoms, always
+rounded to the safe side (limits down). Knows no strategy's parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from typing import Any
+
+from hftd.config.risk_limits import RiskLimits
+from hftd.config.schema import Profile, TapeMarket, scaled_limits
+from hftd.domain.instrument import Instrument
+from hftd.domain.units import E8
+from hftd.engine.state import State, new_state
+from hftd.errors import ProfileError
+
+INT64_SAFE = 1 << 62  # Half of int64: sums of two such products still fit.
+MS = 1_000_000
+MINUTE_NS = 60_000_000_000
+
+
+def assets_of(instruments: Sequence[Instrument]) -> list[str]:
+    """Return the assets of the profile in the order of the balances array, quote first."""
+    assets = [instruments[0].quote]
+    for instrument in instruments:
+        if instrument.base not in assets:
+            assets.append(instrument.base)
+    return assets
+
+
+def floor_e8(value: Decimal) -> int:
+    """Return a decimal in whole 1e-8, rounded down."""
+    return int((value * E8).to_integral_value(ROUND_FLOOR))
+
+
+def ceil_e8(value: Decimal) -> int:
+    """Return a decimal in whole 1e-8, rounded up: for reserves."""
+    return int((value * E8).to_integral_value(ROUND_CEILING))
+
+
+def lots(value: Decimal, instrument: Instrument) -> int:
+    """Return a base quantity in whole lots, rounded down."""
+    return floor_e8(value) // instrument.lot_e8
+
+
+def bps_e2(value: Decimal) -> int:
+    """Return basis points in hundredths, rounded down."""
+    return int((value * 100).to_integral_value(ROUND_FLOOR))
+
+
+def build_state(profile: Profile, instruments: Sequence[Instrument]) -> State:
+    """Return fresh state with every limit and filter in place.
+
+    Raises: ProfileError where a limit comes to nothing in the instrument's steps, or where a
+    product of ticks and lots could leave int64.
+    """
+    assets = assets_of(instruments)
+    state = new_state(len(instruments), len(assets))
+    limits = scaled_limits(profile)
+    fill_core(state.core[0], profile, limits[instruments[0].name])
+    state.core[0]["quote_asset"] = 0
+    state.balances[0]["reserve_atoms"] = ceil_e8(profile.inventory.reserve_quote)
+    for index, instrument in enumerate(instruments):
+        record = state.instruments[index]
+        record["base_asset"] = assets.index(instrument.base)
+        reserve = ceil_e8(profile.inventory.reserve_base)
+        state.balances[record["base_asset"]]["reserve_atoms"] = reserve
+        fill_instrument(record, instrument)
+        fill_limits(record, profile, instrument, limits[instrument.name])
+        record["own_in_book"] = int(not isinstance(profile.venue.market, TapeMarket))
+        prove_int64(record, instrument)
+    return state
+
+
+def fill_core(core: Any, profile: Profile, limits: RiskLimits) -> None:
+    """Set what holds for the profile as a whole; ``limits`` are scaled by the canary."""
+    core["max_daily_loss_atoms"] = floor_e8(limits.max_daily_loss_quote)
+    core["max_drawdown_atoms"] = floor_e8(limits.max_drawdown_quote)
+    core["max_turnover_atoms"] = floor_e8(limits.max_daily_turnover_quote)
+    core["max_gross_exposure_atoms"] = floor_e8(limits.max_gross_exposure_quote)
+    core["max_open_notional_atoms"] = floor_e8(limits.max_open_notional_quote)
+    core["order_interval_ns"] = 1_000_000_000 // limits.max_orders_per_second
+    core["order_burst_ns"] = 1_000_000_000 - core["order_interval_ns"]
+    core["max_book_age_ns"] = limits.max_book_age_ms * MS
+    core["collar_breach_count"] = limits.collar_breach_count
+    core["collar_breach_window_ns"] = limits.collar_breach_window_ms * MS
+    core["duplicate_window_ns"] = limits.duplicate_window_ms * MS
+    core["reject_storm_count"] = limits.reject_storm_count
+    core["reject_storm_window_ns"] = limits.reject_storm_window_ms * MS
+    core["max_clock_offset_ns"] = limits.max_clock_offset_ms * MS
+    core["max_clock_step_ns"] = limits.max_clock_step_ms * MS
+    core["clock_halt_after_ns"] = limits.clock_halt_after_ms * MS
+    core["max_unknown_orders"] = limits.max_unknown_orders
+    core["unknown_timeout_ns"] = limits.unknown_timeout_ms * MS
+    core["user_stream_timeout_ns"] = limits.user_stream_timeout_ms * MS
+    core["pause_dwell_ns"] = limits.pause_dwell_ms * MS
+    core["halt_and_reduce"] = int(limits.on_daily_loss == "halt_and_reduce")
+    hours, minutes = limits.day_starts_utc.split(":")
+    core["day_starts_ns"] = (int(hours) * 60 + int(minutes)) * MINUTE_NS
+    core["recv_window_ns"] = profile.venue.recv_window_ms * MS
+    core["maker_fee_bps_e2"] = bps_e2(profile.venue.fees.maker_bps)
+    core["taker_fee_bps_e2"] = bps_e2(profile.venue.fees.taker_bps)
+    core["canary_size_e6"] = int(profile.size_factor * 1_000_000)
+
+
+def fill_instrument(record: Any, instrument: Instrument) -> None:
+    """Set what the venue fixes of an instrument."""
+    record["unit_atoms"] = instrument.unit_atoms
+    record["lot_atoms"] = instrument.lot_e8
+    record["min_price_ticks"] = instrument.min_price_ticks
+    record["max_price_ticks"] = instrument.max_price_ticks
+    record["min_qty_lots"] = instrument.min_qty_lots
+    record["max_qty_lots"] = instrument.max_qty_lots
+    record["min_notional_atoms"] = instrument.min_notional_atoms
+    record["max_notional_atoms"] = instrument.max_notional_atoms
+    record["venue_max_orders"] = instrument.max_open_orders
+
+
+def fill_limits(record: Any, profile: Profile, instrument: Instrument, limits: RiskLimits) -> None:
+    """Set an instrument's limits: scaled for the gate, unscaled for reduce-only orders."""
+    whole = profile.limits(instrument.name)
+    record["max_order_lots"] = lots(limits.max_order_size_base, instrument)
+    record["max_order_lots_reduce"] = lots(whole.max_order_size_base, instrument)
+    record["max_order_notional_atoms"] = floor_e8(limits.max_order_notional_quote)
+    record["max_order_notional_atoms_reduce"] = floor_e8(whole.max_order_notional_quote)
+    record["max_open_orders"] = limits.max_open_orders
+    record["collar_bps_e2"] = bps_e2(limits.price_collar_bps)
+    record["max_quote_distance_bps_e2"] = bps_e2(limits.max_quote_distance_bps)
+    record["max_position_lots"] = lots(limits.max_position_base, instrument)
+    for key in ("max_order_lots", "max_order_notional_atoms", "max_position_lots"):
+        if record[key] <= 0:
+            raise ProfileError(
+                f"{instrument.name}: this limit times the canary's size_factor must be at least "
+                f"one lot ({instrument.lot_size})",
+                key=key.rsplit("_", 1)[0],
+            )
+
+
+def prove_int64(record: Any, instrument: Instrument) -> None:
+    """Refuse limits under which a product of ticks, lots and atoms could leave int64."""
+    position = 2 * int(record["max_position_lots"]) + int(record["max_order_lots_reduce"])
+    price = int(record["max_price_ticks"]) or INT64_SAFE // max(1, position * instrument.unit_atoms)
+    if position * position >= INT64_SAFE or position * price * instrument.unit_atoms >= INT64_SAFE:
+        raise ProfileError(
+            f"{instrument.name}: a position limit whose value at the venue's highest price fits "
+            f"int64 atoms is needed",
+            key="risk.max_position_base",
+        )

@@ -1,0 +1,97 @@
+"""The one loop body: journal the input, decode, step, journal facts and intents, perform.
+
+The only caller of the engine. Drivers differ in source, sink and clock and in nothing else:
+live hands frames of real sockets in and performs on them, replay hands a journal in and
+compares. An intent is in the journal before its frame can reach a socket.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from hftd.domain.events import Link
+from hftd.domain.layout import Records
+from hftd.engine.engine import Engine, Stamp, no_stamp
+from hftd.errors import InvariantBroken
+from hftd.journal.record import RecordType
+from hftd.venues.port import Codec
+
+# Called with each action and its unsigned frame (None where nothing goes to the venue).
+Perform = Callable[[Any, bytes | None], None]
+
+
+class Ink(Protocol):
+    """Where the loop writes: the journal, or what compares with one."""
+
+    def append(self, record_type: RecordType, ts_ns: int, payload: Any) -> int:
+        """Write one record and return its sequence."""
+        ...
+
+    def append_frame(self, ts_ns: int, link: int, frame: Any) -> int:
+        """Write a frame of the order or REST link."""
+        ...
+
+    def append_market(self, ts_ns: int, link: int, frame: Any) -> int:
+        """Write a frame of market data."""
+        ...
+
+
+class Loop:
+    """Engine, codec, journal and performer, turned by a driver one input at a time."""
+
+    def __init__(
+        self, engine: Engine, codec: Codec, journal: Ink, perform: Perform, stamp: Stamp = no_stamp
+    ) -> None:
+        """Tie the parts together; nothing is written or sent yet."""
+        self.engine = engine
+        self._codec = codec
+        self._journal = journal
+        self._perform = perform
+        self._stamp = stamp
+        self._busy = False
+
+    def on_frame(self, link: Link, data: bytes, ts_ns: int) -> None:
+        """Take one raw frame of a link."""
+        self._enter()
+        if link == Link.MARKET:
+            self._journal.append_market(ts_ns, link, data)
+        else:
+            self._journal.append_frame(ts_ns, link, data)
+        engine = self.engine
+        count = self._codec.decode(link, data, ts_ns, engine.events, engine.levels)
+        for at in range(count):
+            self._step(at, ts_ns)
+        self._busy = False
+
+    def on_event(self, event: Records) -> None:
+        """Take one event that is no frame: a timer, a command, a link, a clock sample.
+
+        Shapes: event (1,) EVENT.
+        """
+        self._enter()
+        ts_ns = int(event[0]["ts_ns"])
+        self._journal.append(RecordType.EVENT, ts_ns, event.tobytes())
+        self.engine.events[0] = event[0]
+        self._step(0, ts_ns)
+        self._busy = False
+
+    def _enter(self) -> None:
+        if self._busy:
+            raise InvariantBroken("the loop was entered again from inside a step")
+        self._busy = True
+
+    def _step(self, at: int, ts_ns: int) -> None:
+        engine = self.engine
+        engine.handle(at, self._stamp)
+        facts, actions = engine.facts, engine.actions
+        if len(facts):
+            self._journal.append(RecordType.FACT, ts_ns, facts.tobytes())
+        if len(actions):
+            self._journal.append(RecordType.INTENT, ts_ns, actions.tobytes())
+            offset = int(engine.state.core[0]["venue_offset_ns"])
+            for action in actions:
+                frame = self._codec.encode(action, offset)
+                if frame is not None:
+                    self._journal.append(RecordType.FRAME_OUT, ts_ns, frame)
+                self._perform(action, frame)

@@ -1,0 +1,95 @@
+"""Who this instance is for good: its tag, its boot epoch, its latch; each durable before use.
+
+The tag and the epoch make client order ids unique for life, without a random number. The
+latch keeps HALTED and KILLED over restarts; it stands in a file of its own, so that nothing
+but the file system is needed to read it before a start.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from hftd.domain.codes import TradingState
+from hftd.domain.order import to_base36
+from hftd.errors import JournalDamaged
+
+MACHINE_ID = Path("/etc/machine-id")
+TAG_LENGTH = 6
+
+
+class Latch(NamedTuple):
+    """A latched state with why and since when; state 0 where nothing is latched."""
+
+    state: int
+    code: int
+    ts_ns: int
+
+
+NO_LATCH = Latch(0, 0, 0)
+
+
+def tag(name: str, machine_id_path: Path = MACHINE_ID) -> str:
+    """Return six base-36 characters of a hash of machine id and instance name."""
+    machine = machine_id_path.read_text().strip() if machine_id_path.exists() else os.uname().nodename
+    digest = hashlib.sha256(f"{machine}/{name}".encode()).digest()
+    return to_base36(int.from_bytes(digest[:8]))[-TAG_LENGTH:].rjust(TAG_LENGTH, "0")
+
+
+def write_durably(path: Path, text: str) -> None:
+    """Replace a small file so that it holds the old or the new text, also after power loss."""
+    fresh = path.with_name(path.name + ".new")
+    with open(fresh, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(fresh, path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def next_epoch(path: Path) -> int:
+    """Return this boot's epoch, stored before it is used.
+
+    The larger of the stored one plus one and unix seconds: it grows even where the clock
+    went back, and where the file was lost.
+    """
+    stored = int(path.read_text()) if path.exists() else 0
+    epoch = max(stored + 1, int(time.time()))
+    write_durably(path, f"{epoch}\n")
+    return epoch
+
+
+def read_latch(path: Path) -> Latch:
+    """Return the latch of an instance.
+
+    Raises: JournalDamaged where the file cannot be read as one: an unreadable latch is no
+    reason to trade.
+    """
+    if not path.exists():
+        return NO_LATCH
+    try:
+        words = json.loads(path.read_text())
+        return Latch(TradingState[words["state"]], int(words["code"]), int(words["ts_ns"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise JournalDamaged(f"{path}: a latch file is needed, was unreadable ({error})") from None
+
+
+def write_latch(path: Path, latch: Latch) -> None:
+    """Keep the latch, or remove it where its state is 0."""
+    if latch.state == 0:
+        path.unlink(missing_ok=True)
+        return
+    words = {
+        "state": TradingState(latch.state).name,
+        "code": latch.code,
+        "ts_ns": latch.ts_ns,
+    }
+    write_durably(path, json.dumps(words) + "\n")
