@@ -118,7 +118,7 @@ def stop(state: State, out: Out) -> None:
 
 
 @kernel
-def pause(state: State, out: Out, bit: int) -> None:
+def pause(state: State, bit: int) -> None:
     """Let a reason hold from now on."""
     core = state.core[0]
     if core["pause_mask"] & bit == 0:
@@ -190,7 +190,7 @@ def check_windows(state: State, out: Out) -> None:
     now = core["now_ns"]
     breaches = count_recent(core["breach_ns"], now, core["collar_breach_window_ns"])
     if breaches >= core["collar_breach_count"]:
-        pause(state, out, PAUSE_COLLAR)
+        pause(state, PAUSE_COLLAR)
     else:
         lift(state, PAUSE_COLLAR)
     rejects = count_recent(core["reject_ns"], now, core["reject_storm_window_ns"])
@@ -199,11 +199,11 @@ def check_windows(state: State, out: Out) -> None:
 
 
 @kernel
-def check_references(state: State, out: Out) -> None:
+def check_references(state: State) -> None:
     """C05: mid, last trade and the median of trades apart by more than the collar pause."""
     for index in range(state.instruments.shape[0]):
         if reference_spread_bps_e2(state, index) > state.instruments[index]["collar_bps_e2"]:
-            pause(state, out, PAUSE_REFERENCE)
+            pause(state, PAUSE_REFERENCE)
             return
     lift(state, PAUSE_REFERENCE)
 
@@ -232,13 +232,13 @@ def check_user_stream(state: State, out: Out) -> None:
     age = core["now_ns"] - core["user_alive_ns"]
     if age > core["user_stream_timeout_ns"]:
         core["user_up"] = 0
-        pause(state, out, PAUSE_USER_STREAM)
+        pause(state, PAUSE_USER_STREAM)
         action = add_action(state, out, ActionKind.RECONNECT, -1)
         action["link"] = Link.ORDER
 
 
 @kernel
-def apply_clock(state: State, event: Any, out: Out) -> None:
+def apply_clock(state: State, event: Any) -> None:
     """C24: the venue's clock and ours, and a step of the wall clock; judged by check_clock."""
     core = state.core[0]
     first = core["clock_sampled_ns"] == 0
@@ -251,7 +251,7 @@ def apply_clock(state: State, event: Any, out: Out) -> None:
     if stepped or offset > core["max_clock_offset_ns"]:
         if core["clock_bad_since_ns"] == 0:
             core["clock_bad_since_ns"] = core["now_ns"]
-        pause(state, out, PAUSE_CLOCK)
+        pause(state, PAUSE_CLOCK)
     else:
         core["clock_bad_since_ns"] = 0
         lift(state, PAUSE_CLOCK)
@@ -375,7 +375,7 @@ def check_exit(state: State, out: Out) -> None:
 def pulse(state: State, out: Out) -> None:
     """Ten times a second: everything that becomes true by time passing."""
     check_windows(state, out)
-    check_references(state, out)
+    check_references(state)
     check_unknown(state, out)
     check_user_stream(state, out)
     check_clock(state, out)

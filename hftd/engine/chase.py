@@ -93,7 +93,7 @@ def apply_status(state: State, event: Any, out: Out) -> None:
     order = state.orders[slot]
     order["seen_attempt"] = state.core[0]["recovery_attempt"]
     if event["found"] == 0:
-        apply_not_found(state, event, out, slot)
+        apply_not_found(state, out, slot)
         return
     order["not_found_count"] = 0
     status = event["status"]
@@ -112,7 +112,8 @@ def apply_live(state: State, event: Any, out: Out, slot: int) -> None:
     """The order is open at the venue: adopt it, mend a cancel that failed, fetch its fills."""
     order = state.orders[slot]
     now = state.core[0]["now_ns"]
-    late = order["state"] == OrderState.PENDING_CANCEL or order["state"] == OrderState.PENDING_REPLACE
+    leaving = order["state"] == OrderState.PENDING_CANCEL
+    late = leaving or order["state"] == OrderState.PENDING_REPLACE
     apply_accepted(state, event, out)
     order["query_at_ns"] = 0
     order["query_attempt"] = 0
@@ -125,7 +126,7 @@ def apply_live(state: State, event: Any, out: Out, slot: int) -> None:
 
 
 @kernel
-def apply_not_found(state: State, event: Any, out: Out, slot: int) -> None:
+def apply_not_found(state: State, out: Out, slot: int) -> None:
     """The venue knows no such order: counted, and believed only by the module's rule."""
     core = state.core[0]
     order = state.orders[slot]

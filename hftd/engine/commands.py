@@ -40,7 +40,7 @@ def perform(state: State, event: Any, out: Out) -> int:
     if command == CommandKind.CANCEL:
         return cancel_one(state, event, out)
     if command == CommandKind.PAUSE:
-        return pause(state, out)
+        return pause(state)
     if command == CommandKind.RESUME:
         return resume(state)
     if command == CommandKind.RESET:
@@ -59,11 +59,11 @@ def cancel_one(state: State, event: Any, out: Out) -> int:
 
 
 @kernel
-def pause(state: State, out: Out) -> int:
+def pause(state: State) -> int:
     """Pull quotes until ``resume``."""
     if breaker.is_latched(state):
         return Code.GATE_CLOSED
-    breaker.pause(state, out, breaker.PAUSE_OPERATOR)
+    breaker.pause(state, breaker.PAUSE_OPERATOR)
     return Code.NONE
 
 

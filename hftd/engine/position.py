@@ -17,7 +17,6 @@ from hftd.engine.emit import add_fact
 from hftd.engine.state import Out, State
 
 
-
 @kernel
 def cost_share(cost_atoms: int, qty_lots: int, position_lots: int) -> int:
     """Return cost * qty / position rounded toward zero, without leaving int64.

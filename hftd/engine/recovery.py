@@ -305,7 +305,7 @@ def finish(state: State, out: Out) -> None:
     then = core["recovery_then"]
     if then == Then.RESET:
         breaker.latch(state, out, 0, Code.RESET)
-        breaker.pause(state, out, breaker.PAUSE_OPERATOR)
+        breaker.pause(state, breaker.PAUSE_OPERATOR)
         core["kill_requested_ns"] = 0
         breaker.set_state(state, out, TradingState.PAUSED, Code.OPERATOR, 0, 0)
     elif then == Then.START:

@@ -116,11 +116,13 @@ def c05_price_collar(state: State, wish: Any) -> int:
     price = 2 * wish["price_ticks"]
     sign = 1 if wish["side"] == Side.BUY else -1
     away = sign * (price - reference)  # Positive: aggressive.
-    if away * BPS_E2 > reference * instrument["collar_bps_e2"]:
-        bound = (reference + sign * (reference * instrument["collar_bps_e2"] // BPS_E2)) // 2
+    collar = reference * instrument["collar_bps_e2"] // BPS_E2
+    if away > collar:
+        bound = (reference + sign * collar) // 2
         return verdict(state, Code.PRICE_COLLAR, wish["price_ticks"], bound)
-    if -away * BPS_E2 > reference * instrument["max_quote_distance_bps_e2"]:
-        bound = (reference - sign * (reference * instrument["max_quote_distance_bps_e2"] // BPS_E2)) // 2
+    distance = reference * instrument["max_quote_distance_bps_e2"] // BPS_E2
+    if -away > distance:
+        bound = (reference - sign * distance) // 2
         return verdict(state, Code.QUOTE_DISTANCE, wish["price_ticks"], bound)
     return Code.NONE
 
@@ -316,7 +318,7 @@ def c16_turnover(state: State, wish: Any) -> int:
 
 
 @kernel
-def c17_rate(state: State, wish: Any) -> int:
+def c17_rate(state: State) -> int:
     """The order throttle has room: a token bucket kept as a theoretical arrival time.
 
     Source: the generic cell rate algorithm, ITU-T I.371.
@@ -384,7 +386,7 @@ def check(state: State, wish: Any) -> int:
     if code == Code.NONE:
         code = c16_turnover(state, wish)
     if code == Code.NONE:
-        code = c17_rate(state, wish)
+        code = c17_rate(state)
     return code
 
 

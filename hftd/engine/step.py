@@ -108,7 +108,7 @@ def observe_link(state: State, event: Any, out: Out) -> None:
             breaker.lift(state, breaker.PAUSE_ORDER_LINK)
         else:
             core["user_up"] = 0
-            breaker.pause(state, out, breaker.PAUSE_ORDER_LINK)
+            breaker.pause(state, breaker.PAUSE_ORDER_LINK)
     elif link == Link.USER:
         observe_user_link(state, up, out)
 
@@ -121,10 +121,10 @@ def observe_user_link(state: State, up: int, out: Out) -> None:
     was_up = core["user_up"]
     core["user_up"] = up
     if up == 0:
-        breaker.pause(state, out, breaker.PAUSE_USER_STREAM)
+        breaker.pause(state, breaker.PAUSE_USER_STREAM)
     elif was_up == 0:
         if core["recovery_phase"] == recovery.Phase.IDLE:
-            breaker.pause(state, out, breaker.PAUSE_USER_STREAM)
+            breaker.pause(state, breaker.PAUSE_USER_STREAM)
             recovery.start(state, out, recovery.Then.LIFT_USER_STREAM)
         else:
             recovery.advance(state, out)
@@ -198,7 +198,7 @@ def observe_world(state: State, event: Any, out: Out) -> None:
         observe_timer(state, event, out)
     elif kind == EventKind.CLOCK:
         core["user_alive_ns"] = core["now_ns"]
-        breaker.apply_clock(state, event, out)
+        breaker.apply_clock(state, event)
     elif kind == EventKind.RATE_LIMITED:
         observe_rate_limited(state, event, out)
     elif kind == EventKind.JOURNAL_FAILED:
@@ -238,7 +238,7 @@ def observe_rate_limited(state: State, event: Any, out: Out) -> None:
     if event["code"] == 418 or event["code"] == 403:
         breaker.halt(state, out, Code.BANNED, event["code"], event["until_ns"])
     else:
-        breaker.pause(state, out, breaker.PAUSE_RATE)
+        breaker.pause(state, breaker.PAUSE_RATE)
 
 
 @kernel

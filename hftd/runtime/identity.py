@@ -35,7 +35,8 @@ NO_LATCH = Latch(0, 0, 0)
 
 def tag(name: str, machine_id_path: Path = MACHINE_ID) -> str:
     """Return six base-36 characters of a hash of machine id and instance name."""
-    machine = machine_id_path.read_text().strip() if machine_id_path.exists() else os.uname().nodename
+    known = machine_id_path.exists()
+    machine = machine_id_path.read_text().strip() if known else os.uname().nodename
     digest = hashlib.sha256(f"{machine}/{name}".encode()).digest()
     return to_base36(int.from_bytes(digest[:8]))[-TAG_LENGTH:].rjust(TAG_LENGTH, "0")
 
