@@ -111,7 +111,9 @@ def _install(root: Path, folder: Path, part: str, lock_fd: int) -> bool:
     ignored = {"PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PYTHONHOME", "PYTHONPATH"}
     environ = {name: value for name, value in os.environ.items() if name not in ignored}
     code = subprocess.run(command, env=environ, pass_fds=(lock_fd,)).returncode
-    if code != 0:
+    if code < 0:
+        _say(f"pip was ended by signal {-code}; run the same command again to go on")
+    elif code > 0:
         _say(
             f"pip ended with {code}, for the reason above; it needs a package index that it can "
             "reach, or a mirror named in pip's own settings. Run the same command again to go on"
