@@ -315,9 +315,9 @@ BALANCE = layout(
 class State(NamedTuple):
     """All trading state of one engine; arrays of the records above.
 
-    Shapes: core (1,), instruments (n,), books (n,), targets (n, 2), orders (257,),
-    whose last is kept blank, tombstones (4096,), trades_seen (4096,), balances (assets,). ``rings`` (2,) counts what
-    was ever put into tombstones (0) and trades_seen (1).
+    Shapes: core (1,), instruments (n,), books (n,), targets (n, 2), orders (257,) of which
+    the last is kept blank, tombstones (4096,), trades_seen (4096,), balances (assets,).
+    ``rings`` (2,) counts what was ever put into tombstones (0) and trades_seen (1).
     """
 
     core: Records

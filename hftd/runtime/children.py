@@ -1,0 +1,186 @@
+"""The processes beside the engine: the simulated exchange and the recorder.
+
+The exchange runs in a session of its own and outlives a crash of the engine: its port and
+pid stand in its state folder, and a start attaches to it again or starts it anew on the same
+account. The recorder is a plain child, started again whenever it ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from hftd.config.load import tape_path
+from hftd.config.schema import AgentsMarket, Profile
+from hftd.errors import HftdError
+from hftd.runtime.exchange_state import Listening, read_listening
+
+START_SECONDS = 20.0
+POLL_SECONDS = 0.02
+STOP_SECONDS = 10.0
+RESTART_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)  # The recorder's back-off; the last one repeats.
+
+
+def exchange_arguments(profile: Profile, folder: Path) -> list[str]:
+    """Return the command line of the profile's exchange; it holds no secret.
+
+    A profile with keys of its own names them by reference; the exchange's account is the
+    documented paper account in every case.
+    """
+    market = profile.venue.market
+    symbols = ",".join(name.replace("-", "") for name in profile.instruments)
+    arguments = [sys.executable, "-m", "hftd.cli.hftd", "exchange"]
+    arguments += ["--symbols", symbols, "--state", str(folder)]
+    arguments += ["--maker-bps", str(profile.venue.fees.maker_bps)]
+    arguments += ["--taker-bps", str(profile.venue.fees.taker_bps)]
+    for asset, amount in sorted(profile.venue.opening_balances.items()):
+        arguments += ["--balance", f"{asset}={amount}"]
+    if isinstance(market, AgentsMarket):
+        return [*arguments, "--preset", market.preset, "--seed", str(market.seed)]
+    return [*arguments, "--market", f"tape:{tape_path(profile)}", "--speed", str(market.speed)]
+
+
+async def answers(listening: Listening) -> bool:
+    """Tell whether a Binance-like exchange answers a ping there."""
+    url = f"http://{listening.host}:{listening.port}/api/v3/ping"
+    timeout = aiohttp.ClientTimeout(total=1.0)
+    try:
+        async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url) as reply:
+            return reply.status == 200
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        return False
+
+
+class ExchangeProcess:
+    """The simulated exchange of one instance."""
+
+    def __init__(self, profile: Profile, folder: Path, log_path: Path) -> None:
+        self._profile = profile
+        self._folder = folder
+        self._log_path = log_path
+        self._arguments_path = folder / "arguments"
+        self.listening: Listening | None = None
+        self.attached = False
+
+    async def start(self) -> Listening:
+        """Attach to the exchange that still runs, or start one on its account.
+
+        Raises: HftdError with the end of its log where it does not listen in time.
+        """
+        arguments = exchange_arguments(self._profile, self._folder)
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        running = read_listening(self._folder)
+        if running is not None and await answers(running):
+            if self._arguments_path.exists() and self._arguments_path.read_text() == repr(arguments):
+                self.listening, self.attached = running, True
+                return running
+            await self._end(running.pid)
+        self._arguments_path.write_text(repr(arguments))
+        (self._folder / "exchange.json").unlink(missing_ok=True)
+        with open(self._log_path, "ab") as log:
+            process = await asyncio.create_subprocess_exec(
+                *arguments, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True,
+            )
+        self.listening = await self._await_listening(process)
+        return self.listening
+
+    async def _await_listening(self, process: asyncio.subprocess.Process) -> Listening:
+        deadline = asyncio.get_running_loop().time() + START_SECONDS
+        while asyncio.get_running_loop().time() < deadline:
+            listening = read_listening(self._folder)
+            if listening is not None and listening.pid == process.pid:
+                return listening
+            if process.returncode is not None:
+                break
+            await asyncio.sleep(POLL_SECONDS)
+        raise HftdError(f"the simulated exchange did not start: {last_line(self._log_path)}")
+
+    async def stop(self) -> None:
+        """End the exchange; its account is durable."""
+        if self.listening is not None:
+            await self._end(self.listening.pid)
+
+    async def _end(self, pid: int) -> None:
+        """Ask a process to end, and make it end when it does not."""
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            if not is_alive(pid):
+                return
+            os.kill(pid, number)
+            deadline = asyncio.get_running_loop().time() + STOP_SECONDS
+            while is_alive(pid) and asyncio.get_running_loop().time() < deadline:
+                await asyncio.sleep(POLL_SECONDS)
+
+
+def is_alive(pid: int) -> bool:
+    """Tell whether a process runs; one that has ended and is not yet reaped does not."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return status.rpartition(")")[2].split()[0] != "Z"
+
+
+def last_line(path: Path) -> str:
+    """Return the last line of a log, for the one line that an error may have."""
+    lines = path.read_text(errors="replace").splitlines() if path.exists() else []
+    return lines[-1] if lines else "it printed nothing"
+
+
+class RecorderProcess:
+    """The recorder, restarted with back-off for as long as the engine runs."""
+
+    def __init__(
+        self, arguments: Sequence[str], environ: Mapping[str, str], tell: Callable[[str], Any]
+    ) -> None:
+        self._arguments = list(arguments)
+        self._environ = dict(environ)
+        self._tell = tell
+        self._process: asyncio.subprocess.Process | None = None
+        self._stopping = False
+        self.restarts = 0
+
+    @property
+    def pid(self) -> int | None:
+        """Return the recorder's pid while it runs."""
+        running = self._process is not None and self._process.returncode is None
+        return self._process.pid if self._process is not None and running else None
+
+    async def start(self) -> None:
+        """Start the recorder."""
+        self._process = await asyncio.create_subprocess_exec(
+            *self._arguments, stdin=asyncio.subprocess.DEVNULL, env=self._environ,
+            start_new_session=True,
+        )
+
+    async def supervise(self) -> None:
+        """Wait for its end and start it again; ends after `stop`."""
+        while self._process is not None:
+            code = await self._process.wait()
+            if self._stopping:
+                return
+            wait = RESTART_SECONDS[min(self.restarts, len(RESTART_SECONDS) - 1)]
+            self._tell(f"recorder ended with {code}, started again in {wait:g} s")
+            self.restarts += 1
+            await asyncio.sleep(wait)
+            if not self._stopping:
+                await self.start()
+
+    async def stop(self) -> None:
+        """Let it drain the journal and end; it is not waited for longer than its limit."""
+        self._stopping = True
+        if self._process is None or self._process.returncode is not None:
+            return
+        self._process.terminate()
+        try:
+            await asyncio.wait_for(self._process.wait(), STOP_SECONDS)
+        except TimeoutError:
+            self._process.kill()
+            await self._process.wait()
