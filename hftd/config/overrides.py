@@ -20,7 +20,7 @@ from hftd.config import strict_yaml
 from hftd.config.complaints import no_such_key
 from hftd.config.schema import Profile
 from hftd.config.tree import Branch, Items, Leaf, Node, Origin, lay_over, nested
-from hftd.errors import ProfileError
+from hftd.errors import ProfileError, UsageError
 
 ENVIRONMENT_PREFIX: Final = "HFTD__"
 SET: Final = "--set"
@@ -63,16 +63,17 @@ def from_environment(environ: Mapping[str, str]) -> Branch | None:
 
 
 def from_sets(sets: Iterable[str]) -> Branch | None:
-    """Return what ``--set KEY=VALUE`` overrides, later ones over earlier, or None for none."""
+    """Return what ``--set KEY=VALUE`` overrides, later ones over earlier, or None for none.
+
+    Raises: UsageError for what is no such pair, ProfileError for a pair that cannot be.
+    """
     tree: Branch | None = None
     for text in sets:
         key, equals, value = text.partition("=")
         path = key.strip().split(".")
         if not equals or not all(path):
             # What was given is not repeated: it may hold a secret.
-            raise ProfileError(
-                "KEY=VALUE with a dotted key, such as risk.max_open_orders=4", path=SET
-            )
+            raise UsageError(f"{SET}: KEY=VALUE with a dotted key, such as risk.max_open_orders=4")
         if path[0] not in Profile.model_fields:
             raise ProfileError(no_such_key(path[0], Profile.model_fields), path=SET, key=key)
         origin = Origin(SET)

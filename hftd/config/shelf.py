@@ -11,6 +11,7 @@ of what stands in a profile.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -57,13 +58,14 @@ def find_profile(name_or_path: str, environ: Mapping[str, str]) -> Shelved:
     """
     if "/" in name_or_path or name_or_path.endswith((".yaml", ".yml")):
         path = Path(name_or_path)
-        if not path.exists():
+        if not os.path.exists(path):
             raise UsageError(f"no profile file {shown(name_or_path)}")
         return Shelved(path.stem, path)
     if _NAME.fullmatch(name_or_path):
         for folder in folders(environ):
+            # os.path.exists: a folder that we may not enter, /etc/hftd say, holds nothing for us.
             path = folder / f"{name_or_path}{SUFFIX}"
-            if path.exists():
+            if os.path.exists(path):
                 return Shelved(name_or_path, path)
     names = [found.name for found in list_profiles(environ)]
     near = nearest(name_or_path, names)

@@ -271,13 +271,6 @@ def test_a_password_in_the_storage_url_is_refused_and_not_repeated(tmp_path: Pat
     assert "hunter2" not in str(error)
 
 
-def test_a_set_value_that_is_no_pair_is_not_repeated(tmp_path: Path) -> None:
-    """What follows --set may be a secret by mistake; the message shows the form alone."""
-    error = refusal(write(tmp_path, GOOD), "hunter2")
-    assert "hunter2" not in str(error)
-    assert "KEY=VALUE" in str(error)
-
-
 def test_an_extends_cycle_is_refused(tmp_path: Path) -> None:
     """Two profiles cannot each be built on the other."""
     write(tmp_path, "extends: mine.yaml\n", "other.yaml")

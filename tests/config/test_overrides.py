@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from hftd.config.schema import AgentsMarket
+from hftd.errors import UsageError
 from tests.config.profile_files import HEAD, load, refusal, risk_text, write
 
 
@@ -72,9 +73,6 @@ def test_a_mistake_in_a_variable_names_the_variable(
     [
         ("risk.max_positon_base=1", "did you mean max_position_base?"),
         ("risc.max_position_base=1", "did you mean risk?"),
-        ("risk.max_open_orders", "KEY=VALUE with a dotted key"),
-        ("=1", "KEY=VALUE with a dotted key"),
-        ("risk..x=1", "KEY=VALUE with a dotted key"),
         ("risk=1", "risk: a mapping of keys, was 1"),
         ("mode.x=paper", "mode: paper, testnet or live, was a mapping"),
         ("risk.max_open_orders.x=1", "max_open_orders: a whole number"),
@@ -90,3 +88,12 @@ def test_a_mistake_in_set_names_the_option_and_the_key(mine: Path, text: str, sa
     error = refusal(mine, text)
     assert str(error).startswith("--set: ")
     assert says in str(error)
+
+
+@pytest.mark.parametrize("text", ["hunter2", "risk.max_open_orders", "=hunter2", "risk..x=hunter2"])
+def test_what_is_no_pair_is_a_usage_error_that_repeats_nothing(mine: Path, text: str) -> None:
+    """The form of --set is the command line's matter, and what was given may be a secret."""
+    with pytest.raises(UsageError, match="KEY=VALUE with a dotted key") as caught:
+        load(mine, text)
+    assert caught.value.exit_code == 64
+    assert "hunter2" not in str(caught.value)

@@ -1,0 +1,86 @@
+"""The program hftd: its help, its table of commands, and how failures leave it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hftd.cli.hftd import COMMANDS, run
+from tests.cli.command import ROOT, hftd
+
+HEAVY = (
+    "numba", "numpy", "sqlalchemy", "alembic", "aiohttp", "picows", "uvloop", "pydantic",
+    "pydantic_settings", "yaml", "structlog", "cryptography", "asyncio",
+)  # fmt: skip
+
+
+def test_help_lists_every_command_within_80_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    """No argument is a question, answered with the list."""
+    assert run([]) == 0
+    out = capsys.readouterr().out
+    for name, entry in COMMANDS.items():
+        assert name in out
+        assert entry.summary in out
+    assert max(len(line) for line in out.splitlines()) <= 80
+
+
+def test_help_loads_nothing_heavy() -> None:
+    """``hftd --help`` imports none of the daemon's libraries, nor any command."""
+    code = (
+        "import sys; from hftd.cli.hftd import run; run(['--help']);"
+        f"heavy = {HEAVY!r};"
+        "print([name for name in heavy if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stderr == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--foo"], "no such option: --foo"),
+        (["chek"], "did you mean 'check'"),
+        (["check", "--bar"], "no such option: --bar"),
+        (["check", "a", "b"], "unexpected extra argument"),
+        (["check", "--set"], "requires an argument"),
+        (["check", "nix"], "no profile nix; there are canary, "),
+        (["check", "--set", "x"], "KEY=VALUE"),
+        (["check", "./none.yaml"], "no profile file ./none.yaml"),
+        (["paths", "--name", "a/b"], "instance name must be"),
+        (["systemd"], "missing command"),
+        (["systemd", "print", "x"], "no unit x; there are hftd@.service"),
+    ],
+)
+def test_a_wrong_command_line_is_one_line_and_64(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], says: str
+) -> None:
+    """Every mistake of usage names itself, shows no traceback, and exits 64."""
+    assert run(arguments) == 64
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("hftd: ")
+    assert captured.err.count("\n") == 1
+    assert says.lower() in captured.err.lower()
+
+
+def test_a_reader_that_leaves_early_is_no_error(tmp_path: Path) -> None:
+    """``hftd schema | head -1`` says nothing of broken pipes."""
+    command = f"{sys.executable} -m hftd.cli.hftd schema | head -1"
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {command}"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.stdout, done.stderr) == ("{\n", "")
+
+
+def test_version_says_version_python_and_system(tmp_path: Path) -> None:
+    """The line that a report of trouble begins with."""
+    ran = hftd(tmp_path, "version")
+    assert ran.code == 0
+    assert ran.out.startswith("hftd 0.")
+    assert "Python 3." in ran.out

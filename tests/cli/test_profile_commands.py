@@ -1,0 +1,165 @@
+"""check, profiles, schema and paths, as a user runs them."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import ROOT, hftd
+from tests.config.profile_files import HEAD, risk_text, write
+
+RECORDED = ROOT.parent / "shared/data/binance-spot/btcusdt_20240808.gz"
+
+
+def test_check_shows_values_origins_limits_and_economics(tmp_path: Path) -> None:
+    """The default profile: what is in force, where it was written, what an order is."""
+    ran = hftd(tmp_path, "check", HFTD__RISK__MAX_OPEN_ORDERS="4")
+    assert (ran.code, ran.err) == (0, "")
+    lines = ran.out.splitlines()
+    assert lines[0].startswith("profile  canary: ")
+    assert max(len(line) for line in lines) <= 100
+    assert any(
+        line.startswith("risk.max_position_base = 0.1 ") and "market-making.yaml:" in line
+        for line in lines
+    )
+    assert any(
+        line.split() == ["risk.max_open_orders", "=", "4", "HFTD__RISK__MAX_OPEN_ORDERS"]
+        for line in lines
+    )
+    assert any(line.split() == ["max_position_base", "0.01", "0.1"] for line in lines)
+    assert "order        0.001 BTC, 60.00 USDT: trades; the least is 0.00009 BTC" in lines
+
+
+def test_check_as_json_holds_the_same(tmp_path: Path) -> None:
+    """Programs read values, origins, limits and economics as text decimals."""
+    ran = hftd(tmp_path, "check", "market-making", "--set", "risk.max_open_orders=3", "--json")
+    report = json.loads(ran.out)
+    assert report["values"]["risk.max_open_orders"] == {"value": 3, "origin": "--set"}
+    assert report["limits"]["BTC-USDT"]["max_position_base"] == "0.1"
+    assert report["economics"][0]["order_base"] == "0.01"
+    assert report["economics"][0]["trades"] is True
+    assert len(report["config_hash"]) == 16
+
+
+def test_check_refuses_a_profile_with_the_place_and_78(tmp_path: Path) -> None:
+    """A mistake in a file is one line that an editor can jump to."""
+    path = write(tmp_path, HEAD + risk_text().replace("max_open_orders: 8", "max_open_orders: 0"))
+    ran = hftd(tmp_path, "check", str(path))
+    assert ran.code == 78
+    assert ran.out == ""
+    assert ran.err == f"hftd: {path}:11:20: risk.max_open_orders: more than 0, was 0\n"
+
+
+def test_check_tells_every_mistake_on_a_line_of_its_own(tmp_path: Path) -> None:
+    """Two wrong limits are two lines, so that one run shows them all."""
+    text = risk_text().replace("max_open_orders: 8", "max_open_orders: 0").replace("50", "no", 1)
+    ran = hftd(tmp_path, "check", str(write(tmp_path, HEAD + text)))
+    assert ran.code == 78
+    assert ran.err.count("\n") == 2
+
+
+def test_check_refuses_an_order_that_the_venue_would_not_take(tmp_path: Path) -> None:
+    """The smallest factor that trades is named, with the place of the one written."""
+    ran = hftd(tmp_path, "check", "--set", "canary.size_factor=0.001")
+    assert ran.code == 78
+    assert "TOO SMALL" in ran.out
+    assert ran.err == (
+        'hftd: --set: canary.size_factor: at least "0.009", which orders 0.00009, the least that'
+        " BTC-USDT takes at 60000, was an order of 0.00001 (0.6 USDT)\n"
+    )
+
+
+def test_check_names_the_instruments_that_the_agents_make(tmp_path: Path) -> None:
+    """An instrument without a market is refused before an exchange would have to."""
+    sets = ("instruments=[XYZ-USDT]", "venue.opening_balances={XYZ: 1, USDT: 1}")
+    ran = hftd(tmp_path, "check", "--set", sets[0], "--set", sets[1])
+    assert ran.code == 78
+    assert "instruments.0: one of BTC-USDT, ETH-USDT, SOL-USDT" in ran.err
+
+
+def tape_of(folder: Path, *spreads: str) -> Path:
+    """Write a recording with a touch a second around 60,000, of the spreads given."""
+    path = folder / "tape.gz"
+    with gzip.open(path, "wt") as tape:
+        for second, spread in enumerate(spreads):
+            ask = 60_000 + float(spread)
+            data = {"u": second, "s": "BTCUSDT", "b": "60000.00", "B": "1", "a": f"{ask:.2f}"}
+            frame = {"stream": "btcusdt@bookTicker", "data": data | {"A": "1"}}
+            tape.write(f"{second * 10**9} {json.dumps(frame)}\n")
+    return path
+
+
+def test_check_measures_the_rule_on_a_recording(tmp_path: Path) -> None:
+    """Two of three seconds have a spread over 5 bps, which is 30 at 60,000."""
+    tape = tape_of(tmp_path, "60", "31", "6", "6")
+    ran = hftd(tmp_path, "check", "--tape", str(tape), "--json")
+    found = json.loads(ran.out)["tape"]
+    assert (found["updates"], found["updates_over_min_spread"]) == (4, 2)
+    assert found["would_quote_share"] == pytest.approx(2 / 3)
+    text = hftd(tmp_path, "check", "--tape", str(tape)).out
+    assert "would quote  66.67% of the time" in text
+
+
+@pytest.mark.parametrize("content", [b"", b"\x1f\x8b\x08\x00nonsense", b"plain\n"])
+def test_check_refuses_what_is_no_recording(tmp_path: Path, content: bytes) -> None:
+    """An empty, broken or foreign file is one line and 64."""
+    path = tmp_path / "tape.gz"
+    path.write_bytes(content)
+    ran = hftd(tmp_path, "check", "--tape", str(path))
+    assert ran.code == 64
+    assert ran.err.startswith("hftd: tape ")
+    assert ran.err.count("\n") == 1
+
+
+@pytest.mark.skipif(not RECORDED.exists(), reason="the recorded session is not beside the project")
+def test_the_recorded_session_shows_why_the_touch_is_no_place(tmp_path: Path) -> None:
+    """The spread is over 5 bps in 5 of 28,040 updates; its median is 0.0016 bps."""
+    ran = hftd(tmp_path, "check", "--tape", str(RECORDED), "--json")
+    found = json.loads(ran.out)["tape"]
+    assert (found["updates"], found["updates_over_min_spread"]) == (28_040, 5)
+    assert found["spread_bps"]["median"] == 0.0016
+    assert found["would_quote_share"] < 0.001
+
+
+def test_profiles_lists_shipped_and_own(tmp_path: Path) -> None:
+    """The user's folder is listed with the shipped ones, and a broken file says so."""
+    own = tmp_path / ".config/hftd"
+    own.mkdir(parents=True)
+    write(own, HEAD + risk_text(), "mine.yaml")
+    write(own, "nonsense", "broken.yaml")
+    ran = hftd(tmp_path, "profiles", "--json")
+    listed = {found["name"]: found for found in json.loads(ran.out)}
+    assert listed["mine"]["description"] == "A profile for a test."
+    assert not listed["mine"]["shipped"]
+    assert listed["canary"]["default"]
+    assert listed["broken"]["description"].startswith("unusable: ")
+    text = hftd(tmp_path, "profiles").out
+    assert "canary (shipped, default)" in text
+
+
+def test_schema_is_json_schema_with_every_limit(tmp_path: Path) -> None:
+    """Editors get bounds in their own words, and may leave to the base what is required."""
+    schema = json.loads(hftd(tmp_path, "schema").out)
+    limit = schema["$defs"]["RiskLimits"]["properties"]["max_open_orders"]
+    assert (limit["exclusiveMinimum"], limit["maximum"]) == (0, 200)
+    assert limit["description"].startswith("Most orders open")
+    assert "extends" in schema["properties"]
+    assert "max_open_orders" in schema["then"]["properties"]["risk"]["required"]
+    assert "required" not in schema["$defs"]["RiskLimits"]
+
+
+def test_paths_follow_name_and_environment(tmp_path: Path) -> None:
+    """The folders of an instance are told without making one."""
+    ran = hftd(
+        tmp_path, "paths", "--name", "x1", "--json",
+        XDG_STATE_HOME=str(tmp_path / "state"), RUNTIME_DIRECTORY=str(tmp_path / "run"),
+    )  # fmt: skip
+    found = json.loads(ran.out)
+    assert found["ledger"] == str(tmp_path / "state/hftd/x1/hftd.db")
+    assert found["control_socket"] == str(tmp_path / "run/control.sock")
+    assert found["profiles"][0] == str(tmp_path / ".config/hftd")
+    assert not (tmp_path / "state").exists()
+    assert "control socket" in hftd(tmp_path, "paths").out
