@@ -107,12 +107,12 @@ def _run(command: Command, params: dict[str, Any], target: Target) -> int:
     if command.streams:
         return _follow(command, params, sockets[0][1], target)
     if command.name == "kill" and len(sockets) > 1:
-        return _kill_all(params, sockets, wait_s, target)
+        return kill_all(params, sockets, wait_s, target)
     result = call(sockets[0][1], command.name, params, wait_s)
     return show(command.name, result, target)
 
 
-def _kill_all(
+def kill_all(
     params: dict[str, Any], sockets: list[tuple[str, Path]], wait_s: float, target: Target
 ) -> int:
     """Kill every instance at once: one that hangs must not delay the others."""
