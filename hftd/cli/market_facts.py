@@ -22,6 +22,7 @@ from hftd.config.schema import AgentsMarket
 from hftd.errors import ProfileError, UsageError
 from hftd.simex.market import SymbolSpec
 from hftd.simex.presets import SYMBOLS
+from hftd.simex.tape import BTCUSDT_SPEC
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,18 +94,13 @@ def _facts(loaded: LoadedProfile, instrument: str) -> MarketFacts:
     for touch in touches(path):
         if touch.symbol == symbol:
             mid = (touch.best_bid + touch.best_ask) / 2
-            return MarketFacts(instrument, _tape_filters(), mid, f"start of {path.name}")
+            return MarketFacts(instrument, _filters(BTCUSDT_SPEC), mid, f"start of {path.name}")
     raise _unknown(loaded, instrument, f"an instrument on the tape {path.name}")
 
 
 def _filters(spec: SymbolSpec) -> Filters:
     lot = Decimal(spec.lot_size)
     return Filters(Decimal(spec.tick_size), lot, lot, Decimal(spec.min_notional))
-
-
-def _tape_filters() -> Filters:
-    # BTCUSDT on Binance Spot.
-    return Filters(Decimal("0.01"), Decimal("0.00001"), Decimal("0.00001"), Decimal(5))
 
 
 def _unknown(loaded: LoadedProfile, instrument: str, expected: str) -> ProfileError:

@@ -20,6 +20,7 @@ from hftd.config.values import (
     Flag,
     InstrumentName,
     Integer,
+    NonNegativeBps,
     NonNegativeDecimal,
     OpeningOrSize,
     PositiveDecimal,
@@ -27,7 +28,6 @@ from hftd.config.values import (
     PositiveMs,
     SecretReference,
     Section,
-    SignedBps,
     misplaced,
     plain,
 )
@@ -72,11 +72,11 @@ class TapeMarket(Section):
 
 
 class Fees(Section):
-    """Fee rates of the simulated account; a negative one is a rebate."""
+    """Fee rates of the simulated account."""
 
-    maker_bps: Annotated[SignedBps, Field(ge=-100, le=1_000)] = Decimal(0)
+    maker_bps: Annotated[NonNegativeBps, Field(le=1_000)] = Decimal(0)
     """Fee of an order that rested."""
-    taker_bps: Annotated[SignedBps, Field(ge=-100, le=1_000)] = Decimal(5)
+    taker_bps: Annotated[NonNegativeBps, Field(le=1_000)] = Decimal(5)
     """Fee of an order that crossed."""
 
 

@@ -11,7 +11,7 @@ import re
 from decimal import Decimal
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 _DECIMAL: Final = re.compile(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,8})?")
@@ -102,18 +102,31 @@ def _matching(pattern: re.Pattern[str], expected: str, kind: str = FORM) -> Befo
     return BeforeValidator(check)
 
 
+def _at_most(decimals: int) -> AfterValidator:
+    def check(value: Decimal) -> Decimal:
+        if value != round(value, decimals):
+            raise _form(f"at most {decimals} decimals")
+        return value
+
+    return AfterValidator(check)
+
+
+# What the engine counts in: finer values are refused here rather than rounded there.
+_BPS_DECIMALS: Final = _at_most(2)
+_FRACTION_DECIMALS: Final = _at_most(6)
+
 DecimalText = Annotated[Decimal, BeforeValidator(_decimal)]
 Integer = Annotated[int, BeforeValidator(_integer)]
 Flag = Annotated[bool, BeforeValidator(_flag)]
 
 PositiveDecimal = Annotated[DecimalText, Field(gt=0, le=_LARGEST)]
 NonNegativeDecimal = Annotated[DecimalText, Field(ge=0, le=_LARGEST)]
-PositiveBps = Annotated[DecimalText, Field(gt=0, le=10_000)]
-NonNegativeBps = Annotated[DecimalText, Field(ge=0, le=10_000)]
-SignedBps = Annotated[DecimalText, Field(ge=-10_000, le=10_000)]
+PositiveBps = Annotated[DecimalText, Field(gt=0, le=10_000), _BPS_DECIMALS]
+NonNegativeBps = Annotated[DecimalText, Field(ge=0, le=10_000), _BPS_DECIMALS]
+SignedBps = Annotated[DecimalText, Field(ge=-10_000, le=10_000), _BPS_DECIMALS]
 OpeningOrSize = Annotated[Literal["opening"] | Decimal, BeforeValidator(_opening_or_size)]
-Fraction = Annotated[DecimalText, Field(ge=0, le=1)]
-PositiveFraction = Annotated[DecimalText, Field(gt=0, le=1)]
+Fraction = Annotated[DecimalText, Field(ge=0, le=1), _FRACTION_DECIMALS]
+PositiveFraction = Annotated[DecimalText, Field(gt=0, le=1), _FRACTION_DECIMALS]
 PositiveMs = Annotated[Integer, Field(gt=0, le=86_400_000)]
 NonNegativeMs = Annotated[Integer, Field(ge=0, le=86_400_000)]
 

@@ -215,6 +215,11 @@ def test_several_mistakes_are_all_told(tmp_path: Path) -> None:
             (4, 1, "venue.opening_balances"),
             "a balance of ETH",
         ),
+        (
+            ("price_collar_bps: 50", "price_collar_bps: 0.125"),
+            (12, 21, "risk.price_collar_bps"),
+            "at most 2 decimals, was 0.125",
+        ),
         (("mode: paper", "mode: testnet"), (3, 7, "mode"), "paper, as venue.kind simex"),
         (("schema_version: 1", "schema_version: 2"), (1, 17, "schema_version"), "at most 1, was 2"),
     ],
