@@ -85,12 +85,11 @@ def apply_touch_answer(state: State, event: Any, out: Out) -> None:
 @kernel
 def apply_broken(state: State, event: Any, out: Out) -> None:
     """A message of the instrument could not be read: nothing is decided on what may be half."""
-    state.core[0]["broken_messages"] += 1
     begin_resync(state, event["instrument"], out, Code.BOOK_NOT_SYNCED)
 
 
 @kernel
-def apply_link_down(state: State, out: Out) -> None:
+def apply_link_down(state: State, _event: Any, out: Out) -> None:
     """The market link fell: no book is in sequence any more, and ids may begin anew."""
     for index in range(state.instruments.shape[0]):
         instrument = state.instruments[index]
