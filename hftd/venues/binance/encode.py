@@ -8,11 +8,12 @@ give the same bytes for ever; replay compares them.
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from hftd.domain.actions import ACTION, ActionKind
 from hftd.domain.instrument import Instrument
-from hftd.domain.order import Side, TimeInForce, to_base36
+from hftd.domain.order import Side, TimeInForce
 from hftd.domain.units import E8, from_scaled
 from hftd.venues.binance.request_id import Asked, key_text, request_id
 from hftd.venues.binance.rest_frames import depth_target, touch_target
@@ -26,7 +27,7 @@ _LIFETIME = {TimeInForce.GTC: "GTC", TimeInForce.IOC: "IOC", TimeInForce.FOK: "F
 
 
 class ActionFields(NamedTuple):
-    """An ACTION record as Python integers: one read of the record instead of twelve."""
+    """The fields of an ACTION record that reach the venue, as Python integers."""
 
     kind: int
     instrument: int
@@ -35,21 +36,14 @@ class ActionFields(NamedTuple):
     side: int
     time_in_force: int
     post_only: int
-    reduce_only: int
     price_ticks: int
     qty_lots: int
     ts_ns: int
-    at_ns: int
-    timer: int
-    link: int
-    state: int
-    code: int
     trade_id: int
-    venue_order_id: int
-    decision_seq: int
 
 
-assert ActionFields._fields == ACTION.names
+# Reading the record once as a tuple costs a third of reading its fields one by one.
+_pick = itemgetter(*((ACTION.names or ()).index(name) for name in ActionFields._fields))
 
 
 class Encoder:
@@ -67,12 +61,11 @@ class Encoder:
             ActionKind.ASK_OPEN_ORDERS: self._open_orders,
             ActionKind.ASK_TRADES: self._trades,
             ActionKind.ASK_BALANCES: self._balances,
-            ActionKind.CANCEL_FOREIGN: self._cancel_foreign,
         }
 
     def encode(self, action: Any, venue_offset_ns: int) -> bytes | None:
         """Return the frame of an ACTION record, None where the venue is not asked anything."""
-        fields = ActionFields._make(action.item())
+        fields = ActionFields._make(_pick(action.item()))
         write = self._writers.get(fields.kind)
         if write is not None:
             return write(fields, (fields.ts_ns + venue_offset_ns) // NS_PER_MS).encode()
@@ -154,10 +147,3 @@ class Encoder:
     def _balances(self, action: ActionFields, timestamp_ms: int) -> str:
         identity = request_id(Asked.BALANCES, 0)
         return self._request(identity, "account.status", "", timestamp_ms)
-
-    def _cancel_foreign(self, action: ActionFields, timestamp_ms: int) -> str:
-        params = f'"symbol":"{self._instrument(action).symbol}","orderId":{action.venue_order_id},'
-        identity = request_id(
-            Asked.CANCEL_FOREIGN, action.instrument, to_base36(action.venue_order_id)
-        )
-        return self._request(identity, "order.cancel", params, timestamp_ms)

@@ -12,7 +12,6 @@ state.
 | open orders | ORDER_STATUS or FOREIGN_ORDER each, OPEN_ORDERS_END | QUERY_FAILED | QUERY_FAILED |
 | trades | FILL each with order_key 0, TRADES_END | QUERY_FAILED | QUERY_FAILED |
 | balances | BALANCE per asset of the profile, BALANCES_END | QUERY_FAILED | QUERY_FAILED |
-| cancel foreign | nothing (open orders will tell) | QUERY_FAILED | QUERY_FAILED |
 
 Fills come by executionReport alone, or by the list of trades; never by a reply. 403, 418
 and 429 add RATE_LIMITED; counts of orders add RATE_STATUS.
@@ -130,8 +129,6 @@ def _write_result(result: msgspec.Raw, request: RequestId, venue: VenueTable, ro
             _write_trades(_trades.decode(data), request.instrument, venue, rows)
         case Asked.BALANCES:
             _write_balances(_account.decode(data), venue, rows)
-        case Asked.CANCEL_FOREIGN:
-            pass
 
 
 def _write_placed(order: OrderReply, key: int, venue: VenueTable, rows: Rows) -> None:

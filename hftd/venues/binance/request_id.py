@@ -6,7 +6,6 @@ Owns the form of our request ids. Must not know what a reply means. An id is one
     p0.t0k3v1-1a        place the order of epoch t0k3v1, sequence 1a
     c0.KEY  q0.KEY      cancel, query an order
     r0.NEW.OLD          cancel-replace
-    f0.N                cancel the foreign order with the venue's id N (base 36)
     o0  t0  a0          open orders, own trades, balances
     s…                  the session's own (logon, subscription, time): never seen by the loop
 
@@ -28,7 +27,6 @@ class Asked(Enum):
     PLACE = "p"
     CANCEL = "c"
     CANCEL_REPLACE = "r"
-    CANCEL_FOREIGN = "f"
     QUERY = "q"
     OPEN_ORDERS = "o"
     TRADES = "t"
@@ -42,7 +40,6 @@ class RequestId(NamedTuple):
     instrument: int
     order_key: int = 0
     target_key: int = 0
-    venue_order_id: int = 0
 
 
 SESSION = "s"
@@ -66,7 +63,7 @@ def key_text(key: int) -> str:
 
 
 def request_id(asked: Asked, instrument: int, *parts: str) -> str:
-    """Return the id of a request; parts are key texts or a venue order id in base 36."""
+    """Return the id of a request; parts are key texts."""
     return ".".join((asked.value + _index_text(instrument), *parts))
 
 
@@ -88,12 +85,8 @@ def parse_request_id(text: str, instruments: int) -> RequestId | None:
         instrument = int(head, 36)
         if not 0 <= instrument < instruments:
             return None
-        if asked is Asked.CANCEL_FOREIGN:
-            venue_order_id = int(parts[0], 36)
-            ours = len(parts) == 1 and 0 <= venue_order_id < 1 << 63
-            return RequestId(asked, instrument, venue_order_id=venue_order_id) if ours else None
         keys = [_parse_key(part) for part in parts]
-    except (ValueError, IndexError):
+    except ValueError:
         return None
     if len(keys) != _KEYS.get(asked, 0):
         return None

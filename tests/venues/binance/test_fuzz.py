@@ -1,0 +1,162 @@
+"""Whatever bytes come: no exception, counts within bounds, kernels equal plain Python."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hftd.domain.events import EventKind, Link
+from hftd.venues.binance.levels import scan_levels
+from hftd.venues.binance.rest_frames import RestKind, rest_frame
+from hftd.venues.binance.scan import BAD, scan_lots, scan_ticks
+from hftd.venues.port import MAX_EVENTS, MAX_LEVELS
+from tests.venues.binance.fixtures import Wire, order, reply, report
+from tests.venues.binance.test_market import DEPTH, TOUCH, TRADE
+from tests.venues.binance.test_rest_frames import SNAPSHOT
+
+WIRE = Wire()
+SEEDS = [
+    (Link.MARKET, json.dumps({"stream": "x", "data": data}).encode())
+    for data in (DEPTH, TRADE, TOUCH)
+]
+SEEDS += [
+    (Link.ORDER, json.dumps(message).encode())
+    for message in (
+        reply("p0.s44we8-7", order()),
+        reply("o0", [order(), order(clientOrderId="web")]),
+        {"subscriptionId": 0, "event": report(x="TRADE", l="0.01", L="60000.00", t=5, z="0.01")},
+    )
+]
+SEEDS += [(Link.REST, rest_frame(RestKind.DEPTH, 1, 200, 0, json.dumps(SNAPSHOT).encode()))]
+DEEP = [b"[" * 200_000, b'{"id":' * 100_000, b'{"data":' + b'{"a":' * 100_000, b'{"id":"' * 50_000]
+
+
+def check_bounds(link: Link, data: bytes) -> None:
+    """Decode, and check that each event lies within the buffers."""
+    for event in WIRE.decode(link, data):
+        assert event["kind"] != EventKind.NONE
+        assert 0 <= event.get("levels_begin", 0) <= event.get("levels_end", 0) <= MAX_LEVELS
+        assert 0 <= event.get("instrument", 0) < 2
+        for name in ("qty_lots", "price_ticks", "cum_qty_lots", "bid_lots", "order_key"):
+            assert event.get(name, 0) >= 0
+
+
+@settings(max_examples=300, deadline=None)
+@given(link=st.sampled_from((Link.MARKET, Link.ORDER, Link.REST)), data=st.binary(max_size=400))
+def test_random_bytes_raise_nothing(link, data):
+    """Noise on any link is decoded to something harmless."""
+    check_bounds(link, data)
+
+
+edits = st.lists(
+    st.tuples(st.integers(0, 10_000), st.sampled_from(b'"{}[],:.-019eEntf\\ \x00\xff')),
+    min_size=1,
+    max_size=4,
+)
+
+
+@settings(max_examples=600, deadline=None)
+@given(seed=st.sampled_from(SEEDS), edits=edits, cut=st.integers(0, 10_000), fuse=st.booleans())
+def test_mutated_frames_raise_nothing(seed, edits, cut, fuse):
+    """Real frames with bytes changed, cut, or doubled are decoded to something harmless."""
+    link, frame = seed
+    data = bytearray(frame)
+    for at, byte in edits:
+        data[at % len(data)] = byte
+    at = cut % len(data)
+    check_bounds(link, bytes(data[:at] + data[at // 2 :] if fuse else data))
+
+
+@pytest.mark.parametrize("link", [Link.MARKET, Link.ORDER, Link.REST])
+@pytest.mark.parametrize("data", DEEP)
+def test_deep_nesting_raises_nothing(link, data):
+    """A tower of brackets does not overflow anything."""
+    check_bounds(link, data)
+    check_bounds(link, rest_frame(RestKind.TOUCH, 0, 200, 0, data))
+
+
+def naive_steps(text: str, decimals: int, multiple: int) -> Decimal | None:
+    """Return decimal text in steps, exactly, or None where it is no plain decimal."""
+    whole, _, part = text.partition(".")
+    if not whole or not (whole + part).isdecimal() or not text.isascii():
+        return None
+    if len(whole) + decimals > 18:
+        return None
+    return Decimal(text) * 10**decimals / multiple
+
+
+numbers = st.one_of(
+    st.decimals(0, 10**6, places=8).map(lambda value: f"{value:f}"),
+    st.text("0123456789.-+eE ", max_size=24),
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(text=numbers, decimals=st.integers(0, 8), multiple=st.sampled_from((1, 5, 10, 25)))
+def test_decimals_become_steps_as_decimal_reads_them(text, decimals, multiple):
+    """Ticks are exact or refused; lots are rounded down, above zero to at least one."""
+    data = f'"{text}"'.encode()
+    ticks, ticks_end = scan_ticks(data, 0, decimals, multiple)
+    lots, lots_end = scan_lots(data, 0, decimals, multiple)
+    steps = naive_steps(text, decimals, multiple)
+    if steps is None:
+        assert (ticks_end, lots_end) == (BAD, BAD)
+        return
+    assert (lots, lots_end) == (max(int(steps), int(steps > 0)), len(data))
+    assert (ticks, ticks_end) == ((int(steps), len(data)) if steps == int(steps) else (0, BAD))
+
+
+level = st.tuples(st.integers(0, 10**9), st.integers(0, 10**12))
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    pairs=st.lists(level, max_size=30), indent=st.sampled_from((None, 1)), room=st.integers(0, 30)
+)
+def test_level_lists_become_rows_as_json_reads_them(pairs, indent, room):
+    """The kernel agrees with json and Decimal on any list, or refuses it for a stated reason."""
+    text = [[f"{price / 100:.2f}", f"{lots / 100_000:.5f}"] for price, lots in pairs]
+    data = json.dumps(text, indent=indent).encode()
+    levels = np.full((room, 3), -1, np.int64)
+    at, row = scan_levels(data, 0, 1, np.array([2, 1, 5, 1]), levels, 0)
+    expected = [[1, int(Decimal(price) * 100), int(Decimal(qty) * 100_000)] for price, qty in text]
+    if len(pairs) > room or any(price == 0 for price, _ in pairs):
+        assert at == BAD
+    else:
+        assert (at, row) == (len(data), len(pairs))
+        assert levels[:row].tolist() == expected
+
+
+@pytest.mark.parametrize(
+    "environment", [{"NUMBA_DISABLE_JIT": "1"}, {"NUMBA_BOUNDSCHECK": "1"}], ids=str
+)
+def test_the_kernels_agree_uncompiled_and_with_bounds_checked(environment):
+    """The kernel tests pass as plain Python, and with every index checked."""
+    if set(environment) & set(os.environ):
+        pytest.skip("this run is one of the two already")
+    here = Path(__file__).parent
+    files = [str(here / "test_market.py"), str(here / "test_rest_frames.py"), __file__]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *files],
+        env=os.environ | environment,
+        cwd=here.parents[2],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout[-3_000:]
+
+
+def test_the_buffers_hold_what_a_frame_may_bring():
+    """A page of trades and the end of it fit, as does a snapshot of 5,000 levels a side."""
+    assert MAX_EVENTS > 1_001
+    assert MAX_LEVELS >= 10_000

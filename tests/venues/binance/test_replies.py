@@ -1,0 +1,315 @@
+"""WS API replies: each request's good, refused and doubtful outcome."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from hftd.domain.events import EventKind, Link
+from hftd.domain.order import OrderState
+from tests.venues.binance.fixtures import (
+    ID,
+    KEY,
+    NOW_NS,
+    OLD,
+    OLD_ID,
+    OLD_TAIL,
+    TAIL,
+    Wire,
+    order,
+    refused,
+    reply,
+)
+
+PLACE, CANCEL, QUERY = f"p0.{TAIL}", f"c0.{OLD_TAIL}", f"q0.{TAIL}"
+REPLACE = f"r0.{TAIL}.{OLD_TAIL}"
+TRANSACT_NS = 1_700_000_100_001_000_000
+ACCEPTED = {
+    "kind": EventKind.ACCEPTED, "order_key": KEY, "venue_order_id": 28,
+    "exch_ts_ns": TRANSACT_NS,
+}  # fmt: skip
+CANCELED = {
+    "kind": EventKind.CANCELED, "order_key": OLD, "venue_order_id": 27,
+    "exch_ts_ns": TRANSACT_NS, "cum_qty_lots": 300,
+}  # fmt: skip
+
+
+def canceled_order():
+    """Return the cancel reply of the old order, 0.003 of it filled."""
+    return order(
+        orderId=27, origClientOrderId=OLD_ID, clientOrderId="x", status="CANCELED",
+        executedQty="0.00300000",
+    )  # fmt: skip
+
+
+def test_a_placed_order_is_accepted():
+    """The reply to order.place names the venue's id; fills are left to the reports."""
+    wire = Wire()
+    assert wire.order(reply(PLACE, order())) == [ACCEPTED]
+    assert wire.order(reply(PLACE, order(status="FILLED", executedQty="0.01"))) == [ACCEPTED]
+
+
+def test_an_ioc_that_ended_in_its_reply_is_accepted_and_expired():
+    """The final state of an IOC comes with how much of it was filled."""
+    ended = order(status="EXPIRED", executedQty="0.00400000")
+    assert Wire().order(reply(PLACE, ended)) == [
+        ACCEPTED,
+        ACCEPTED | {"kind": EventKind.EXPIRED, "cum_qty_lots": 400},
+    ]
+
+
+@pytest.mark.parametrize("code", [-2010, -1013, -1021, -1111, -1100])
+def test_a_definite_error_rejects_the_order(code):
+    """An error that tells the order never stood is REJECTED with the venue's code."""
+    expected = {"kind": EventKind.REJECTED, "order_key": KEY, "code": code}
+    assert Wire().order(refused(PLACE, code)) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(500, -1000), (503, -1001), (504, -1007), (400, -1006), (400, -1007), (400, -1001)],
+)
+def test_an_error_that_proves_nothing_leaves_the_order_unknown(status, code):
+    """5xx and the codes of unknown outcome are no rejection."""
+    expected = {"kind": EventKind.OUTCOME_UNKNOWN, "order_key": KEY, "code": code}
+    assert Wire().order(refused(PLACE, code, status)) == [expected]
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        None,
+        {},
+        order(symbol="NOPE"),
+        order(orderId=-1),
+        order(orderId=2**63),
+        order(status="ODD"),
+        order(status="EXPIRED", executedQty="0.000001"),
+        [order()],
+    ],
+)
+def test_an_unreadable_good_reply_leaves_the_order_unknown(result):
+    """A reply that says 200 and nothing we understand is no acceptance."""
+    wire = Wire()
+    expected = {"kind": EventKind.OUTCOME_UNKNOWN, "order_key": KEY}
+    assert wire.order(reply(PLACE, result)) == [expected]
+    assert wire.codec.broken == 1
+
+
+def test_a_truncated_reply_leaves_its_own_request_in_doubt_and_nothing_else():
+    """Cut where its id can still be read the order is UNKNOWN, before that the stream is lost."""
+    wire = Wire()
+    whole = json.dumps(reply(PLACE, order())).encode()
+    id_end = whole.index(b",")
+    for length in range(len(whole)):
+        (event,) = wire.decode(Link.ORDER, whole[:length])
+        if length < id_end:
+            assert event == {"kind": EventKind.USER_STREAM_ENDED, "link": Link.USER}
+        else:
+            assert event == {"kind": EventKind.OUTCOME_UNKNOWN, "order_key": KEY}
+
+
+def test_cancel_replies():
+    """A cancel ends the order with the venue's cum, is refused, or is in doubt."""
+    wire = Wire()
+    assert wire.order(reply(CANCEL, canceled_order())) == [CANCELED]
+    rejected = {"kind": EventKind.CANCEL_REJECTED, "order_key": OLD, "code": -2011}
+    assert wire.order(refused(CANCEL, -2011)) == [rejected]
+    unknown = {"kind": EventKind.CANCEL_UNKNOWN, "order_key": OLD, "code": -1007}
+    assert wire.order(refused(CANCEL, -1007, 504)) == [unknown]
+    assert wire.order(reply(CANCEL, {})) == [{"kind": EventKind.CANCEL_UNKNOWN, "order_key": OLD}]
+
+
+def test_a_cancel_replace_that_went_well_gives_both_legs():
+    """The old order is CANCELED, then the new one ACCEPTED."""
+    both = {
+        "cancelResult": "SUCCESS", "newOrderResult": "SUCCESS",
+        "cancelResponse": canceled_order(), "newOrderResponse": order(),
+    }  # fmt: skip
+    assert Wire().order(reply(REPLACE, both)) == [CANCELED, ACCEPTED]
+
+
+def test_a_cancel_replace_that_half_failed_tells_each_leg():
+    """409: the old order is gone and the new one refused, by its own code."""
+    data = {
+        "cancelResult": "SUCCESS", "newOrderResult": "FAILURE",
+        "cancelResponse": canceled_order(), "newOrderResponse": {"code": -2010, "msg": "no"},
+    }  # fmt: skip
+    rejected = {"kind": EventKind.REJECTED, "order_key": KEY, "code": -2010}
+    assert Wire().order(refused(REPLACE, -2021, 409, **data)) == [CANCELED, rejected]
+    data["newOrderResponse"] = {"code": -1007, "msg": "timeout"}
+    unknown = {"kind": EventKind.OUTCOME_UNKNOWN, "order_key": KEY, "code": -1007}
+    assert Wire().order(refused(REPLACE, -2021, 409, **data)) == [CANCELED, unknown]
+
+
+def test_a_cancel_replace_that_failed_leaves_the_old_order_and_never_made_the_new():
+    """400: the cancel was refused, so the new order was not attempted."""
+    data = {
+        "cancelResult": "FAILURE", "newOrderResult": "NOT_ATTEMPTED",
+        "cancelResponse": {"code": -2011, "msg": "Unknown order sent."}, "newOrderResponse": None,
+    }  # fmt: skip
+    assert Wire().order(refused(REPLACE, -2022, **data)) == [
+        {"kind": EventKind.CANCEL_REJECTED, "order_key": OLD, "code": -2011},
+        {"kind": EventKind.REJECTED, "order_key": KEY, "code": -2022},
+    ]
+
+
+def test_a_cancel_replace_refused_as_a_whole_touched_neither_leg():
+    """A filter failure names no legs: both are refused with its code."""
+    assert Wire().order(refused(REPLACE, -1013)) == [
+        {"kind": EventKind.CANCEL_REJECTED, "order_key": OLD, "code": -1013},
+        {"kind": EventKind.REJECTED, "order_key": KEY, "code": -1013},
+    ]
+
+
+def test_a_cancel_replace_in_doubt_leaves_both_legs_in_doubt():
+    """A 5xx may have done either half."""
+    assert Wire().order(refused(REPLACE, -1007, 504)) == [
+        {"kind": EventKind.CANCEL_UNKNOWN, "order_key": OLD, "code": -1007},
+        {"kind": EventKind.OUTCOME_UNKNOWN, "order_key": KEY, "code": -1007},
+    ]
+
+
+def test_query_replies():
+    """A query finds the order with its state, does not find it, or fails."""
+    wire = Wire()
+    found = order(status="PARTIALLY_FILLED", executedQty="0.00100000", updateTime=5)
+    assert wire.order(reply(QUERY, found)) == [
+        {
+            "kind": EventKind.ORDER_STATUS, "order_key": KEY, "venue_order_id": 28, "found": 1,
+            "status": OrderState.PARTIALLY_FILLED, "side": 1, "price_ticks": 6_000_000,
+            "qty_lots": 1_000, "cum_qty_lots": 100, "exch_ts_ns": 5_000_000,
+        }
+    ]  # fmt: skip
+    missing = {"kind": EventKind.ORDER_STATUS, "order_key": KEY, "code": -2013}
+    assert wire.order(refused(QUERY, -2013)) == [missing]
+    failed = {"kind": EventKind.QUERY_FAILED, "order_key": KEY, "code": -1007}
+    assert wire.order(refused(QUERY, -1007, 504)) == [failed]
+    assert wire.order(refused(QUERY, -1021)) == [failed | {"code": -1021}]
+
+
+def test_open_orders_tell_ours_and_others_apart_and_end():
+    """Each order of our tag is a status, any other is foreign; the end counts ours."""
+    events = Wire().order(
+        reply("o0", [order(), order(orderId=29, clientOrderId="web_1", side="BUY", status="NEW")])
+    )
+    assert [event["kind"] for event in events] == [
+        EventKind.ORDER_STATUS, EventKind.FOREIGN_ORDER, EventKind.OPEN_ORDERS_END,
+    ]  # fmt: skip
+    assert events[0]["order_key"] == KEY
+    assert "order_key" not in events[1]
+    assert events[1]["venue_order_id"] == 29
+    assert events[2]["order_count"] == 1
+
+
+def test_no_open_orders_is_an_end_without_orders():
+    """The end comes for the instrument asked for, even with nothing before it."""
+    assert Wire().order(reply("o1", [])) == [{"kind": EventKind.OPEN_ORDERS_END, "instrument": 1}]
+
+
+def test_own_trades_become_fills_without_a_key_and_end_with_the_last_id():
+    """The list of trades knows the venue's order id only."""
+    trade = {
+        "symbol": "BTCUSDT", "id": 41, "orderId": 28, "orderListId": -1, "price": "60000.01",
+        "qty": "0.00500", "quoteQty": "300.00005", "commission": "0.15000002",
+        "commissionAsset": "USDT", "time": 1_700_000_000_001, "isBuyer": True, "isMaker": False,
+        "isBestMatch": True,
+    }  # fmt: skip
+    events = Wire().order(reply("t0", [trade, trade | {"id": 42, "commissionAsset": "BNB"}]))
+    assert events[0] == {
+        "kind": EventKind.FILL, "exch_ts_ns": 1_700_000_000_001_000_000, "venue_order_id": 28,
+        "trade_id": 41, "price_ticks": 6_000_001, "qty_lots": 500, "fee_atoms": 15_000_002,
+        "fee_asset": 1, "liquidity": 1,
+    }  # fmt: skip
+    assert (events[1]["trade_id"], events[1]["fee_asset"]) == (42, 2)
+    assert events[2] == {"kind": EventKind.TRADES_END, "order_count": 2, "trade_id": 42}
+
+
+def test_balances_come_for_each_asset_of_the_profile_even_if_unlisted():
+    """Assets that the venue omits hold nothing; those outside the profile are left out."""
+    account = {
+        "balances": [
+            {"asset": "USDT", "free": "100.5", "locked": "0.25"},
+            {"asset": "DOGE", "free": "1", "locked": "0"},
+        ]
+    }
+    assert Wire().order(reply("a0", account)) == [
+        {"kind": EventKind.BALANCE},
+        {"kind": EventKind.BALANCE, "asset": 1},
+        {
+            "kind": EventKind.BALANCE, "asset": 2, "free_atoms": 10_050_000_000,
+            "locked_atoms": 25_000_000,
+        },
+        {"kind": EventKind.BALANCES_END},
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("identity", ["o1", "t1", "a1"])
+def test_a_failed_list_is_a_failed_query(identity):
+    """Recovery hears that the venue refused, or said what cannot be read."""
+    failed = {"kind": EventKind.QUERY_FAILED, "instrument": 1}
+    assert Wire().order(refused(identity, -1003, 400))[0] == failed | {"code": -1003}
+    assert Wire().order(reply(identity, "nonsense")) == [failed]
+
+
+def test_more_orders_than_rows_fail_the_query():
+    """A list that does not fit is not delivered in part."""
+    assert Wire().order(reply("o0", [order()] * 2_000)) == [{"kind": EventKind.QUERY_FAILED}]
+
+
+@pytest.mark.parametrize(("status", "code"), [(429, -1015), (418, -1003), (403, -1000)])
+def test_a_rate_limit_rejects_and_says_until_when(status, code):
+    """The order is refused, and the venue's own retry time is carried to our clock."""
+    answer = refused(PLACE, code, status, serverTime=1_000_000, retryAfter=1_003_500)
+    events = Wire().order(answer)
+    expected = {"kind": EventKind.RATE_LIMITED, "code": status, "until_ns": NOW_NS + 3_500_000_000}
+    assert events[-1] == expected
+    assert events[0]["order_key"] == KEY
+
+
+def test_a_rate_limit_without_a_time_waits_by_default():
+    """Where the venue names no time, 429 holds back for ten seconds."""
+    limited = Wire().order(refused(PLACE, -1015, 429))[-1]
+    assert limited["until_ns"] == NOW_NS + 10_000_000_000
+
+
+def test_order_counts_are_reported():
+    """The venue's own count of orders comes behind the outcome, per window."""
+    limits = [
+        {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1,
+         "limit": 6000, "count": 3},
+        {"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10, "limit": 50,
+         "count": 12},
+    ]  # fmt: skip
+    assert Wire().order(reply(PLACE, order(), rateLimits=limits)) == [
+        ACCEPTED,
+        {
+            "kind": EventKind.RATE_STATUS, "order_count": 12, "order_limit": 50,
+            "window_ns": 10_000_000_000,
+        },
+    ]  # fmt: skip
+
+
+def test_an_error_about_the_connection_ends_the_user_stream():
+    """A revoked key has no request id; nothing on this connection can be trusted after it."""
+    revoked = {"id": None, "status": 401, "error": {"code": -2015, "msg": "no"}}
+    ended = {"kind": EventKind.USER_STREAM_ENDED, "link": Link.USER, "code": -2015}
+    assert Wire().order(revoked) == [ended]
+
+
+@pytest.mark.parametrize(
+    "identity", ["x0", "p", "p9.a-1", "p0", "p0.a", "p0.-", "c0.1-1.1-1", "o0.1-1", "r0.1-1", 5, ""]
+)
+def test_replies_to_ids_that_are_not_ours_give_nothing(identity):
+    """A stray id is counted, not believed."""
+    wire = Wire()
+    assert wire.order(reply(identity, order())) == []
+    assert wire.codec.unknown == 1
+
+
+def test_a_client_order_id_of_another_tag_is_foreign():
+    """Only ids that bear our tag are ours."""
+    assert ID.startswith("h1-abc123-")
+    events = Wire().order(reply("o0", [order(clientOrderId=ID.replace("abc123", "abc124"))]))
+    assert events[0]["kind"] == EventKind.FOREIGN_ORDER
