@@ -218,13 +218,14 @@ class Maker:
     def _fill(
         self, side: Side, bound: int | None, book: BookView, requests: list[Place | Cancel]
     ) -> None:
-        # ``bound`` is the best price that takes nothing: a maker never crosses.
+        # ``bound`` is the best price that takes nothing: a maker never crosses. Where others
+        # stand in its way it begins there, and comes closer at its next look.
         top, away = self.tops[side], -1 if side is Side.BUY else 1
+        if bound is not None and (bound - top) * away > 0:
+            top, self.dirty = bound, True
         mine = self.resting[side]
         for level in range(self.spec.ladder):
             price_ticks = top + away * level
-            if bound is not None and (bound - price_ticks) * away > 0:
-                continue
             order_id = mine.get(price_ticks, 0)
             if book.leaves(order_id):
                 continue

@@ -77,12 +77,3 @@ class Noise:
         low, high = _EXPONENTIAL[step], _EXPONENTIAL[step + 1]
         within = (at >> 24) & 0xFFFFFFFF
         return mean * (low + ((high - low) * within >> 32)) // _ONE
-
-    def weighted(self, weights: tuple[int, ...]) -> int:
-        """Draw an index with probability proportional to its weight."""
-        at = self.below(sum(weights))
-        for index, weight in enumerate(weights):
-            at -= weight
-            if at < 0:
-                return index
-        raise AssertionError(f"weights must be positive, was {weights}")

@@ -6,7 +6,7 @@ that travels with hftd is made by
     python -m hftd.simex.synthetic hftd/data/synthetic-btcusdt.gz
 
 and nothing in it was recorded anywhere: the times are made up, and the same seed gives the
-same bytes.
+same lines.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ def _stamped(ts_ns: int, frame: object) -> bytes:
 
 
 def write_tape(path: Path, lines: Iterator[bytes]) -> None:
-    """Write lines as a compressed tape; no name and no time stand in it, so bytes repeat."""
+    """Write lines as a compressed tape; no name and no time stand in it."""
     with path.open("wb") as raw, gzip.GzipFile("", "wb", 9, raw, mtime=0) as file:
         for line in lines:
             file.write(line)

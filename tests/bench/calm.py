@@ -82,7 +82,7 @@ class Outcome:
 class Bench:
     """One market, one reference maker and what is counted about both."""
 
-    def __init__(self, preset: str, seed: int, rule: Rule, flows: object = None) -> None:
+    def __init__(self, preset: str, seed: int, rule: Rule) -> None:
         self.rule = rule
         spec = SYMBOLS["BTCUSDT"].spec
         self.market = MatchingMarket(spec, agents(preset, "BTCUSDT", seed))
