@@ -32,6 +32,10 @@ from hftd.errors import UsageError
 
 _POLL_S = 0.1
 _FOLLOW_TIMEOUT_S = 5.0
+_KILL_UNHEARD = (
+    "The daemon may still trade. End it: kill -TERM PID (it cancels first), else kill -9 PID;\n"
+    "then look at the venue: after kill -9 its open orders rest there."
+)
 _INTERRUPTED = 130  # 128 + SIGINT, as a shell says it
 
 
@@ -59,7 +63,10 @@ def run(argv: Sequence[str]) -> int:
     try:
         return _run(command, validate(command, given), target)
     except (ControlError, UsageError) as fault:
-        return show_fault(fault, target)
+        code = show_fault(fault, target)
+        if command.name == "kill" and isinstance(fault, TimedOut):
+            print(_KILL_UNHEARD, file=sys.stderr)
+        return code
 
 
 # --- which instance ----------------------------------------------------------------------

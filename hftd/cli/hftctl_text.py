@@ -125,12 +125,14 @@ def number(value: str | None) -> Decimal:
         return Decimal(0)
 
 
+def plus(value: str | None) -> str:
+    """Return a decimal with its sign, where it is not 0."""
+    return f"+{value}" if number(value) > 0 else dash(value)
+
+
 def signed(value: str | None) -> Span:
-    """Return a decimal with its sign, red where it is below 0."""
-    amount = number(value)
-    if value is None or not amount:
-        return dash(value), ""
-    return (f"+{value}", "") if amount > 0 else (value, "bad")
+    """Return an amount of money with its sign, red where it is a loss."""
+    return plus(value), "bad" if number(value) < 0 else ""
 
 
 def duration(seconds: float | None) -> str:

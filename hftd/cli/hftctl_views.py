@@ -18,6 +18,7 @@ from hftd.cli.hftctl_text import (
     duration,
     line,
     number,
+    plus,
     signed,
     table,
     wrap,
@@ -83,7 +84,7 @@ def _instruments(instruments: list[shapes.InstrumentStatus]) -> list[Line]:
             dash(one["best_ask"]),
             dash(one["spread_bps"]),
             dash(one["imbalance"]),
-            signed(one["position_base"]),
+            plus(one["position_base"]),
             str(one["open_orders"]),
         )
         for one in instruments
@@ -222,7 +223,7 @@ def positions(result: shapes.Positions) -> list[Line]:
         [
             (
                 one["instrument"],
-                signed(one["position_base"]),
+                plus(one["position_base"]),
                 dash(one["avg_price"]),
                 dash(one["mark"]),
                 dash(one["mark_source"]),

@@ -116,6 +116,12 @@ class Client:
             if reply.id == request_id:
                 return reply
 
+    def _daemon_pid(self) -> int:
+        # Who listens, as the kernel noted it: what a person needs when the daemon hangs.
+        credentials = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+        pid: int = struct.unpack("iII", credentials)[0]
+        return pid
+
     def _line(self, deadline: float | None) -> bytes:
         searched = 0
         while (end := self._bytes.find(b"\n", searched)) < 0:
@@ -126,7 +132,8 @@ class Client:
             try:
                 chunk = self._socket.recv(_READ_BYTES)
             except TimeoutError:
-                raise TimedOut("no answer in time; the request may have been carried out") from None
+                text = "no answer in time; the request may have been carried out"
+                raise TimedOut(text, {"pid": self._daemon_pid()}) from None
             except OSError:
                 chunk = b""
             if not chunk:

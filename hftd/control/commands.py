@@ -180,7 +180,7 @@ def nearest(name: str, names: tuple[str, ...]) -> str:
     # Imported where it is needed: hftctl's start is budgeted, and a typo may cost 2 ms.
     from difflib import get_close_matches
 
-    found = get_close_matches(name[:MAX_TEXT_CHARS], names, n=1, cutoff=0.5)
+    found = get_close_matches(name[:MAX_TEXT_CHARS], names, n=1, cutoff=0.6)
     return f", did you mean {found[0]}?" if found else ""
 
 

@@ -249,6 +249,11 @@ def test_5_timed_out(home: Path, dispatch: SampleDispatch) -> None:
     ended = ctl(home, "flatten", "--name", "canary", "--timeout", "0.2")
     assert ended.returncode == 5
     assert "the request may have been carried out" in ended.stderr
+    dispatch.answers["kill"] = never()
+    ended = ctl(home, "kill", "--name", "canary", "--timeout", "0.2")
+    assert ended.returncode == 5
+    assert f"pid={os.getpid()}" in ended.stderr
+    assert "The daemon may still trade." in ended.stderr
 
 
 def test_6_not_complete(home: Path, dispatch: SampleDispatch) -> None:
