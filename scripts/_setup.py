@@ -22,7 +22,7 @@ UNAVAILABLE = 69
 LOCKS = {"run": "requirements.lock", "test": "requirements-test.lock"}
 PURPOSE = {"run": "what hftd runs with", "test": "what the tests need"}
 UNFINISHED = "hftd-unfinished"
-ENTRY = """#!{python}
+ENTRY = """#!{python} -P
 import sys
 
 from hftd.cli.{name} import main

@@ -87,6 +87,7 @@ PURE_EXCEPTIONS = {
 }
 
 FILE_LINES = 400
+TEST_FILE_LINES = 600  # the whole suite of one part may be read in one place
 FUNCTION_LINES = 60
 
 # The four places that may catch everything; each says there what it does next.
@@ -276,10 +277,10 @@ def test_every_module_says_what_it_owns() -> None:
 def test_files_stay_short() -> None:
     """A file of more than 400 lines is two files, or says why not near its top."""
     _report(
-        f"{module.place}:1: {len(module.lines)} lines, at most {FILE_LINES}: split it, or say "
+        f"{module.place}:1: {len(module.lines)} lines are too many: split it, or say "
         "why not below its docstring: # long: reason"
         for module in (*HFTD, *TESTS, *tidy.modules("scripts"))
-        if len(module.lines) > FILE_LINES
+        if len(module.lines) > (TEST_FILE_LINES if module in TESTS else FILE_LINES)
         and not module.says_long(1, (module.tree.body[0].end_lineno or 1) + 3)
     )
 
@@ -288,6 +289,8 @@ def test_functions_stay_short() -> None:
     """A function of more than 60 lines is several, or says why not beside its name."""
     faults = []
     for module in (*HFTD, *TESTS, *tidy.modules("scripts")):
+        if "/migrations/" in module.place:
+            continue  # a list of columns, written once and never edited again
         for function in tidy.functions(module):
             lines = (function.end_lineno or function.lineno) - function.lineno + 1
             if lines > FUNCTION_LINES and not module.says_long(
@@ -357,7 +360,7 @@ def test_tests_use_real_parts() -> None:
 def test_nothing_is_left_undone_in_a_comment() -> None:
     """What has to be done is an issue, not a comment; nothing names one machine's folders."""
     undone = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|XX" + r"X)\b")
-    places = re.compile(r"(?<![\w.}$])/(ro" + r"ot|wo" + r"rk)(?=[/\s\"'`),;:]|$)")
+    places = re.compile(r"(?<![\w.}$])/(ro" + r"ot|wo" + r"rk)/\w")
     faults = []
     for name in sorted(_tracked()):
         path = tidy.ROOT / name
