@@ -171,7 +171,7 @@ def _economics(found: Economics, report: Report) -> Iterator[str]:
         f"fees         maker {plain(fees.maker_bps)} bps, taker {plain(fees.taker_bps)} bps"
         f" (a real entry tier: {ENTRY_TIER_BPS} and {ENTRY_TIER_BPS})"
     )
-    verdict = "trades" if order.trades else "TOO SMALL"
+    verdict = "trades" if order.trades else "WOULD BE REFUSED"
     yield (
         f"order        {plain(order.qty_base)} {base}, {order.notional_quote:.2f} {quote}:"
         f" {verdict}; the least is {plain(order.least_qty_base)} {base}"

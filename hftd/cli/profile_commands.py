@@ -47,8 +47,7 @@ def check(
     report = measure(loaded, tape)
     print(json.dumps(as_dict(report), indent=2) if as_json else as_text(report))
     for economics in report.economics:
-        key = "canary.size_factor" if loaded.profile.canary.enabled else "strategy.order_size_base"
-        require_tradable(economics.order, loaded.profile, loaded.origins[key])
+        require_tradable(economics.order, loaded)
 
 
 def profiles(as_json: JsonOption = False) -> None:

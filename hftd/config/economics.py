@@ -2,7 +2,7 @@
 
 Owns the arithmetic: the canary order against the venue's least sizes, the spread at which a
 maker earns nothing, and what share of a recorded market the quoting rule would have quoted.
-Must not know where filters, prices or recordings come from. Pure.
+Must not know where filters, prices or recordings come from. Reads no clock and no file.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, Decimal
 from typing import Final, Self
 
-from hftd.config.schema import Profile
+from hftd.config.load import LoadedProfile
+from hftd.config.schema import Profile, scaled_limits
 from hftd.config.strategy_parameters import MarketMaking
 from hftd.config.values import plain
 from hftd.domain.instrument import Instrument
@@ -54,7 +55,8 @@ class CanaryOrder:
 
     Units: ``qty_base`` is rounded down to lots; ``least_qty_base`` is the smallest quantity
     that passes LOT_SIZE and NOTIONAL at ``price``; ``smallest_factor`` is the smallest canary
-    factor that reaches it, None where even the full size does not.
+    factor that reaches it, None where even the full size does not; ``max_notional_quote`` is
+    the profile's own limit of one order (C04), scaled like the order.
     """
 
     instrument: str
@@ -63,11 +65,14 @@ class CanaryOrder:
     notional_quote: Decimal
     least_qty_base: Decimal
     smallest_factor: Decimal | None
+    max_notional_quote: Decimal
 
     @property
     def trades(self) -> bool:
-        """Whether the venue would take the order."""
-        return self.qty_base >= self.least_qty_base
+        """Whether the venue would take the order and the profile's own gate would send it."""
+        return (
+            self.qty_base >= self.least_qty_base and self.notional_quote <= self.max_notional_quote
+        )
 
 
 def canary_order(
@@ -81,26 +86,38 @@ def canary_order(
     for_notional = _ceil(filters.min_notional, price * lot) * lot
     least = max(for_notional, _ceil(filters.min_qty, lot) * lot, lot)
     factor = (least / full).quantize(_FACTOR_STEP, ROUND_CEILING)
-    return CanaryOrder(instrument, price, qty, qty * price, least, factor if factor <= 1 else None)
+    return CanaryOrder(
+        instrument=instrument,
+        price=price,
+        qty_base=qty,
+        notional_quote=qty * price,
+        least_qty_base=least,
+        smallest_factor=factor if factor <= 1 else None,
+        max_notional_quote=scaled_limits(profile)[instrument].max_order_notional_quote,
+    )
 
 
-def require_tradable(order: CanaryOrder, profile: Profile, origin: str = "") -> None:
-    """Raise ProfileError (78) where the venue would refuse the order, naming what would trade.
-
-    Args: ``origin`` is where the key to change was written, for the message.
-    """
+def require_tradable(order: CanaryOrder, loaded: LoadedProfile) -> None:
+    """Raise ProfileError (78) where the order would be refused, naming what would trade."""
     if order.trades:
         return
-    quote = profile.quote_asset
+    profile, quote = loaded.profile, loaded.profile.quote_asset
     was = f"an order of {plain(order.qty_base)} ({plain(order.notional_quote)} {quote})"
-    least = f"{plain(order.least_qty_base)}, the least that {order.instrument} takes at"
-    least += f" {plain(order.price)}"
-    if order.smallest_factor is None or not profile.canary.enabled:
-        expected, key = f"at least {least}", "strategy.order_size_base"
+    at_price = f"at {plain(order.price)}"
+    key = "strategy.order_size_base"
+    if order.notional_quote > order.max_notional_quote:
+        limit = plain(order.max_notional_quote)
+        expected = (
+            f"an order of at most risk.max_order_notional_quote, {limit} in force, {at_price}"
+        )
     else:
-        factor = plain(order.smallest_factor)
-        expected, key = f'at least "{factor}", which orders {least}', "canary.size_factor"
-    raise ProfileError(expected, path=origin, key=key, was=was)
+        least = plain(order.least_qty_base)
+        least = f"{least}, the least that {order.instrument} takes {at_price}"
+        expected = f"at least {least}"
+        if profile.canary.enabled and order.smallest_factor is not None:
+            key = "canary.size_factor"
+            expected = f'at least "{plain(order.smallest_factor)}", which orders {least}'
+    raise ProfileError(expected, path=loaded.origins[key], key=key, was=was)
 
 
 @dataclass(frozen=True, slots=True)

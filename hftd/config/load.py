@@ -66,7 +66,7 @@ def load_profile(
         raise complain(error, tree, Profile) from None
     _check_tape(profile, tree)
     return LoadedProfile(
-        found.name, found.path, files, profile, _origins(profile, tree), config_hash(profile)
+        found.name, files[0], files, profile, _origins(profile, tree), config_hash(profile)
     )
 
 

@@ -24,6 +24,7 @@ from hftd.errors import ProfileError, UsageError
 
 ENVIRONMENT_PREFIX: Final = "HFTD__"
 SET: Final = "--set"
+_NAMED: Final = (("instrument_limits",), ("venue", "opening_balances"))
 
 
 class _ProfileSettings(BaseSettings, Profile):
@@ -113,8 +114,8 @@ def _check_name(name: str) -> None:
 def _tree(value: Any, path: tuple[str, ...], spelled: Mapping[str, str]) -> Node:
     origin = Origin(_variable(path, spelled))
     if isinstance(value, dict):
-        # An instrument's name is upper case; pydantic-settings has lowered the variable's.
-        keys = {(_instrument(key) if path == ("instrument_limits",) else key): key for key in value}
+        # Names of instruments and assets are upper case; pydantic-settings lowers variables.
+        keys = {(key.upper() if path in _NAMED else key): key for key in value}
         children = {name: _tree(value[key], (*path, key), spelled) for name, key in keys.items()}
         origins = {name: Origin(_variable((*path, key), spelled)) for name, key in keys.items()}
         return Branch(children, origin, origins)
@@ -123,10 +124,6 @@ def _tree(value: Any, path: tuple[str, ...], spelled: Mapping[str, str]) -> Node
     if isinstance(value, bool):
         return Leaf("true" if value else "false", origin)
     return Leaf(str(value), origin)
-
-
-def _instrument(key: str) -> str:
-    return key.upper()
 
 
 def _variable(path: tuple[str, ...], spelled: Mapping[str, str]) -> str:

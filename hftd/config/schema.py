@@ -289,12 +289,17 @@ def _check_instruments(profile: Profile) -> None:
 
 
 def _check_order_sizes(profile: Profile) -> None:
-    largest = profile.strategy.largest_order_base
+    """Refuse sizes that the gate would refuse each time (C03, C12)."""
+    strategy, key = profile.strategy, "strategy.order_size_base"
     for instrument in profile.instruments:
-        limit = profile.limits(instrument).max_order_size_base
-        if largest > limit:
-            expected = (
-                f"small enough that its largest order, {plain(largest)}, is at most"
-                f" max_order_size_base of {instrument}, {plain(limit)}"
+        limits = profile.limits(instrument)
+        if strategy.largest_order_base > limits.max_order_size_base:
+            largest, limit = plain(strategy.largest_order_base), plain(limits.max_order_size_base)
+            raise misplaced(
+                key,
+                f"small enough that its largest order, {largest}, is at most"
+                f" max_order_size_base of {instrument}, {limit}",
             )
-            raise misplaced("strategy.order_size_base", expected)
+        if strategy.order_size_base > limits.max_position_base:
+            limit = plain(limits.max_position_base)
+            raise misplaced(key, f"at most max_position_base of {instrument}, {limit}")

@@ -65,7 +65,7 @@ def test_check_refuses_an_order_that_the_venue_would_not_take(tmp_path: Path) ->
     """The smallest factor that trades is named, with the place of the one written."""
     ran = hftd(tmp_path, "check", "--set", "canary.size_factor=0.001")
     assert ran.code == 78
-    assert "TOO SMALL" in ran.out
+    assert "WOULD BE REFUSED" in ran.out
     assert ran.err == (
         'hftd: --set: canary.size_factor: at least "0.009", which orders 0.00009, the least that'
         " BTC-USDT takes at 60000, was an order of 0.00001 (0.6 USDT)\n"

@@ -16,7 +16,7 @@ from hftd.config.economics import (
     canary_order,
     require_tradable,
 )
-from hftd.config.load import load_profile
+from hftd.config.load import LoadedProfile, load_profile
 from hftd.config.schema import Profile
 from hftd.domain.instrument import Instrument
 from hftd.errors import ProfileError
@@ -25,9 +25,14 @@ BTC = Filters(Decimal("0.01"), Decimal("0.00001"), Decimal("0.00001"), Decimal(5
 PRICE = Decimal(60_000)
 
 
-def profile(*sets: str) -> Profile:
+def loaded(*sets: str) -> LoadedProfile:
     """Return the shipped canary with overrides."""
-    return load_profile("canary", sets=sets, environ={}).profile
+    return load_profile("canary", sets=sets, environ={})
+
+
+def profile(*sets: str) -> Profile:
+    """Return its profile alone."""
+    return loaded(*sets).profile
 
 
 CANARY = profile()
@@ -43,27 +48,36 @@ def test_the_canary_order_is_scaled_and_rounded_down_to_lots() -> None:
 
 def test_an_order_under_the_least_names_the_smallest_factor_that_trades() -> None:
     """5 USDT at 60,000 are 9 lots of 0.00001: a factor of 0.009 reaches them."""
-    small = profile("canary.size_factor=0.008")
-    order = canary_order(small, "BTC-USDT", BTC, PRICE)
+    small = loaded("canary.size_factor=0.008")
+    order = canary_order(small.profile, "BTC-USDT", BTC, PRICE)
     assert not order.trades
     with pytest.raises(ProfileError) as caught:
-        require_tradable(order, small, "canary.yaml:9:38")
+        require_tradable(order, small)
     assert caught.value.exit_code == 78
     message = str(caught.value)
-    assert message.startswith('canary.yaml:9:38: canary.size_factor: at least "0.009"')
+    assert message.startswith('--set: canary.size_factor: at least "0.009"')
     assert "was an order of 0.00008 (4.8 USDT)" in message
-    require_tradable(
-        canary_order(profile("canary.size_factor=0.009"), "BTC-USDT", BTC, PRICE), small
-    )
+    enough = loaded("canary.size_factor=0.009")
+    require_tradable(canary_order(enough.profile, "BTC-USDT", BTC, PRICE), enough)
 
 
 def test_a_full_size_under_the_least_blames_the_size() -> None:
     """No factor up to one helps an order that is too small unscaled."""
-    tiny = profile("strategy.order_size_base=0.00001")
-    order = canary_order(tiny, "BTC-USDT", BTC, PRICE)
+    tiny = loaded("strategy.order_size_base=0.00001")
+    order = canary_order(tiny.profile, "BTC-USDT", BTC, PRICE)
     assert order.smallest_factor is None
     with pytest.raises(ProfileError, match=r"strategy.order_size_base: at least 0.00009"):
         require_tradable(order, tiny)
+
+
+def test_an_order_over_the_profiles_own_limit_is_refused() -> None:
+    """An order that C04 would deny each time is found before the first one."""
+    rich = Decimal(260_000)
+    order = canary_order(profile(), "BTC-USDT", BTC, rich)
+    assert not order.trades
+    with pytest.raises(ProfileError, match="max_order_notional_quote, 250 in force, at 260000"):
+        require_tradable(order, loaded())
+    assert canary_order(profile(), "BTC-USDT", BTC, Decimal(250_000)).trades
 
 
 @given(

@@ -197,6 +197,11 @@ def test_several_mistakes_are_all_told(tmp_path: Path) -> None:
             "its largest order, 0.075, is at most max_order_size_base of BTC-USDT, 0.02, was 0.05",
         ),
         (
+            ("max_position_base: 0.10", "max_position_base: 0.005"),
+            (6, 50, "strategy.order_size_base"),
+            "at most max_position_base of BTC-USDT, 0.005, was 0.01",
+        ),
+        (
             ("kind: simex", "kind: simex, market: {source: live}"),
             (4, 39, "venue.market.source"),
             "one of agents, tape, was live",

@@ -38,10 +38,17 @@ def test_a_deep_key_is_overridden_alone(mine: Path) -> None:
     assert market.profile.venue.market == AgentsMarket(source="agents", seed=8)
 
 
-def test_an_instrument_in_a_variable_is_upper_case_again(mine: Path) -> None:
-    """Variables are compared in lower case; instruments are not."""
+def test_an_instrument_or_asset_in_a_variable_is_upper_case_again(mine: Path) -> None:
+    """Variables are compared in lower case; instruments and assets are not."""
     name = "HFTD__INSTRUMENT_LIMITS__BTC-USDT__MAX_OPEN_ORDERS"
     assert load(mine, **{name: "2"}).profile.limits("BTC-USDT").max_open_orders == 2
+    balances = {
+        "HFTD__VENUE__OPENING_BALANCES__BTC": "3",
+        "HFTD__VENUE__OPENING_BALANCES__USDT": "4",
+    }
+    loaded = load(mine, **balances)
+    assert loaded.profile.venue.opening_balances == {"BTC": 3, "USDT": 4}
+    assert loaded.origins["venue.opening_balances.BTC"] == "HFTD__VENUE__OPENING_BALANCES__BTC"
 
 
 @pytest.mark.parametrize(
