@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import msgspec
 
+from hftd.domain.codes import VenueCode
 from hftd.domain.events import EventKind
 from hftd.domain.order import Liquidity, OrderState, Side
 from hftd.venues.binance.messages import (
@@ -35,7 +36,7 @@ from hftd.venues.binance.messages import (
 )
 from hftd.venues.binance.request_id import Asked, RequestId
 from hftd.venues.binance.rows import Rows, atoms_of, steps_of
-from hftd.venues.binance.venue_table import NS_PER_MS, VenueTable, order_state, side
+from hftd.venues.binance.venue_table import NS_PER_MS, VenueTable, order_state, side, venue_code
 
 # Errors after which an order may stand all the same: the venue says so of -1006 and -1007;
 # -1000, -1001, -1008 and -1016 do not say how far the request came. Asking costs little.
@@ -225,7 +226,7 @@ def _write_balances(account: AccountReply, venue: VenueTable, rows: Rows) -> Non
 
 
 def _write_refused(error: VenueError, request: RequestId, venue: VenueTable, rows: Rows) -> None:
-    named = {"instrument": request.instrument, "code": error.code}
+    named = {"instrument": request.instrument, "code": venue_code(error.code, error.msg)}
     match request.asked:
         case Asked.PLACE:
             rows.add(EventKind.REJECTED, order_key=request.order_key, **named)
@@ -241,26 +242,29 @@ def _write_refused(error: VenueError, request: RequestId, venue: VenueTable, row
 
 def _write_legs(error: VenueError, request: RequestId, venue: VenueTable, rows: Rows) -> None:
     # Where the venue names no legs it refused the request before it touched either.
-    detail = error.data or ErrorDetail(cancel_result="FAILURE", new_order_result="NOT_ATTEMPTED")
+    detail = error.data or ErrorDetail(cancel_result="FAILURE", new_order_result="FAILURE")
     if detail.cancel_result == "SUCCESS":
         canceled = _order.decode(bytes(detail.cancel_response))
         _write_canceled(canceled, request.target_key, venue, rows)
     else:
-        code = _leg_code(detail.cancel_response, error.code)
+        code = _leg_code(detail.cancel_response, error)
         kind = EventKind.CANCEL_UNKNOWN if code in IN_DOUBT else EventKind.CANCEL_REJECTED
         rows.add(kind, instrument=request.instrument, order_key=request.target_key, code=code)
     if detail.new_order_result == "SUCCESS":
         placed = _order.decode(bytes(detail.new_order_response))
         _write_placed(placed, request.order_key, venue, rows)
     else:
-        code = _leg_code(detail.new_order_response, error.code)
+        attempted = detail.new_order_result != "NOT_ATTEMPTED"
+        leg_code = _leg_code(detail.new_order_response, error)
+        code = leg_code if attempted else VenueCode.NOT_ATTEMPTED
         kind = EventKind.OUTCOME_UNKNOWN if code in IN_DOUBT else EventKind.REJECTED
         rows.add(kind, instrument=request.instrument, order_key=request.order_key, code=code)
 
 
-def _leg_code(response: msgspec.Raw, otherwise: int) -> int:
-    # A leg that was not attempted has null for a response.
-    return otherwise if bytes(response) == b"null" else _error.decode(bytes(response)).code
+def _leg_code(response: msgspec.Raw, otherwise: VenueError) -> int:
+    # A leg that the venue does not speak of has null for a response.
+    error = otherwise if bytes(response) == b"null" else _error.decode(bytes(response))
+    return venue_code(error.code, error.msg)
 
 
 def _write_rate_status(limit: RateLimit, rows: Rows) -> None:

@@ -8,7 +8,7 @@ Owns the meaning of user data. Must not know replies, sockets or order state.
 | TRADE | FILL | FILL with order_key 0 |
 | CANCELED | CANCELED; the order's id stands in C, c is the cancel's | nothing |
 | EXPIRED, TRADE_PREVENTION | EXPIRED | nothing |
-| REJECTED | REJECTED, code REPORTED_REJECT (the report has a word, no code) | nothing |
+| REJECTED | REJECTED, the code by the report's word r | nothing |
 
 TRADE_PREVENTION reports a decrement where the order lives on; only a report whose status is
 EXPIRED or EXPIRED_IN_MATCH ends it. Symbols and assets outside the profile give nothing.
@@ -29,9 +29,14 @@ from hftd.venues.binance.messages import (
     UserEvent,
 )
 from hftd.venues.binance.rows import Rows, Unreadable, atoms_of, steps_of
-from hftd.venues.binance.venue_table import NS_PER_MS, VenueTable, order_state, side
-
-REPORTED_REJECT = -2010  # What the reply to such an order says.
+from hftd.venues.binance.venue_table import (
+    NEW_ORDER_REJECTED,
+    NS_PER_MS,
+    VenueTable,
+    order_state,
+    side,
+    venue_code,
+)
 
 _head = msgspec.json.Decoder(UserEvent)
 _execution_report = msgspec.json.Decoder(ExecutionReport)
@@ -86,7 +91,8 @@ def _write_execution(event: bytes, venue: VenueTable, rows: Rows) -> None:
             if order_state(report.order_status) is OrderState.EXPIRED:
                 rows.add(EventKind.EXPIRED, **common)
         case "REJECTED":
-            rows.add(EventKind.REJECTED, code=REPORTED_REJECT, **common)
+            code = venue_code(NEW_ORDER_REJECTED, report.reason)
+            rows.add(EventKind.REJECTED, code=code, **common)
         case "REPLACED":
             pass  # An amendment; we send none.
         case _:

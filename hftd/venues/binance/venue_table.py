@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from hftd.domain.codes import VenueCode
 from hftd.domain.instrument import Instrument
 from hftd.domain.order import FeeAsset, OrderState, Side, parse_client_order_id
 from hftd.venues.binance.rows import Unreadable
@@ -24,6 +25,16 @@ ORDER_STATES = {
     "REJECTED": OrderState.REJECTED,
     "EXPIRED": OrderState.EXPIRED,
     "EXPIRED_IN_MATCH": OrderState.EXPIRED,
+}
+# -2010 stands for all of these; a reply tells them apart by its text, a report by its word r.
+NEW_ORDER_REJECTED = -2010
+_REJECTIONS = {
+    "Order would immediately match and take.": VenueCode.WOULD_MATCH,
+    "WOULD_MATCH_IMMEDIATELY": VenueCode.WOULD_MATCH,
+    "Account has insufficient balance for requested action.": VenueCode.INSUFFICIENT_BALANCE,
+    "INSUFFICIENT_BALANCES": VenueCode.INSUFFICIENT_BALANCE,
+    "Duplicate order sent.": VenueCode.DUPLICATE_ID,
+    "Market is closed.": VenueCode.MARKET_CLOSED,
 }
 _SIDES = {"BUY": Side.BUY, "SELL": Side.SELL}
 
@@ -42,6 +53,11 @@ def side(text: str) -> Side:
     if found is None:
         raise Unreadable(f"BUY or SELL is needed, was {text[:40]!r}")
     return found
+
+
+def venue_code(code: int, text: str) -> int:
+    """Return the venue's code, split by its text where the code says too little."""
+    return _REJECTIONS.get(text, code) if code == NEW_ORDER_REJECTED else code
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from hftd.domain.codes import VenueCode
 from hftd.domain.events import EventKind, Link
 from hftd.domain.order import OrderState
 from tests.venues.binance.fixtures import (
@@ -64,6 +65,28 @@ def test_a_definite_error_rejects_the_order(code):
     """An error that tells the order never stood is REJECTED with the venue's code."""
     expected = {"kind": EventKind.REJECTED, "order_key": KEY, "code": code}
     assert Wire().order(refused(PLACE, code)) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("Order would immediately match and take.", VenueCode.WOULD_MATCH),
+        ("Account has insufficient balance for requested action.", VenueCode.INSUFFICIENT_BALANCE),
+        ("Duplicate order sent.", VenueCode.DUPLICATE_ID),
+        ("Market is closed.", VenueCode.MARKET_CLOSED),
+        ("This symbol is not permitted for this account.", -2010),
+    ],
+)
+def test_a_new_order_rejection_is_told_apart_by_its_text(text, code):
+    """-2010 says too little: a missed post-only is not an empty purse; in either leg too."""
+    answer = {"id": PLACE, "status": 400, "error": {"code": -2010, "msg": text}}
+    expected = {"kind": EventKind.REJECTED, "order_key": KEY, "code": code}
+    assert Wire().order(answer) == [expected]
+    data = {
+        "cancelResult": "SUCCESS", "newOrderResult": "FAILURE",
+        "cancelResponse": canceled_order(), "newOrderResponse": {"code": -2010, "msg": text},
+    }  # fmt: skip
+    assert Wire().order(refused(REPLACE, -2021, 409, **data)) == [CANCELED, expected]
 
 
 @pytest.mark.parametrize(
@@ -151,7 +174,7 @@ def test_a_cancel_replace_that_failed_leaves_the_old_order_and_never_made_the_ne
     }  # fmt: skip
     assert Wire().order(refused(REPLACE, -2022, **data)) == [
         {"kind": EventKind.CANCEL_REJECTED, "order_key": OLD, "code": -2011},
-        {"kind": EventKind.REJECTED, "order_key": KEY, "code": -2022},
+        {"kind": EventKind.REJECTED, "order_key": KEY, "code": VenueCode.NOT_ATTEMPTED},
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from hftd.domain.codes import VenueCode
 from hftd.domain.events import EventKind, Link
 from tests.venues.binance.fixtures import ID, KEY, Wire, report
 
@@ -62,6 +63,8 @@ def test_expiries_and_rejections():
     assert wire.user(report(x="TRADE_PREVENTION", X="NEW")) == []
     rejected = {"kind": EventKind.REJECTED, "code": -2010} | COMMON
     assert wire.user(report(x="REJECTED", X="REJECTED")) == [rejected]
+    missed = report(x="REJECTED", X="REJECTED", r="WOULD_MATCH_IMMEDIATELY")
+    assert wire.user(missed) == [rejected | {"code": VenueCode.WOULD_MATCH}]
 
 
 def test_orders_of_others_are_foreign_when_they_appear():
