@@ -80,7 +80,7 @@ _CALM = Preset(
         patience=300_000,
         lean_percent=80,
         lean_cap_percent=60,
-        churn_percent=20,
+        churn_percent=13,
     ),
     maker_offsets=(0, 100_000, 300_000, 600_000),
     uninformed=TakerSpec(wait_ns=9 * _SECOND, cluster=3, within_ns=_SECOND // 2, size_percent=140),
