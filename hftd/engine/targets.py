@@ -76,6 +76,14 @@ def reduces(instrument: Any, side: int) -> bool:
 
 
 @kernel
+def room_lots(instrument: Any, side: int) -> int:
+    """Return how much this side may fill before the position limit."""
+    excess = excess_lots(instrument)
+    signed = excess if side == Side.BUY else -excess
+    return max(instrument["max_position_lots"] - signed, 0)
+
+
+@kernel
 def canary_lots(state: State, qty_lots: int) -> int:
     """Return a size at the canary's scale, rounded down."""
     return qty_lots * state.core[0]["canary_size_e6"] // ONE_E6

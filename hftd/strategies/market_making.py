@@ -14,6 +14,7 @@ No quote crosses the touch. Sizes lean with the imbalance, in steps.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import Any
 
@@ -39,6 +40,7 @@ from hftd.engine.targets import (
     not_missing,
     not_through,
     reduces,
+    room_lots,
     want,
 )
 from hftd.strategies.scaling import bps_e2, lots_of, millionths
@@ -70,7 +72,7 @@ PARAMS = layout(
 MEMORY = layout(Field("spread_open", "i8", "1: the spread was wide enough and has not left"))
 
 
-def build_params(strategy: MarketMaking, instruments: tuple[Instrument, ...]) -> Records:
+def build_params(strategy: MarketMaking, instruments: Sequence[Instrument]) -> Records:
     """Return the parameters in integers, one record an instrument; sizes rounded down.
 
     Basis points finer than a hundredth are rounded up: to quote less, never more.
@@ -164,14 +166,6 @@ def quote_side(
         return
     if has_funds(state, index, side, target, price, lots):
         want(target, price, lots)
-
-
-@kernel
-def room_lots(instrument: Any, side: int) -> int:
-    """Return how much this side may fill before the position limit."""
-    excess = excess_lots(instrument)
-    signed = excess if side == Side.BUY else -excess
-    return max(instrument["max_position_lots"] - signed, 0)
 
 
 @kernel
