@@ -104,6 +104,7 @@ def quotes(state: State, params: Records, memory: Records, _out: Out) -> None:
     """Fill both targets of every dirty instrument. Shapes: params, memory (instruments,)."""
     for index in range(state.instruments.shape[0]):
         if state.instruments[index]["dirty"] == 1:
+            assert state.instruments[index]["imbalance_levels"] > 0, "call fit_instruments first"
             bound = spread_bound_bps_e2(state.instruments[index], params[index], memory[index])
             for side in range(2):
                 quote_side(state, params[index], memory[index], index, side, bound)

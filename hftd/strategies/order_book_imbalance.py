@@ -94,6 +94,7 @@ def quotes(state: State, params: Records, memory: Records, _out: Out) -> None:
     for index in range(state.instruments.shape[0]):
         if state.instruments[index]["dirty"] == 0:
             continue
+        assert state.instruments[index]["imbalance_levels"] > 0, "call fit_instruments first"
         remember_lean(state, params[index], memory[index], index)
         remember_position(state, memory[index], index)
         for side in range(2):
