@@ -11,12 +11,11 @@ import numpy as np
 
 from hftd.config.schema import Profile
 from hftd.domain.instrument import Instrument
-from hftd.drivers.books import assets_of, build_state
+from hftd.drivers.books import assets_of, build_world
 from hftd.engine.engine import Engine
 from hftd.engine.strategy import Strategy
 from hftd.strategies import market_making, order_book_imbalance
 from hftd.venues.binance.codec import BinanceCodec
-
 
 STRATEGIES = {
     "market_making": market_making,
@@ -38,7 +37,7 @@ def build_strategy(profile: Profile, instruments: Sequence[Instrument]) -> Strat
 
 def build_engine(profile: Profile, instruments: Sequence[Instrument]) -> Engine:
     """Return an engine with the profile's limits and strategy in place."""
-    return Engine(build_state(profile, instruments), build_strategy(profile, instruments))
+    return Engine(build_world(profile, instruments), build_strategy(profile, instruments))
 
 
 def build_codec(profile: Profile, instruments: Sequence[Instrument], tag: str) -> BinanceCodec:

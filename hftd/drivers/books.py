@@ -13,8 +13,9 @@ from typing import Any
 from hftd.config.risk_limits import RiskLimits
 from hftd.config.schema import Profile, TapeMarket, scaled_limits
 from hftd.domain.instrument import Instrument
+from hftd.domain.layout import Records
 from hftd.domain.units import E8
-from hftd.engine.state import State, new_state
+from hftd.engine.state import new_world
 from hftd.errors import ProfileError
 
 INT64_SAFE = 1 << 62  # Half of int64: sums of two such products still fit.
@@ -51,14 +52,15 @@ def bps_e2(value: Decimal) -> int:
     return int((value * 100).to_integral_value(ROUND_FLOOR))
 
 
-def build_state(profile: Profile, instruments: Sequence[Instrument]) -> State:
-    """Return fresh state with every limit and filter in place.
+def build_world(profile: Profile, instruments: Sequence[Instrument]) -> Records:
+    """Return fresh state, an array of one State, with every limit and filter in place.
 
     Raises: ProfileError where a limit comes to nothing in the instrument's steps, or where a
     product of ticks and lots could leave int64.
     """
     assets = assets_of(instruments)
-    state = new_state(len(instruments), len(assets))
+    world = new_world(len(instruments), len(assets))
+    state = world[0]
     limits = scaled_limits(profile)
     fill_core(state.core[0], profile, limits[instruments[0].name])
     state.core[0]["quote_asset"] = 0
@@ -72,7 +74,7 @@ def build_state(profile: Profile, instruments: Sequence[Instrument]) -> State:
         fill_limits(record, profile, instrument, limits[instrument.name])
         record["own_in_book"] = int(not isinstance(profile.venue.market, TapeMarket))
         prove_int64(record, instrument)
-    return state
+    return world
 
 
 def fill_core(core: Any, profile: Profile, limits: RiskLimits) -> None:

@@ -7,14 +7,14 @@ stage ended, nothing here reads it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 
 from hftd.domain.events import EVENT
 from hftd.domain.layout import Records
 from hftd.engine import step
-from hftd.engine.state import N_ACTIONS, N_FACTS, Out, State, layout_hash, new_out
+from hftd.engine.state import N_ACTIONS, N_FACTS, Out, State, layout_hash, new_outs
 from hftd.engine.strategy import Strategy
 from hftd.errors import InvariantBroken
 
@@ -36,22 +36,24 @@ class Engine:
     what it produced in `actions` and `facts` until the next call.
     """
 
-    def __init__(self, state: State, strategy: Strategy) -> None:
-        """Take ownership of the state and the strategy's arrays."""
-        self.state = state
+    def __init__(self, world: Records, strategy: Strategy) -> None:
+        """Take ownership of the state, an array of one, and of the strategy's arrays."""
+        self._world = world
+        self._outs = new_outs()
+        self.state: State = world[0]
+        self.out: Out = self._outs[0]
         self.strategy = strategy
-        self.out: Out = new_out()
         self.events: Records = np.zeros(EVENTS_CAPACITY, EVENT)
         self.levels: Records = np.zeros((LEVELS_CAPACITY, 3), np.int64)
 
     def handle(self, at: int, stamp: Stamp = no_stamp) -> None:
         """Decide on event ``at`` of the events array."""
-        out, state = self.out, self.state
-        step.observe(state, self.events, at, self.levels, out)
+        world, outs, strategy = self._world, self._outs, self.strategy
+        step.observe(world, self.events, at, self.levels, outs)
         stamp(STAGE_BOOK)
-        self.strategy.quotes(state, self.strategy.params, self.strategy.memory, out)
+        strategy.quotes(self.state, strategy.params, strategy.memory, self.out)
         stamp(STAGE_STRATEGY)
-        step.decide(state, out)
+        step.decide(world, outs)
         stamp(STAGE_RISK)
 
     @property
@@ -64,9 +66,8 @@ class Engine:
         """Return the facts of the last event, in order."""
         return self.out.facts[: self.out.counts[N_FACTS]]
 
-    def _arrays(self) -> Iterator[Records]:
-        yield from self.state
-        yield self.strategy.memory
+    def _arrays(self) -> tuple[Records, Records]:
+        return self._world, self.strategy.memory
 
     def snapshot(self) -> bytes:
         """Return the state as bytes: the layout's hash, then every array."""

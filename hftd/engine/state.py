@@ -12,7 +12,7 @@ points are hundredths; ``_e6`` are millionths.
 from __future__ import annotations
 
 import hashlib
-from typing import Any, NamedTuple
+from typing import Any, Protocol, cast
 
 import numpy as np
 
@@ -312,12 +312,15 @@ BALANCE = layout(
 )
 
 
-class State(NamedTuple):
-    """All trading state of one engine; arrays of the records above.
+class State(Protocol):
+    """All trading state of one engine, as one record; each field is a view into it.
 
     Shapes: core (1,), instruments (n,), books (n,), targets (n, 2), orders (257,) of which
     the last is kept blank, tombstones (4096,), trades_seen (4096,), balances (assets,).
     ``rings`` (2,) counts what was ever put into tombstones (0) and trades_seen (1).
+
+    One record and not a tuple of arrays: a kernel then passes one pointer on, which makes a
+    call 30 times cheaper and compiling several times quicker (measured with Numba 0.68).
     """
 
     core: Records
@@ -331,7 +334,7 @@ class State(NamedTuple):
     rings: np.ndarray[Any, np.dtype[np.int64]]
 
 
-class Out(NamedTuple):
+class Out(Protocol):
     """What one step produces: actions, facts, wishes not yet judged, and their counts."""
 
     actions: Records
@@ -343,29 +346,50 @@ class Out(NamedTuple):
 N_ACTIONS, N_FACTS, N_WISHES = 0, 1, 2  # Columns of `Out.counts`.
 
 
+def _record(*fields: tuple[str, Any, tuple[int, ...]]) -> np.dtype[Any]:
+    # np.record lets ``state.core`` work uncompiled as it does compiled.
+    return np.dtype((np.record, np.dtype(list(fields), align=True)))
+
+
+def new_world(instruments: int, assets: int) -> Records:
+    """Return zeroed state for so many instruments and assets, as an array of one State."""
+    return np.zeros(
+        1,
+        _record(
+            ("core", CORE, (1,)),
+            ("instruments", INSTRUMENT, (instruments,)),
+            ("books", BOOK, (instruments,)),
+            ("targets", TARGET, (instruments, 2)),
+            ("orders", ORDER, (ORDERS_CAPACITY + 1,)),
+            ("tombstones", TOMBSTONE, (TOMBSTONES_CAPACITY,)),
+            ("trades_seen", TRADE_SEEN, (TRADES_SEEN_CAPACITY,)),
+            ("balances", BALANCE, (assets,)),
+            ("rings", np.int64, (2,)),
+        ),
+    )
+
+
 def new_state(instruments: int, assets: int) -> State:
     """Return zeroed state for so many instruments and assets."""
-    return State(
-        core=np.zeros(1, CORE),
-        instruments=np.zeros(instruments, INSTRUMENT),
-        books=np.zeros(instruments, BOOK),
-        targets=np.zeros((instruments, 2), TARGET),
-        orders=np.zeros(ORDERS_CAPACITY + 1, ORDER),
-        tombstones=np.zeros(TOMBSTONES_CAPACITY, TOMBSTONE),
-        trades_seen=np.zeros(TRADES_SEEN_CAPACITY, TRADE_SEEN),
-        balances=np.zeros(assets, BALANCE),
-        rings=np.zeros(2, np.int64),
+    return cast("State", new_world(instruments, assets)[0])
+
+
+def new_outs() -> Records:
+    """Return empty output, as an array of one Out."""
+    return np.zeros(
+        1,
+        _record(
+            ("actions", ACTION, (ACTIONS_CAPACITY,)),
+            ("facts", FACT, (FACTS_CAPACITY,)),
+            ("wishes", ACTION, (WISHES_CAPACITY,)),
+            ("counts", np.int64, (3,)),
+        ),
     )
 
 
 def new_out() -> Out:
-    """Return empty output arrays."""
-    return Out(
-        actions=np.zeros(ACTIONS_CAPACITY, ACTION),
-        facts=np.zeros(FACTS_CAPACITY, FACT),
-        wishes=np.zeros(WISHES_CAPACITY, ACTION),
-        counts=np.zeros(3, np.int64),
-    )
+    """Return empty output."""
+    return cast("Out", new_outs()[0])
 
 
 def layout_hash() -> str:

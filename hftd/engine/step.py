@@ -39,12 +39,13 @@ Levels = np.ndarray[Any, np.dtype[np.int64]]
 
 
 @kernel
-def observe(state: State, events: Any, at: int, levels: Levels, out: Out) -> None:
+def observe(world: Any, events: Any, at: int, levels: Levels, outs: Any) -> None:
     """Apply one event to the state, and let pauses, halts and loss limits follow from it.
 
-    Shapes: events (n,) EVENT, of which row ``at`` is applied; levels (rows, 3) int64.
+    Shapes: world (1,) State; events (n,) EVENT, of which row ``at`` is applied; levels
+    (rows, 3) int64; outs (1,) Out.
     """
-    event = events[at]
+    state, out, event = world[0], outs[0], events[at]
     core = state.core[0]
     out.counts[:] = 0
     assert event["ts_ns"] >= core["now_ns"]
@@ -242,8 +243,12 @@ def observe_rate_limited(state: State, event: Any, out: Out) -> None:
 
 
 @kernel
-def decide(state: State, out: Out) -> None:
-    """Turn targets into wishes, judge each, and carry recovery and clearing on."""
+def decide(world: Any, outs: Any) -> None:
+    """Turn targets into wishes, judge each, and carry recovery and clearing on.
+
+    Shapes: world (1,) State; outs (1,) Out.
+    """
+    state, out = world[0], outs[0]
     flatten.wishes(state, out)
     quoter.diff(state, out)
     judge(state, out)

@@ -78,7 +78,8 @@ class ExchangeProcess:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         running = read_listening(self._folder)
         if running is not None and await answers(running):
-            if self._arguments_path.exists() and self._arguments_path.read_text() == repr(arguments):
+            path = self._arguments_path
+            if path.exists() and path.read_text() == repr(arguments):
                 self.listening, self.attached = running, True
                 return running
             await self._end(running.pid)

@@ -1,0 +1,240 @@
+"""What outlives a boot: the journal's header, the state of the last run, and its way back.
+
+A run's records begin with a HEADER that holds everything a replay needs, then a SNAPSHOT.
+Restoring builds the engine of the last run from its own header, loads its newest snapshot,
+turns the crank over the tail, and carries the books over to the engine of the profile of
+today: limits and parameters may have changed, books may not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from hftd.config.load import LoadedProfile
+from hftd.config.schema import Profile
+from hftd.domain.events import EVENT, Link
+from hftd.domain.instrument import Instrument
+from hftd.drivers.loop import Loop
+from hftd.engine.engine import Engine
+from hftd.engine.state import State, layout_hash
+from hftd.errors import JournalDamaged, ProfileError
+from hftd.journal.reader import JournalReader, Run
+from hftd.journal.record import Record, RecordType, split_frame
+from hftd.venues.port import Codec
+
+BuildEngine = Callable[[Profile, Sequence[Instrument]], Engine]
+BuildCodec = Callable[[Profile, Sequence[Instrument], str], Codec]
+
+CARRIED_CORE = (
+    "now_ns",
+    "decision_seq",
+    "day",
+    "day_open_equity_atoms",
+    "peak_equity_atoms",
+    "day_loss_atoms",
+    "drawdown_atoms",
+    "turnover_atoms",
+    "total_atoms",
+)
+CARRIED_INSTRUMENT = (
+    "position_lots",
+    "cost_atoms",
+    "realized_atoms",
+    "unrealized_atoms",
+    "base_fee_atoms",
+    "quote_fee_atoms",
+    "other_fee_atoms",
+    "fees_atoms",
+    "own_trade_id",
+    "fills",
+)
+CARRIED_BALANCE = ("opening_known", "opening_atoms", "traded_atoms", "flow_atoms")
+
+
+class Builders(NamedTuple):
+    """How the composition root makes an engine and a codec."""
+
+    engine: BuildEngine
+    codec: BuildCodec
+
+
+class Memory(NamedTuple):
+    """What the journal knows of the last run; ``engine`` is None where there was none."""
+
+    engine: Engine | None
+    instruments: list[Instrument]
+    crashed: bool
+    records: int
+
+
+class Silence:
+    """An ink that keeps nothing: the tail is in the journal already."""
+
+    def append(self, record_type: RecordType, ts_ns: int, payload: Any) -> int:
+        """Keep nothing."""
+        return 0
+
+    def append_frame(self, ts_ns: int, link: int, frame: Any) -> int:
+        """Keep nothing."""
+        return 0
+
+    def append_market(self, ts_ns: int, link: int, frame: Any) -> int:
+        """Keep nothing."""
+        return 0
+
+
+def perform_nothing(_action: Any, _frame: bytes | None) -> None:
+    """Send nothing: what a past decision wanted was done in its own time."""
+
+
+def header(
+    run: str, epoch: int, tag: str, loaded: LoadedProfile, instruments: Sequence[Instrument]
+) -> dict[str, Any]:
+    """Return the words that open a run: everything a replay needs, and no secret."""
+    from hftd import __version__
+
+    return {
+        "run": run,
+        "epoch": epoch,
+        "tag": tag,
+        "version": __version__,
+        "layout": layout_hash(),
+        "profile_name": loaded.name,
+        "mode": loaded.profile.mode,
+        "config_hash": loaded.config_hash,
+        "profile": loaded.profile.model_dump(mode="json"),
+        "instruments": [asdict(instrument) for instrument in instruments],
+    }
+
+
+def build_from_header(words: dict[str, Any], build: Builders) -> tuple[Engine, Codec]:
+    """Return engine and codec exactly as the run had them.
+
+    Raises: JournalDamaged where the run was written under another record layout.
+    """
+    if words["layout"] != layout_hash():
+        raise JournalDamaged(
+            f"run {words['run']}: a state of layout {layout_hash()} is needed, was "
+            f"{words['layout']} (written by hftd {words['version']}); start once with --fresh"
+        )
+    profile = Profile.model_validate(words["profile"])
+    instruments = instruments_of(words)
+    return build.engine(profile, instruments), build.codec(profile, instruments, words["tag"])
+
+
+def instruments_of(words: dict[str, Any]) -> list[Instrument]:
+    """Return the instruments that a header names."""
+    return [Instrument(**fields) for fields in words["instruments"]]
+
+
+def feed(loop: Loop, record: Record) -> bool:
+    """Hand one input record to the loop; False where the record is no input."""
+    if record.record_type == RecordType.FRAME_IN:
+        link, frame = split_frame(record.payload)
+        loop.on_frame(Link(link), bytes(frame), record.ts_ns)
+        return True
+    if record.record_type == RecordType.EVENT:
+        loop.on_event(np.frombuffer(bytes(record.payload), EVENT))
+        return True
+    return False
+
+
+def recall(reader: JournalReader, build: Builders) -> Memory:
+    """Return the engine as the last run left it: newest snapshot, then the tail."""
+    runs = reader.runs()
+    snapshot = reader.last_snapshot() if runs else None
+    if snapshot is None:
+        return Memory(None, [], False, 0)
+    run = run_at(runs, snapshot.seq)
+    engine, codec = build_from_header(run.header, build)
+    engine.restore(snapshot.state)
+    loop = Loop(engine, codec, Silence(), perform_nothing)
+    crashed, count = True, 0
+    for record in reader.records(snapshot.seq + 1):
+        count += feed(loop, record)
+        if record.record_type == RecordType.RUN_END:
+            crashed = False
+    return Memory(engine, instruments_of(run.header), crashed, count)
+
+
+def run_at(runs: Sequence[Run], seq: int) -> Run:
+    """Return the run that a record belongs to."""
+    return [run for run in runs if run.seq <= seq][-1]
+
+
+def carry_over(
+    memory: Memory, engine: Engine, instruments: Sequence[Instrument], loaded: LoadedProfile
+) -> None:
+    """Bring the books of the last run into a fresh engine.
+
+    Raises: ProfileError where the profile of today leaves out an instrument with a position
+    or an open order, or an instrument whose steps have changed since.
+    """
+    if memory.engine is None:
+        return
+    old, new = memory.engine.state, engine.state
+    for name in CARRIED_CORE:
+        new.core[0][name] = old.core[0][name]
+    places = place_instruments(memory, instruments, loaded)
+    for old_index, index in places.items():
+        for name in CARRIED_INSTRUMENT:
+            new.instruments[index][name] = old.instruments[old_index][name]
+        carry_balance(old, new, old_index, index)
+    carry_one_balance(old, new, 0, 0)
+    new.orders[:] = old.orders
+    new.tombstones[:] = old.tombstones
+    new.trades_seen[:] = old.trades_seen
+    new.rings[:] = old.rings
+    for records in (new.orders, new.tombstones, new.trades_seen):
+        records["instrument"] = [places.get(int(i), 0) for i in records["instrument"]]
+    same_strategy = memory.engine.strategy.memory.dtype == engine.strategy.memory.dtype
+    if same_strategy and len(places) == len(instruments) == len(memory.instruments):
+        engine.strategy.memory[:] = memory.engine.strategy.memory
+
+
+def place_instruments(
+    memory: Memory, instruments: Sequence[Instrument], loaded: LoadedProfile
+) -> dict[int, int]:
+    """Return old index to new index of the instruments that both runs trade."""
+    assert memory.engine is not None
+    names = [instrument.name for instrument in instruments]
+    places: dict[int, int] = {}
+    for old_index, before in enumerate(memory.instruments):
+        position = int(memory.engine.state.instruments[old_index]["position_lots"])
+        if before.name not in names:
+            if position != 0:
+                raise ProfileError(
+                    f"{before.name}, since the ledger holds a position of "
+                    f"{before.qty_text(position)} in it",
+                    path=str(loaded.path),
+                    key="instruments",
+                    was=", ".join(names),
+                )
+            continue
+        after = instruments[names.index(before.name)]
+        if (before.tick_e8, before.lot_e8) != (after.tick_e8, after.lot_e8) and position != 0:
+            raise ProfileError(
+                f"{before.name}: the steps of the ledger's position, tick {before.tick_size} and "
+                f"lot {before.lot_size} (or start --fresh)",
+                path=str(loaded.path),
+                key="venue",
+                was=f"tick {after.tick_size} and lot {after.lot_size}",
+            )
+        places[old_index] = names.index(before.name)
+    return places
+
+
+def carry_balance(old: State, new: State, old_index: int, index: int) -> None:
+    """Carry the balance of an instrument's base asset over."""
+    before = int(old.instruments[old_index]["base_asset"])
+    carry_one_balance(old, new, before, int(new.instruments[index]["base_asset"]))
+
+
+def carry_one_balance(old: State, new: State, before: int, after: int) -> None:
+    """Carry one balance over."""
+    for name in CARRIED_BALANCE:
+        new.balances[after][name] = old.balances[before][name]
