@@ -25,7 +25,7 @@ from hftd.config.tree import Branch, Leaf, Origin, as_plain, find, lay_over, lea
 from hftd.config.values import plain
 from hftd.errors import ProfileError, UsageError
 
-MAXEXTENDS: Final = 5
+MAX_EXTENDS: Final = 5
 SYNTHETIC: Final = "synthetic"
 _TAPE: Final = ("venue", "market", "path")
 
@@ -123,21 +123,16 @@ def _base(tree: Branch, path: Path, files: list[Path], environ: Mapping[str, str
         raise _error("a file beside this one, or the name of a profile", extends.origin, EXTENDS)
     base = path.parent / extends.text
     if not base.is_file():
-        # A profile copied out of the shipped folder still finds what it was built on.
+        name = extends.text.removesuffix(shelf.SUFFIX)
         try:
-            name = extends.text.removesuffix(shelf.SUFFIX)
-            base = shelf.find_profile(name, environ).path
+            base = shelf.find_base(name, files, environ)
         except UsageError as error:
-            raise _error(
-                f"a file beside this one, or the name of a profile ({error})",
-                extends.origin,
-                EXTENDS,
-                extends.text,
-            ) from None
+            expected = f"a file beside this one, or the name of a profile ({error})"
+            raise _error(expected, extends.origin, EXTENDS, extends.text) from None
     if base.resolve() in files:
         raise _error("a chain without a cycle", extends.origin, EXTENDS, extends.text)
-    if len(files) > MAXEXTENDS:
-        expected = f"a chain of at most {MAXEXTENDS} profiles below the first"
+    if len(files) > MAX_EXTENDS:
+        expected = f"a chain of at most {MAX_EXTENDS} profiles below the first"
         raise _error(expected, extends.origin, EXTENDS, extends.text)
     return base
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -61,16 +61,33 @@ def find_profile(name_or_path: str, environ: Mapping[str, str]) -> Shelved:
         if not os.path.exists(path):
             raise UsageError(f"no profile file {shown(name_or_path)}")
         return Shelved(path.stem, path)
-    if _NAME.fullmatch(name_or_path):
-        for folder in folders(environ):
-            # os.path.exists: a folder that we may not enter, /etc/hftd say, holds nothing for us.
-            path = folder / f"{name_or_path}{SUFFIX}"
-            if os.path.exists(path):
-                return Shelved(name_or_path, path)
+    for path in _named(name_or_path, environ):
+        return Shelved(name_or_path, path)
     names = [found.name for found in list_profiles(environ)]
     near = nearest(name_or_path, names)
     meant = f"did you mean {near}?" if near else f"there are {', '.join(names)}"
     raise UsageError(f"no profile {shown(name_or_path)}; {meant}")
+
+
+def find_base(name: str, chain: Collection[Path], environ: Mapping[str, str]) -> Path:
+    """Return the file that a profile extends by name.
+
+    The first that is not in the ``chain`` of those read already: so a host's own canary.yaml
+    can extend the shipped canary. Raises: UsageError, as ``find_profile`` does.
+    """
+    for path in _named(name, environ):
+        if path.resolve() not in chain:
+            return path
+    return find_profile(name, environ).path
+
+
+def _named(name: str, environ: Mapping[str, str]) -> Iterator[Path]:
+    if _NAME.fullmatch(name):
+        for folder in folders(environ):
+            # os.path.exists: a folder that we may not enter, /etc/hftd say, holds nothing.
+            path = folder / f"{name}{SUFFIX}"
+            if os.path.exists(path):
+                yield path
 
 
 def list_profiles(environ: Mapping[str, str]) -> list[Shelved]:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hftd.config.load import tape_path
+from hftd.config.load import load_profile, tape_path
 from hftd.config.schema import TapeMarket
 from hftd.config.strategy_parameters import OrderBookImbalance
 from hftd.errors import ProfileError, UsageError
@@ -96,6 +96,25 @@ def test_a_copied_profile_finds_the_shipped_one_it_extends(tmp_path: Path) -> No
     """What is not beside the file is looked for by name, so canary.yaml can be copied out."""
     text = "schema_version: 1\nextends: market-making.yaml\n"
     assert load(write(tmp_path, text)).files[1].name == "market-making.yaml"
+
+
+def test_a_hosts_own_profile_extends_the_shipped_one_of_its_name(tmp_path: Path) -> None:
+    """A name leads past the files of the chain, so canary.yaml in /etc can build on canary."""
+    folder = tmp_path / "hftd"
+    folder.mkdir()
+    own = write(folder, "extends: canary\nrisk: {max_open_orders: 2}\n", "canary.yaml")
+    loaded = load_profile("canary", environ={"XDG_CONFIG_HOME": str(tmp_path)})
+    assert loaded.path == own
+    assert [file.name for file in loaded.files] == ["canary.yaml"] * 2 + ["market-making.yaml"]
+    assert loaded.profile.risk.max_open_orders == 2
+
+
+def test_what_is_missing_is_wanted_in_the_uppermost_file(tmp_path: Path) -> None:
+    """A section that no file has is asked of the file that was named, overrides or not."""
+    write(tmp_path, HEAD, "base.yaml")
+    path = write(tmp_path, "# mine\nextends: base.yaml\n")
+    for sets in ((), ("on_crash=halt",)):
+        assert place(refusal(path, *sets)) == ("mine.yaml", 2, 1, "risk")
 
 
 def test_a_misspelled_key_gets_one_line_with_the_right_one(tmp_path: Path) -> None:
