@@ -40,6 +40,7 @@ class AccountSnapshot(msgspec.Struct):
     version: int
     generation: int
     identity: str
+    keys: list[str]
     exec_id: int
     balances: dict[int, dict[str, tuple[int, int]]]
     books: dict[int, AccountOrders]
@@ -58,8 +59,11 @@ _markets = msgspec.json.Decoder(MarketSnapshot)
 _line = msgspec.json.Decoder(list[LoggedEvent])
 
 
-def dump_accounts(exchange: Exchange, generation: int, identity: str) -> bytes:
-    """Return the account snapshot; ``identity`` names the market it belongs to."""
+def dump_accounts(exchange: Exchange, generation: int, identity: str, keys: list[str]) -> bytes:
+    """Return the account snapshot.
+
+    ``identity`` names the market it belongs to, ``keys`` the accounts from number 1 on.
+    """
     books = {
         account: AccountOrders(
             [*book.final.values(), *book.open.values()],
@@ -75,8 +79,9 @@ def dump_accounts(exchange: Exchange, generation: int, identity: str) -> bytes:
         }
         for account in exchange.accounts.everyone()
     }
-    snapshot = AccountSnapshot(VERSION, generation, identity, exchange.exec_id, balances, books)
-    return msgspec.json.encode(snapshot)
+    return msgspec.json.encode(
+        AccountSnapshot(VERSION, generation, identity, keys, exchange.exec_id, balances, books)
+    )
 
 
 def read_accounts(data: bytes) -> AccountSnapshot:

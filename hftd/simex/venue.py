@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from hftd.errors import UsageError
 from hftd.simex import memory, render
 from hftd.simex.dialect_rest import Response, RestDialect
 from hftd.simex.dialect_streams import StreamDialect
@@ -83,24 +84,46 @@ class Venue:
 
     def start(self, ts_ns: int) -> None:
         """Open a new venue: opening balances, new markets."""
-        for number, account in enumerate(self.config.accounts, 1):
-            for asset, amount in account.balances.items():
-                self.exchange.accounts.deposit(number, asset, exact_atoms(amount))
-        self.exchange.accounts.take_touched()
+        self._open_accounts(1)
         self.exchange.start(ts_ns)
         self.advance(ts_ns)
 
     def restore(
         self, accounts: memory.AccountSnapshot, log: bytes, markets: bytes, ts_ns: int
     ) -> None:
-        """Open a venue from what ``dump_accounts``, ``take_log`` and ``dump_markets`` gave."""
+        """Open a venue from what ``dump_accounts``, ``take_log`` and ``dump_markets`` gave.
+
+        Raises UsageError where the folder belongs to another market or to other accounts;
+        accounts that are new stand at the end and open with their balances.
+        """
+        if accounts.identity != self.config.identity:
+            raise UsageError(
+                f"the stored account belongs to the market {accounts.identity!r}, "
+                f"asked for was {self.config.identity!r}: use another folder or a fresh one"
+            )
+        if accounts.keys != self._keys()[: len(accounts.keys)]:
+            raise UsageError(
+                f"the stored accounts have the keys {', '.join(accounts.keys)}, in this order; "
+                "give the same, and new ones after them"
+            )
         memory.load_accounts(self.exchange, accounts, log)
+        self._open_accounts(len(accounts.keys) + 1)
         memory.load_markets(self.exchange, markets, ts_ns)
         self.advance(ts_ns)
 
+    def _open_accounts(self, first: int) -> None:
+        for number, account in enumerate(self.config.accounts[first - 1 :], first):
+            for asset, amount in account.balances.items():
+                self.exchange.accounts.deposit(number, asset, exact_atoms(amount))
+        self.exchange.accounts.take_touched()
+
+    def _keys(self) -> list[str]:
+        return [account.key for account in self.config.accounts]
+
     def dump_accounts(self, generation: int) -> bytes:
         """Return the account snapshot; the log after it is that generation's."""
-        return memory.dump_accounts(self.exchange, generation, self.config.identity)
+        identity, keys = self.config.identity, self._keys()
+        return memory.dump_accounts(self.exchange, generation, identity, keys)
 
     def dump_markets(self, ts_ns: int) -> bytes:
         """Return the snapshot of the markets."""

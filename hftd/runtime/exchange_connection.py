@@ -1,0 +1,92 @@
+"""One WebSocket connection of the simulated exchange: its send queue and its pings.
+
+Owns the limits of a connection. Knows no protocol above frames and no venue.
+
+Policy: what a client does not read is kept up to ``MAX_QUEUED_BYTES``; a client that falls
+behind further is disconnected, because a gap in the middle of a stream would be a lie. The
+server pings every 20 s; without a pong for 60 s the connection ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+from aiohttp import WSMsgType, web
+
+PING_EVERY_S = 20.0
+PONG_WITHIN_S = 60.0
+MAX_QUEUED_BYTES = 4_000_000
+MAX_FRAME_BYTES = 1_000_000
+_CLOSE_WITHIN_S = 1.0
+
+
+class Connection:
+    """Frames on their way to one client."""
+
+    def __init__(self, socket: web.WebSocketResponse, transport: asyncio.Transport) -> None:
+        self._socket = socket
+        self._transport = transport
+        self._queue: deque[bytes] = deque()
+        self._queued_bytes = 0
+        self._wake = asyncio.Event()
+        self._closing = False
+        self._pong_s = 0.0
+
+    def push(self, frame: bytes) -> None:
+        """Queue a frame; a reader that is too far behind is cut off."""
+        if self._closing:
+            return
+        self._queued_bytes += len(frame)
+        if self._queued_bytes > MAX_QUEUED_BYTES:
+            self.abort()
+            return
+        self._queue.append(frame)
+        self._wake.set()
+
+    def abort(self) -> None:
+        """Cut the connection without a close frame."""
+        self._closing = True
+        self._queue.clear()
+        self._wake.set()
+        self._transport.abort()
+
+    def finish(self) -> None:
+        """Send what is queued, then close."""
+        self._closing = True
+        self._wake.set()
+
+    def heard_pong(self, now_s: float) -> None:
+        """Note a pong, or any sign of life at the start."""
+        self._pong_s = now_s
+
+    async def write(self) -> None:
+        """Send frames until the connection ends."""
+        try:
+            while True:
+                while self._queue:
+                    frame = self._queue.popleft()
+                    self._queued_bytes -= len(frame)
+                    await self._socket.send_frame(frame, WSMsgType.TEXT)
+                if self._closing:
+                    async with asyncio.timeout(_CLOSE_WITHIN_S):
+                        await self._socket.close()
+                    return
+                self._wake.clear()
+                await self._wake.wait()
+        except (ConnectionError, TimeoutError):
+            self.abort()
+
+    async def ping(self) -> None:
+        """Ping for ever; end the connection when nobody answers."""
+        loop = asyncio.get_running_loop()
+        self.heard_pong(loop.time())
+        try:
+            while not self._closing:
+                await asyncio.sleep(PING_EVERY_S)
+                if loop.time() - self._pong_s > PONG_WITHIN_S:
+                    self.abort()
+                    return
+                await self._socket.ping(str(int(loop.time() * 1000)).encode())
+        except ConnectionError:
+            self.abort()

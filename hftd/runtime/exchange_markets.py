@@ -1,0 +1,109 @@
+"""Builds a venue from what the command line or a profile asks for.
+
+Owns the choice of the market source and the default account. Knows no sockets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from hftd.errors import UsageError
+from hftd.simex.agents import agents
+from hftd.simex.exchange import Fees
+from hftd.simex.market import Market
+from hftd.simex.matching import MatchingMarket
+from hftd.simex.numbers import atoms_of
+from hftd.simex.presets import PRESETS, SYMBOLS
+from hftd.simex.refusals import Refusal
+from hftd.simex.venue import AccountConfig, Venue, VenueConfig
+
+DEFAULT_KEY = "hftd-paper-key"
+DEFAULT_SECRET = "hftd-paper-secret"  # noqa: S105 - documented; it guards simulated money.
+DEFAULT_BALANCES = ("USDT=100000", "BTC=1")
+RATE_OF_A_BPS = 10_000
+"""One basis point in 1e-8 of the amount, which is what fees are kept in."""
+
+
+class ExchangeWish(Struct, frozen=True):
+    """What is asked for: a market source, its accounts, its fees.
+
+    ``market`` is ``agents`` or ``tape:FILE[,FILE...]``; ``accounts`` are KEY:SECRET,
+    ``balances`` ASSET=AMOUNT; a fee of None is the preset's own.
+    """
+
+    symbols: Sequence[str] = ("BTCUSDT",)
+    market: str = "agents"
+    preset: str = "calm"
+    seed: int = 7
+    speed: str = "1"
+    accounts: Sequence[str] = ()
+    balances: Sequence[str] = DEFAULT_BALANCES
+    maker_bps: str | None = None
+    taker_bps: str | None = None
+
+
+def build_venue(wish: ExchangeWish) -> Venue:
+    """Return the venue; raises UsageError that names what does not exist."""
+    source, _, path = wish.market.partition(":")
+    if source == "agents" and not path:
+        markets, fees = _agents(wish)
+        identity = f"agents {wish.preset} {wish.seed} {' '.join(wish.symbols)}"
+    else:
+        raise UsageError(f"--market must be agents or tape:FILE, was {wish.market}")
+    config = VenueConfig(
+        accounts=_accounts(wish),
+        fees=Fees(
+            _rate("--maker-bps", wish.maker_bps, fees[0]),
+            _rate("--taker-bps", wish.taker_bps, fees[1]),
+        ),
+        identity=identity,
+    )
+    return Venue(config, markets)
+
+
+def _agents(wish: ExchangeWish) -> tuple[list[Market], tuple[str, str]]:
+    if wish.preset not in PRESETS:
+        raise UsageError(f"--preset must be one of {', '.join(PRESETS)}, was {wish.preset}")
+    if wish.speed != "1":
+        raise UsageError(
+            f"--speed is for a tape; agents trade at the pace of the clock, was {wish.speed}"
+        )
+    for symbol in wish.symbols:
+        if symbol not in SYMBOLS:
+            raise UsageError(f"--symbols must be of {', '.join(SYMBOLS)}, was {symbol}")
+    markets: list[Market] = [
+        MatchingMarket(SYMBOLS[symbol].spec, agents(wish.preset, symbol, wish.seed))
+        for symbol in wish.symbols
+    ]
+    preset = PRESETS[wish.preset]
+    return markets, (preset.maker_fee_bps, preset.taker_fee_bps)
+
+
+def _accounts(wish: ExchangeWish) -> list[AccountConfig]:
+    balances = dict(_balance(text) for text in wish.balances)
+    pairs = [_pair(text) for text in wish.accounts] or [(DEFAULT_KEY, DEFAULT_SECRET)]
+    return [AccountConfig(key, secret, balances) for key, secret in pairs]
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, colon, secret = text.partition(":")
+    if not colon or not key or not secret:
+        raise UsageError("--account must be KEY:SECRET")
+    return key, secret
+
+
+def _balance(text: str) -> tuple[str, str]:
+    asset, equals, amount = text.partition("=")
+    if not equals or not asset.isalnum() or isinstance(atoms_of("amount", amount), Refusal):
+        raise UsageError(f"--balance must be ASSET=AMOUNT with at most 8 decimals, was {text}")
+    return asset.upper(), amount
+
+
+def _rate(name: str, given: str | None, default: str) -> int:
+    atoms = atoms_of(name, default if given is None else given)
+    # Atoms are 1e-8 of a bps, rates 1e-8 of the amount: finer than four decimals is lost.
+    if isinstance(atoms, Refusal) or atoms % RATE_OF_A_BPS != 0:
+        raise UsageError(f"{name} must be a number with at most 4 decimals, was {given}")
+    return atoms // RATE_OF_A_BPS

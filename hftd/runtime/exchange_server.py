@@ -1,0 +1,286 @@
+"""Puts a ``Venue`` on TCP: REST and WebSocket on one port, timers, and its state on disk.
+
+Owns sockets, the clock and the files of the simulated exchange. Knows nothing of the protocol
+and nothing of the engine.
+
+The order of one call, always: the venue decides, its log line is appended, then replies and
+events go out. When the log cannot be written the process ends before anybody hears of it. A
+bug of ours ends it too (exit 70): a venue that contradicts itself is worth nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from aiohttp import WSMsgType, web
+
+from hftd.errors import InvariantBroken, UsageError
+from hftd.runtime.exchange_connection import MAX_FRAME_BYTES, Connection
+from hftd.runtime.exchange_state import StateFolder
+from hftd.simex.memory import read_accounts
+from hftd.simex.venue import Venue
+
+MARKETS_EVERY_S = 5.0
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+_MAX_BODY_BYTES = 1_000_000
+_CLOSE_WITHIN_S = 2.0
+_INTERNAL = {"code": -1000, "msg": "An unknown error occurred while processing the request."}
+
+
+def venue_clock() -> Callable[[], int]:
+    """Return a clock of wall time in ns that never steps back."""
+    offset_ns = time.time_ns() - time.monotonic_ns()
+    return lambda: offset_ns + time.monotonic_ns()
+
+
+class ExchangeServer:
+    """A venue, its connections, its timer and its folder (None: nothing is kept)."""
+
+    def __init__(self, venue: Venue, state: StateFolder | None, clock: Callable[[], int]) -> None:
+        self._venue = venue
+        self._state = state
+        self._clock = clock
+        self._connections: dict[int, Connection] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_ns = 0
+        self._stop = asyncio.Event()
+        self._failure: BaseException | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.port = 0
+
+    async def run(self, host: str, port: int, listening: Callable[[int], None]) -> None:
+        """Serve until ``stop``; ``listening`` is called with the port once it is bound.
+
+        Raises UsageError for an address that cannot be bound, InvariantBroken after a bug.
+        """
+        if host not in LOOPBACK:
+            raise UsageError(f"the simulated exchange listens on loopback only, was {host}")
+        self._open_venue()
+        app = web.Application(client_max_size=_MAX_BODY_BYTES)
+        app.router.add_route("*", "/{tail:.*}", self._answer)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=_CLOSE_WITHIN_S)
+        await runner.setup()
+        try:
+            site = web.TCPSite(runner, host, port)
+            try:
+                await site.start()
+            except OSError as error:
+                raise UsageError(f"cannot listen on {host} port {port}: {error}") from error
+            self.port = runner.addresses[0][1]
+            if self._state is not None:
+                self._state.announce(host, self.port)
+            self._flush()
+            keeper = self._task(self._keep_markets())
+            listening(self.port)
+            await self._stop.wait()
+            keeper.cancel()
+            await self._say_goodbye()
+        finally:
+            if self._timer is not None:
+                self._timer.cancel()
+            await runner.cleanup()
+            if self._state is not None and self._failure is None:
+                self._snapshot()
+                self._state.withdraw()
+        if self._failure is not None:
+            raise InvariantBroken("the simulated exchange stopped") from self._failure
+
+    def stop(self) -> None:
+        """End ``run``; safe from a signal handler of the loop."""
+        self._stop.set()
+
+    # --- state ----------------------------------------------------------------------------
+
+    def _open_venue(self) -> None:
+        now_ns = self._clock()
+        stored = None if self._state is None else self._state.read_accounts()
+        if stored is None:
+            self._venue.start(now_ns)
+        else:
+            assert self._state is not None
+            accounts = read_accounts(stored)
+            self._state.generation = accounts.generation
+            log = self._state.read_log(accounts.generation)
+            self._venue.restore(accounts, log, self._state.read_markets(), now_ns)
+        # The snapshot that follows holds all that opening did.
+        self._venue.take_log()
+        self._snapshot()
+
+    def _snapshot(self) -> None:
+        if self._state is not None:
+            generation = self._state.generation + 1
+            accounts = self._venue.dump_accounts(generation)
+            self._state.begin(generation, accounts, self._venue.dump_markets(self._clock()))
+
+    async def _keep_markets(self) -> None:
+        while self._state is not None:
+            await asyncio.sleep(MARKETS_EVERY_S)
+            with self._guard():
+                self._state.write_markets(self._venue.dump_markets(self._clock()))
+                if self._state.is_full:
+                    self._snapshot()
+
+    # --- time and output ------------------------------------------------------------------
+
+    def _flush(self) -> None:
+        # What happened is written down before anybody hears of it; after a failure nobody does.
+        if self._failure is not None:
+            return
+        log = self._venue.take_log()
+        if log and self._state is not None:
+            self._state.append(log)
+        for number, frame in self._venue.take():
+            connection = self._connections.get(number)
+            if connection is not None:
+                connection.push(frame)
+        self._arm()
+
+    def _arm(self) -> None:
+        due_ns = self._venue.next_ns()
+        if due_ns is None or (self._timer is not None and self._timer_ns <= due_ns):
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        loop = asyncio.get_running_loop()
+        wait_s = max(0, due_ns - self._clock()) / 1e9
+        self._timer, self._timer_ns = loop.call_later(wait_s, self._tick), due_ns
+
+    def _tick(self) -> None:
+        self._timer = None
+        with self._guard():
+            self._venue.advance(self._clock())
+            self._flush()
+
+    def _guard(self) -> _Guard:
+        return _Guard(self._fail)
+
+    def _fail(self, error: BaseException) -> None:
+        traceback.print_exception(error, file=sys.stderr)
+        self._failure = error
+        self._stop.set()
+
+    # --- connections ----------------------------------------------------------------------
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        upgrade = request.headers.get("Upgrade", "").lower()
+        if upgrade == "websocket":
+            return await self._serve_socket(request)
+        body = await request.read()
+        with self._guard():
+            status, headers, content = self._venue.http(
+                request.method, request.raw_path, request.headers, body, self._clock()
+            )
+            self._flush()
+            if self._failure is None:
+                return web.Response(status=status, headers=headers, body=content)
+        return web.json_response(_INTERNAL, status=500)
+
+    async def _serve_socket(self, request: web.Request) -> web.StreamResponse:
+        number = None
+        with self._guard():
+            number = self._venue.open(request.raw_path, self._clock())
+            self._flush()
+        if number is None:
+            return web.Response(status=404)
+        socket = web.WebSocketResponse(autoping=False, max_msg_size=MAX_FRAME_BYTES, compress=False)
+        try:
+            await socket.prepare(request)
+            transport = request.transport
+            if isinstance(transport, asyncio.Transport):
+                connection = self._connections[number] = Connection(socket, transport)
+                await self._read(number, connection, socket)
+        finally:
+            self._connections.pop(number, None)
+            with self._guard():
+                self._venue.close(number)
+        return socket
+
+    async def _read(
+        self, number: int, connection: Connection, socket: web.WebSocketResponse
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        tasks = [self._task(connection.write()), self._task(connection.ping())]
+        try:
+            async for message in socket:
+                if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
+                    data = message.data
+                    text = data.encode() if isinstance(data, str) else data
+                    with self._guard():
+                        self._venue.receive(number, text, self._clock())
+                        self._flush()
+                elif message.type is WSMsgType.PING:
+                    await socket.pong(message.data)
+                elif message.type is WSMsgType.PONG:
+                    connection.heard_pong(loop.time())
+        except ConnectionError:
+            connection.abort()
+        finally:
+            connection.finish()
+            for task in tasks[1:]:
+                task.cancel()
+
+    def _task(self, work: Awaitable[None]) -> asyncio.Task[None]:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _say_goodbye(self) -> None:
+        if self._failure is None:
+            self._venue.shut_down(self._clock())
+            self._flush()
+        for connection in list(self._connections.values()):
+            connection.finish()
+        writers = [task for task in self._tasks if not task.done()]
+        if writers:
+            await asyncio.wait(writers, timeout=_CLOSE_WITHIN_S)
+        for connection in list(self._connections.values()):
+            connection.abort()
+
+
+class _Guard:
+    """Ends the server at a bug of ours, and keeps the traceback from the client."""
+
+    def __init__(self, fail: Callable[[BaseException], None]) -> None:
+        self._fail = fail
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: object
+    ) -> bool:
+        if isinstance(error, Exception):
+            self._fail(error)
+            return True
+        return False
+
+
+async def serve(
+    venue: Venue, folder: Path | None, host: str, port: int, listening: Callable[[int], None]
+) -> None:
+    """Serve a venue until SIGTERM or SIGINT, with its state in ``folder`` if there is one.
+
+    Raises InstanceLocked where another exchange holds the folder.
+    """
+    loop = asyncio.get_running_loop()
+    if folder is None:
+        server = ExchangeServer(venue, None, venue_clock())
+        _stop_on_signals(loop, server)
+        await server.run(host, port, listening)
+        return
+    with StateFolder(folder) as state:
+        server = ExchangeServer(venue, state, venue_clock())
+        _stop_on_signals(loop, server)
+        await server.run(host, port, listening)
+
+
+def _stop_on_signals(loop: asyncio.AbstractEventLoop, server: ExchangeServer) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, server.stop)

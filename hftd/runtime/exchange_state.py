@@ -1,0 +1,136 @@
+"""The simulated exchange's folder: what it wrote down before anybody heard of it.
+
+Owns the files below ``--state DIR``. Knows no format of what it stores and no sockets.
+
+    accounts.json             snapshot of all accounts; names the generation of its log
+    accounts.<generation>.log what happened to accounts since, a line a call
+    markets.json              snapshot of the markets' own states, some seconds old
+    exchange.json             host, port and pid while it listens
+    exchange.lock             held while it runs
+
+Appends go to the page cache before a reply leaves, so that ``kill -9`` loses nothing that was
+acknowledged; a power cut may lose the last seconds of a simulated account. A snapshot is
+written beside its place and renamed, with the log of its generation begun before.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from hftd.runtime.lock import InstanceLock
+
+COMPACT_BYTES = 32_000_000
+"""Length of the log at which a new snapshot is due: some 40,000 events."""
+
+
+class Listening(msgspec.Struct):
+    """Where the exchange listens, for those who find it by its folder."""
+
+    host: str
+    port: int
+    pid: int
+
+
+class StateFolder:
+    """The files of one exchange; a context that holds the folder's lock."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = InstanceLock(folder / "exchange.lock")
+        self._log_fd = -1
+        self._log_bytes = 0
+        self.generation = 0
+
+    def __enter__(self) -> StateFolder:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._lock.acquire()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._log_fd >= 0:
+            os.close(self._log_fd)
+            self._log_fd = -1
+        self._lock.release()
+
+    def read_accounts(self) -> bytes | None:
+        """Return the account snapshot, None in a new folder."""
+        return _read(self._folder / "accounts.json")
+
+    def read_log(self, generation: int) -> bytes:
+        """Return the log that goes on from the snapshot of a generation."""
+        return _read(self._log_path(generation)) or b""
+
+    def read_markets(self) -> bytes:
+        """Return the snapshot of the markets; it is there whenever the accounts' is."""
+        return (self._folder / "markets.json").read_bytes()
+
+    def begin(self, generation: int, accounts: bytes, markets: bytes) -> None:
+        """Write both snapshots, open a new log, and drop the logs before it."""
+        self.write_markets(markets)
+        fd = os.open(
+            self._log_path(generation), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600
+        )
+        _replace(self._folder / "accounts.json", accounts, durable=True)
+        if self._log_fd >= 0:
+            os.close(self._log_fd)
+        self._log_fd, self._log_bytes, self.generation = fd, 0, generation
+        for path in self._folder.glob("accounts.*.log"):
+            if path != self._log_path(generation):
+                path.unlink()
+
+    def append(self, log: bytes) -> None:
+        """Append to the log; an OSError means that nothing of it may be told to anybody."""
+        rest = memoryview(log)
+        while rest:
+            rest = rest[os.write(self._log_fd, rest) :]
+        self._log_bytes += len(log)
+
+    @property
+    def is_full(self) -> bool:
+        """Return whether a new snapshot is due."""
+        return self._log_bytes >= COMPACT_BYTES
+
+    def write_markets(self, markets: bytes) -> None:
+        """Replace the snapshot of the markets."""
+        _replace(self._folder / "markets.json", markets, durable=False)
+
+    def announce(self, host: str, port: int) -> None:
+        """Say where the exchange listens."""
+        listening = msgspec.json.encode(Listening(host, port, os.getpid()))
+        _replace(self._folder / "exchange.json", listening, durable=False)
+
+    def withdraw(self) -> None:
+        """Take the announcement back: nobody listens any more."""
+        (self._folder / "exchange.json").unlink(missing_ok=True)
+
+    def _log_path(self, generation: int) -> Path:
+        return self._folder / f"accounts.{generation}.log"
+
+
+def read_listening(folder: Path) -> Listening | None:
+    """Return where the exchange of a state folder said it listens, None where it says nothing.
+
+    The process may have died since: ask its ping before trusting it.
+    """
+    data = _read(folder / "exchange.json")
+    return None if data is None else msgspec.json.decode(data, type=Listening)
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def _replace(path: Path, data: bytes, *, durable: bool) -> None:
+    beside = path.with_name(path.name + ".new")
+    with beside.open("wb") as file:
+        file.write(data)
+        if durable:
+            file.flush()
+            os.fdatasync(file.fileno())
+    beside.replace(path)
