@@ -1,0 +1,184 @@
+"""What a run's header says to its readers, and how the engine's integers become text.
+
+Knows no table. The HEADER record may say more (all that replay needs); what stands here is
+what the ledger and the logs read of it.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import IntEnum
+from fractions import Fraction
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from hftd.domain.codes import REFUSAL_FIELDS, BookState, Code, TradingState, Unit
+from hftd.domain.facts import FACT
+from hftd.domain.instrument import Instrument
+from hftd.domain.order import client_order_id
+from hftd.domain.units import E8, decimal_text, from_scaled
+
+Fact = dict[str, Any]
+
+
+class RecordLayout(msgspec.Struct, frozen=True):
+    """A dtype in JSON, so that a journal is read by the layout that it was written with."""
+
+    names: list[str]
+    formats: list[str]
+    offsets: list[int]
+    itemsize: int
+
+
+class RunHeader(msgspec.Struct, frozen=True, kw_only=True):
+    """What the recorder needs of a HEADER record; other keys are not its business."""
+
+    run: str
+    instance: str = ""
+    profile: str = ""
+    mode: str = ""
+    version: str = ""
+    config_hash: str = ""
+    epoch: int = 0
+    tag: str = ""  # Of client order ids.
+    quote_asset: str = ""
+    instruments: list[Instrument] = []
+    assets: list[str] = []  # By the engine's index.
+    fact_layout: RecordLayout | None = None  # None: this version's own.
+
+
+def layout_words(dtype: np.dtype[Any]) -> RecordLayout:
+    """Return a dtype in JSON's words."""
+    fields: Any = dtype.fields or {}
+    names = list(dtype.names or ())
+    return RecordLayout(
+        names,
+        [fields[name][0].str for name in names],
+        [fields[name][1] for name in names],
+        dtype.itemsize,
+    )
+
+
+class RunWords:
+    """One run's header with the ways to turn its integers into text."""
+
+    def __init__(self, header: dict[str, Any]) -> None:
+        self.header = msgspec.convert(header, RunHeader)
+        self.run = self.header.run
+        written = self.header.fact_layout
+        self._fact_dtype = np.dtype(msgspec.to_builtins(written)) if written else FACT
+        self._unknown = dict.fromkeys(FACT.names or (), 0)
+
+    def facts(self, payload: memoryview) -> list[Fact]:
+        """Return the facts of a FACT record by name; a field that was not yet there is 0."""
+        records = np.frombuffer(payload, self._fact_dtype)
+        names = records.dtype.names or ()
+        return [self._unknown | dict(zip(names, row, strict=True)) for row in records.tolist()]
+
+    def instrument(self, fact: Fact) -> Instrument | None:
+        """Return the instrument that a fact is of, None where it is of none."""
+        index = fact["instrument"]
+        return self.header.instruments[index] if index >= 0 else None
+
+    def instrument_name(self, fact: Fact) -> str | None:
+        """Return the name of the instrument that a fact is of."""
+        instrument = self.instrument(fact)
+        return instrument.name if instrument else None
+
+    def asset(self, fact: Fact) -> str:
+        """Return the asset's name."""
+        return self.header.assets[fact["asset"]]
+
+    def client_order_id(self, fact: Fact) -> str | None:
+        """Return the text of the order's key, None where the fact is of no order."""
+        return client_order_id(self.header.tag, fact["order_key"]) if fact["order_key"] else None
+
+    def price(self, fact: Fact, ticks: int) -> str | None:
+        """Return a price as text."""
+        instrument = self.instrument(fact)
+        return instrument.price_text(ticks) if instrument else None
+
+    def qty(self, fact: Fact, lots: int) -> str | None:
+        """Return a quantity as text."""
+        instrument = self.instrument(fact)
+        return instrument.qty_text(lots) if instrument else None
+
+    def mid(self, fact: Fact) -> str | None:
+        """Return the mid of a fact as text, None where there was none."""
+        instrument, half_ticks = self.instrument(fact), fact["mid_half_ticks"]
+        if instrument is None or not half_ticks:
+            return None
+        return _half_ticks_text(instrument, half_ticks)
+
+    def avg_price(self, fact: Fact) -> str | None:
+        """Return the average price of an open position, rounded to eight decimals."""
+        instrument, lots = self.instrument(fact), fact["position_lots"]
+        if instrument is None or not lots:
+            return None
+        return decimal_text(Fraction(fact["cost_atoms"], lots * instrument.lot_e8))
+
+    def reason(self, fact: Fact) -> str:
+        """Return ``CODE: key=value, key=value`` with units."""
+        code = fact["code"]
+        if code not in REFUSAL_FIELDS:
+            return name_of(Code, code)
+        value_name, bound_name, unit = REFUSAL_FIELDS[Code(code)]
+        value, bound = (self._measure(fact, unit, fact[field]) for field in ("value", "bound"))
+        return f"{name_of(Code, code)}: {value_name}={value}, {bound_name}={bound}"
+
+    def _measure(self, fact: Fact, unit: Unit, number: int) -> str:
+        instrument = self.instrument(fact)
+        if instrument is not None and unit in (Unit.LOTS, Unit.TICKS, Unit.HALF_TICKS):
+            return _in_steps(instrument, unit, number)
+        if unit is Unit.ATOMS:
+            return f"{from_scaled(number, E8)} {self.header.quote_asset}".rstrip()
+        if unit is Unit.BASE_ATOMS:
+            return f"{from_scaled(number, E8)} {instrument.base if instrument else ''}".rstrip()
+        if unit is Unit.NS:
+            return f"{from_scaled(number // 1000, 1000)} ms"
+        if unit is Unit.BPS_E2:
+            return f"{from_scaled(number, 100)} bps"
+        if unit is Unit.RATIO_E6:
+            return from_scaled(number, 10**6)
+        if unit is Unit.STATE:
+            states = BookState if fact["code"] == Code.BOOK_NOT_SYNCED else TradingState
+            return name_of(states, number)
+        return str(number)
+
+
+def _in_steps(instrument: Instrument, unit: Unit, number: int) -> str:
+    if unit is Unit.LOTS:
+        return f"{instrument.qty_text(number)} {instrument.base}"
+    if unit is Unit.TICKS:
+        return instrument.price_text(number)
+    return _half_ticks_text(instrument, number)
+
+
+def _half_ticks_text(instrument: Instrument, half_ticks: int) -> str:
+    return from_scaled(half_ticks * instrument.tick_e8 * 5, E8 * 10)
+
+
+def name_of(kind: type[IntEnum], number: int) -> str:
+    """Return the name of an enum's number, the number itself where a newer version made it."""
+    try:
+        return kind(number).name
+    except ValueError:
+        return str(number)
+
+
+def code_name(fact: Fact) -> str | None:
+    """Return the fact's code by name, None for no code."""
+    return name_of(Code, fact["code"]) if fact["code"] else None
+
+
+def utc_text(ts_ns: int) -> str:
+    """Return a time as RFC 3339 in UTC with microseconds and Z."""
+    seconds, rest_ns = divmod(ts_ns, 1_000_000_000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest_ns // 1000:06d}Z"
+
+
+def atoms_text(atoms: int) -> str:
+    """Return 1e-8 atoms as decimal text."""
+    return from_scaled(atoms, E8)
