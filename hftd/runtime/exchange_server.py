@@ -192,7 +192,7 @@ class ExchangeServer:
         try:
             await socket.prepare(request)
             transport = request.transport
-            if isinstance(transport, asyncio.Transport):
+            if transport is not None:
                 connection = self._connections[number] = Connection(socket, transport)
                 await self._read(number, connection, socket)
         finally:

@@ -372,6 +372,9 @@ class MatchingMarket:
         for place in wanted.values():
             self._clear_way(place, ts_ns)
             self._rest(place, place.qty_lots, ts_ns)
+        # Nobody is connected yet: the touch is only to be known, for queries and agents.
+        unheard: Reports = []
+        self._touch(ts_ns, unheard)
 
     def _clear_way(self, place: Place, ts_ns: int) -> None:
         opposite = self._asks if place.side is Side.BUY else self._bids
