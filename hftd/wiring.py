@@ -37,7 +37,9 @@ def build_strategy(profile: Profile, instruments: Sequence[Instrument]) -> Strat
 
 def build_engine(profile: Profile, instruments: Sequence[Instrument]) -> Engine:
     """Return an engine with the profile's limits and strategy in place."""
-    return Engine(build_world(profile, instruments), build_strategy(profile, instruments))
+    world = build_world(profile, instruments)
+    STRATEGIES[profile.strategy.kind].fit_instruments(profile.strategy, world[0].instruments)
+    return Engine(world, build_strategy(profile, instruments))
 
 
 def build_codec(profile: Profile, instruments: Sequence[Instrument], tag: str) -> BinanceCodec:

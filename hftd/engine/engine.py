@@ -51,7 +51,7 @@ class Engine:
         world, outs, strategy = self._world, self._outs, self.strategy
         step.observe(world, self.events, at, self.levels, outs)
         stamp(STAGE_BOOK)
-        strategy.quotes(self.state, strategy.params, strategy.memory, self.out)
+        strategy.quotes(world, strategy.params, strategy.memory, outs)
         stamp(STAGE_STRATEGY)
         step.decide(world, outs)
         stamp(STAGE_RISK)

@@ -11,16 +11,16 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from hftd.domain.layout import Records
-from hftd.engine.state import Out, State
 
-Quotes = Callable[[State, Records, Records, Out], None]
+Quotes = Callable[[Records, Records, Records, Records], None]
 
 
 class Strategy(NamedTuple):
     """A strategy ready to be called.
 
-    ``quotes(state, params, memory, out)`` is a kernel (or plain Python) that fills the
-    targets of every dirty instrument. Shapes: params and memory (instruments,).
+    ``quotes(world, params, memory, outs)`` is a kernel (or plain Python) that fills the
+    targets of every dirty instrument. Shapes: world (1,) State; params and memory
+    (instruments,); outs (1,) Out.
     """
 
     name: str
