@@ -5,7 +5,9 @@ Owns how a kernel is compiled. Must not know any kernel, nor where the cache fol
 
 A kernel is a function of plain integers, floats and NumPy arrays, and calls only kernels.
 Under ``NUMBA_DISABLE_JIT=1`` it stays the Python function it was written as, so nothing may
-work only when compiled; under ``NUMBA_BOUNDSCHECK=1`` an index out of range raises.
+work only when compiled; under ``NUMBA_BOUNDSCHECK=1`` an index out of range raises. Where no
+cache folder was prepared, kernels are compiled anew by each process: Numba's own choice of a
+folder would run old code after an edit in a callee's file.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 # Python's error model: a division by zero raises compiled as it does uncompiled.
-_compile = numba.njit(cache=True, error_model="python")
+_compile = numba.njit(cache=bool(numba.config.CACHE_DIR), error_model="python")
 
 
 def kernel(function: Callable[P, R]) -> Callable[P, R]:

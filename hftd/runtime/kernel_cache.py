@@ -1,18 +1,22 @@
 """Where compiled kernels are kept, so that an edit is never answered with old machine code.
 
-Owns the cache folder. Must not know any kernel, and must not import Numba: `prepare` comes
-before that.
+Owns the cache folder and the key of each file's machine code. Must not know any kernel, and must
+not import Numba: `prepare` comes before that.
 
 Numba keeps compiled functions beside a stamp of the file each is written in. It does not notice
-an edit in a callee of another file, nor another NUMBA_BOUNDSCHECK. So the folder is named by a
-hash of everything that machine code depends on: all files that use the kernel decorator and all
-that they import of ours, what else may be compiled in (``extra``), the versions of Numba,
-llvmlite, NumPy and Python, the CPU, and Numba's own switches. Machine code in a folder is run as
-ours, so a folder that others could have written is refused.
+an edit in a callee of another file, nor another NUMBA_BOUNDSCHECK. So each file of kernels gets
+a folder of its own, named by a hash of everything that its machine code depends on: the file,
+all that it imports of ours, to the end, the versions of Numba, llvmlite, NumPy and Python, the
+CPU, and Numba's own switches. One folder for all kernels would be right as well, but there are
+hundreds of them, and an edit in one room would compile every other room's again. Never is a
+folder of one version written by another, so processes of two versions may run side by side.
+
+Machine code in a folder is run as ours: a folder that others could have written is refused.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import platform
@@ -20,7 +24,7 @@ import re
 import shutil
 import stat
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 
@@ -29,37 +33,38 @@ import platformdirs
 import hftd
 from hftd.errors import HftdError, InvariantBroken
 
-# A few: switching between two versions, or between checked and unchecked, costs no compile.
-KEPT_FOLDERS = 8
+# About three versions of all kernels, with and without bounds checks.
+KEPT_FOLDERS = 128
+
+LOCATOR = "hftd.runtime.kernel_locator.KernelLocator"
 
 # A file that applies the decorator has this line; tests/test_tidy.py holds the form.
 _USES_KERNEL = re.compile(r"^from hftd\.domain\.kernel import kernel$", re.MULTILINE)
 _IMPORTS = re.compile(
-    r"^[ \t]*(?:from[ \t]+(hftd[\w.]*)[ \t]+import|import[ \t]+(hftd[\w.]*))", re.MULTILINE
+    r"^[ \t]*(?:from[ \t]+(hftd[\w.]*)[ \t]+import[ \t]+(\([^)]*\)|[^\n]*)"
+    r"|import[ \t]+(hftd[\w.]*))",
+    re.MULTILINE,
 )
 
 # These say where to keep code and whether to make any, not what code to make.
-_NOT_CODEGEN = frozenset({"NUMBA_CACHE_DIR", "NUMBA_DISABLE_JIT"})
+_NOT_CODEGEN = frozenset({"NUMBA_CACHE_DIR", "NUMBA_CACHE_LOCATOR_CLASSES", "NUMBA_DISABLE_JIT"})
 
 
-def prepare(extra: Iterable[Path] = (), environ: Mapping[str, str] = os.environ) -> Path:
-    """Make this code's cache folder, tell Numba of it, drop the oldest others; return it.
+def prepare() -> Path:
+    """Make the cache's folder, tell Numba of it, drop the oldest folders in it; return it.
 
-    Call it before anything imports Numba, once per process. ``extra`` names files outside the
-    package whose kernels are compiled too. Raises HftdError where the folder cannot be made or
-    is not ours alone.
+    Call it before anything imports Numba; a second call changes nothing. Raises HftdError where
+    the folder cannot be made or is not ours alone.
     """
-    package = Path(hftd.__file__).parent
-    root = cache_root(environ)
-    folder = root / cache_key(package, extra, environ)
-    if "numba" in sys.modules and os.environ.get("NUMBA_CACHE_DIR") != str(folder):
+    root = cache_root(os.environ)
+    if "numba" in sys.modules and os.environ.get("NUMBA_CACHE_DIR") != str(root):
         raise InvariantBroken("numba was imported before kernel_cache.prepare()")
-    for private in (root, folder):
-        _make_private(private)
-    os.utime(folder)
-    _drop_oldest(root, keep=folder)
-    os.environ["NUMBA_CACHE_DIR"] = str(folder)
-    return folder
+    _make_private(root)
+    current = kernel_keys()
+    _drop_oldest(root, keep=set(current.values()))
+    os.environ["NUMBA_CACHE_DIR"] = str(root)
+    os.environ["NUMBA_CACHE_LOCATOR_CLASSES"] = LOCATOR
+    return root
 
 
 def cache_root(environ: Mapping[str, str]) -> Path:
@@ -69,55 +74,74 @@ def cache_root(environ: Mapping[str, str]) -> Path:
     return base / "kernels"
 
 
-def cache_key(package: Path, extra: Iterable[Path], environ: Mapping[str, str]) -> str:
-    """Return the name of the folder for these sources, versions, CPU and switches."""
-    digest = hashlib.sha256()
-    for path in (*kernel_sources(package), *sorted(extra)):
-        source = path.read_bytes()
-        name = path.relative_to(package) if path.is_relative_to(package) else path
-        digest.update(f"{name} {len(source)}\n".encode())
-        digest.update(source)
-    for fact in _machine_facts(environ):
-        digest.update(fact.encode() + b"\n")
-    return digest.hexdigest()[:20]
+@functools.cache
+def kernel_keys() -> Mapping[Path, str]:
+    """Return the folder's name for each kernel file of the package, as the files are now.
 
-
-def kernel_sources(package: Path) -> list[Path]:
-    """Return all files below ``package`` whose text can end up in machine code, sorted.
-
-    These are the files that use the kernel decorator and what they import of ours, to the end:
-    a kernel takes in the constants and record layouts of the modules that it imports.
+    Read once for a process, before any of them is imported: an edit while they are being
+    imported must not put code of the old text under the name of the new one.
     """
+    package = Path(hftd.__file__).parent
     texts = {path: path.read_text("utf-8") for path in package.rglob("*.py")}
+    facts = machine_facts(os.environ)
+    return {
+        path: key_of(path, texts, package, facts)
+        for path, text in texts.items()
+        if _USES_KERNEL.search(text)
+    }
+
+
+def key_of(path: Path, texts: Mapping[Path, str], package: Path, facts: str) -> str:
+    """Return the folder's name for one kernel file; ``texts`` holds it and the package's files."""
+    digest = hashlib.sha256(facts.encode())
+    for source in sources_of(path, texts, package):
+        text = texts[source].encode()
+        digest.update(f"{_short(source, package)} {len(text)}\n".encode())
+        digest.update(text)
+    return f"{_short(path, package)}-{digest.hexdigest()[:20]}"
+
+
+def sources_of(path: Path, texts: Mapping[Path, str], package: Path) -> list[Path]:
+    """Return all files whose text can end up in the machine code of ``path``, sorted.
+
+    These are the file and what it imports of ours, to the end: a kernel takes in the callees,
+    constants and record layouts of the modules that it imports.
+    """
     reached: set[Path] = set()
-    waiting = [path for path, text in texts.items() if _USES_KERNEL.search(text)]
+    waiting = [path]
     while waiting:
-        path = waiting.pop()
-        if path in reached:
-            continue
-        reached.add(path)
-        for match in _IMPORTS.finditer(texts[path]):
-            waiting += _files_of(match[1] or match[2], package, texts)
+        source = waiting.pop()
+        if source not in reached:
+            reached.add(source)
+            waiting += _imported(texts[source], texts, package)
     return sorted(reached)
 
 
-def _files_of(module: str, package: Path, texts: Mapping[Path, str]) -> list[Path]:
-    stem = package.parent.joinpath(*module.split("."))
-    if stem.with_suffix(".py") in texts:
-        return [stem.with_suffix(".py")]
-    # `from hftd.domain import units`: which of the room's files is meant is not worth parsing.
-    # The package itself and a name that is not there have none.
-    return [path for path in texts if path.parent == stem] if stem != package else []
-
-
-def _machine_facts(environ: Mapping[str, str]) -> list[str]:
+def machine_facts(environ: Mapping[str, str]) -> str:
+    """Return what machine code depends on beside our text: versions, CPU, Numba's switches."""
     versions = [f"{name} {metadata.version(name)}" for name in ("numba", "llvmlite", "numpy")]
     switches = [
         f"{name}={environ[name]}"
         for name in sorted(environ)
         if name.startswith("NUMBA_") and name not in _NOT_CODEGEN
     ]
-    return [*versions, sys.version, platform.machine(), _cpu(), *switches]
+    return "\n".join([*versions, sys.version, platform.machine(), _cpu(), *switches])
+
+
+def _imported(text: str, texts: Mapping[Path, str], package: Path) -> Iterator[Path]:
+    for match in _IMPORTS.finditer(text):
+        module = match[1] or match[3]
+        stem = package.parent.joinpath(*module.split("."))
+        names = re.findall(r"\w+", match[2] or "")
+        # `from hftd.engine import book` names a module, `… .book import Book` what is in one.
+        places = [stem.with_suffix(".py"), *(stem / f"{name}.py" for name in names)]
+        yield from (place for place in places if place in texts)
+
+
+def _short(path: Path, package: Path) -> str:
+    if path.is_relative_to(package):
+        return ".".join(path.relative_to(package).with_suffix("").parts)
+    return path.stem
 
 
 def _cpu() -> str:
@@ -151,11 +175,11 @@ def _make_private(folder: Path) -> None:
         folder.chmod(0o700)
 
 
-def _drop_oldest(root: Path, keep: Path) -> None:
+def _drop_oldest(root: Path, keep: set[str]) -> None:
     # Another process may drop the same ones, or use one that we drop: it then compiles again.
-    others = [path for path in root.iterdir() if path != keep and path.is_dir()]
+    others = [path for path in root.iterdir() if path.name not in keep and path.is_dir()]
     others.sort(key=_last_used_ns, reverse=True)
-    for path in others[KEPT_FOLDERS - 1 :]:
+    for path in others[max(KEPT_FOLDERS - len(keep), 0) :]:
         shutil.rmtree(path, ignore_errors=True)
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -32,13 +35,29 @@ from hftd.engine.callee import advance
 def twice(x: int) -> int:
     return advance(advance(x))
 """
+OTHER = """
+from hftd.domain.kernel import kernel
+
+@kernel
+def other(x: int) -> int:
+    return x
+"""
 PROGRAM = """
 from hftd.runtime import kernel_cache
-print(kernel_cache.prepare().name)
+kernel_cache.prepare()
 from hftd.engine.caller import twice
-print(twice(0))
-print(sum(twice.stats.cache_hits.values()))
+from hftd.engine.other import other
+print(twice(0), sum(twice.stats.cache_hits.values()))
+print(other(0), sum(other.stats.cache_hits.values()))
 """
+
+
+class Run(NamedTuple):
+    """What a process of its own said: the caller's result, and what came from the cache."""
+
+    result: int
+    caller_hits: int
+    other_hits: int
 
 
 @pytest.fixture
@@ -47,12 +66,13 @@ def package(tmp_path: Path) -> Path:
     copy = tmp_path / "hftd"
     for name in ("__init__.py", "errors.py", "domain/__init__.py", "domain/kernel.py"):
         _copy(name, copy)
-    for name in ("runtime/__init__.py", "runtime/kernel_cache.py", "engine/__init__.py"):
+    for name in ("runtime/__init__.py", "runtime/kernel_cache.py", "runtime/kernel_locator.py"):
         _copy(name, copy)
+    _copy("engine/__init__.py", copy)
     (copy / "engine/constants.py").write_text("STEP = 1\n")
     (copy / "engine/callee.py").write_text(CALLEE)
     (copy / "engine/caller.py").write_text(CALLER)
-    (copy / "engine/face.py").write_text("from hftd.engine.caller import twice\n")
+    (copy / "engine/other.py").write_text(OTHER)
     return copy
 
 
@@ -61,68 +81,83 @@ def _copy(name: str, copy: Path) -> None:
     shutil.copy(PACKAGE / name, copy / name)
 
 
-def _run(package: Path) -> tuple[str, int, int]:
-    """Run the caller in a process of its own: folder's name, result, hits in the cache."""
+def _run(package: Path, **switches: str) -> Run:
+    """Run the kernels in a process of its own."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("NUMBA_")}
     environ |= {"PYTHONPATH": str(package.parent), "CACHE_DIRECTORY": str(package.parent / "c")}
     answer = subprocess.run(
         [sys.executable, "-c", PROGRAM],
-        env=environ, cwd=package.parent, text=True, capture_output=True, timeout=120, check=False,
+        env=environ | switches,
+        cwd=package.parent, text=True, capture_output=True, timeout=120, check=False,
     )  # fmt: skip
     assert answer.returncode == 0, answer.stderr
-    folder, result, hits = answer.stdout.split()
-    return folder, int(result), int(hits)
+    result, caller_hits, _, other_hits = map(int, answer.stdout.split())
+    return Run(result, caller_hits, other_hits)
 
 
 def test_an_edit_in_a_callee_of_another_file_is_seen(package: Path) -> None:
     """The caller's file is unchanged, and yet the callee's new behaviour comes out."""
-    folder, result, hits = _run(package)
-    assert (result, hits) == (2, 0)
-    assert _run(package) == (folder, 2, 1), "a second run must find the first one's code"
+    assert _run(package) == Run(2, 0, 0)
+    assert _run(package) == Run(2, 1, 1), "a second run must find the first one's code"
 
     (package / "engine/callee.py").write_text(CALLEE.replace("* 1", "* 7"))
-    edited, result, _ = _run(package)
-    assert result == 14
-    assert edited != folder
+    assert _run(package) == Run(14, 0, 1), "what does not use the callee stays compiled"
 
     (package / "engine/constants.py").write_text("STEP = 3\n")
-    assert _run(package)[1] == 42, "a constant is compiled in as well"
+    assert _run(package).result == 42, "a constant is compiled in as well"
+
+    (package / "engine/callee.py").write_text(CALLEE)
+    (package / "engine/constants.py").write_text("STEP = 1\n")
+    assert _run(package) == Run(2, 1, 1), "going back finds the first version's code"
+    assert _run(package, NUMBA_BOUNDSCHECK="1") == Run(2, 0, 0), "checked code is other code"
 
 
-def test_sources_are_the_kernels_and_all_that_they_import(package: Path) -> None:
-    """A file without kernels counts if a kernel imports it, and not if it imports a kernel."""
-    names = {str(path.relative_to(package)) for path in kernel_cache.kernel_sources(package)}
-    assert names == {
-        "engine/callee.py", "engine/caller.py", "engine/constants.py", "domain/kernel.py",
-    }  # fmt: skip
+def test_sources_are_what_a_file_imports_to_the_end(tmp_path: Path) -> None:
+    """Every form of import of ours is followed; what merely imports the file is not."""
+    package = tmp_path / "hftd"
+    texts = {
+        package / "a.py": "from hftd.room import (\n    b,\n    c as renamed,\n)\nimport numpy\n",
+        package / "room/b.py": "import hftd.room.d\n",
+        package / "room/c.py": "def f():\n    from hftd.room.e import thing\n",
+        package / "room/d.py": "from hftd.a import again\n",
+        package / "room/e.py": "",
+        package / "room/unused.py": "from hftd.a import again\n",
+    }
+    found = kernel_cache.sources_of(package / "a.py", texts, package)
+    assert [path.stem for path in found] == ["a", "b", "c", "d", "e"]
 
 
-def test_the_key_follows_switches_and_extra_files(package: Path, tmp_path: Path) -> None:
-    """Bounds checks and a user's own kernel change the machine code, so they change the name."""
-    own = tmp_path / "own.py"
-    own.write_text("x = 1\n")
-    plain = kernel_cache.cache_key(package, (), {})
-    assert kernel_cache.cache_key(package, (), {"NUMBA_CACHE_DIR": "/x", "HOME": "/y"}) == plain
-    assert kernel_cache.cache_key(package, (), {"NUMBA_BOUNDSCHECK": "1"}) != plain
-    with_own = kernel_cache.cache_key(package, (own,), {})
-    own.write_text("x = 2\n")
-    assert len({plain, with_own, kernel_cache.cache_key(package, (own,), {})}) == 3
+def test_switches_change_the_facts_and_folders_do_not() -> None:
+    """What changes the machine code counts; where it is kept does not."""
+    plain = kernel_cache.machine_facts({})
+    assert kernel_cache.machine_facts({"NUMBA_CACHE_DIR": "/x", "HOME": "/y"}) == plain
+    assert kernel_cache.machine_facts({"NUMBA_BOUNDSCHECK": "1"}) != plain
+    assert metadata.version("numba") in plain
+
+
+def test_every_kernel_of_the_package_has_a_key() -> None:
+    """The search by text finds the files that the decorator is really used in."""
+    used = {
+        path
+        for path in PACKAGE.rglob("*.py")
+        if re.search(r"^@kernel$", path.read_text(), re.MULTILINE)
+    }
+    assert used
+    assert set(kernel_cache.kernel_keys()) >= used
 
 
 def test_the_folder_is_private_and_the_oldest_go(tmp_path: Path) -> None:
-    """A folder is made with mode 0700, and only the last few are kept, ours among them."""
+    """The folder has mode 0700; of others' code only the last used is kept."""
     root = kernel_cache.cache_root({"CACHE_DIRECTORY": str(tmp_path)})
     for age in range(kernel_cache.KEPT_FOLDERS + 3):
-        old = root / f"old{age}"
+        old = root / f"old-{age}"
         old.mkdir(parents=True)
-        os.utime(old, ns=(10**9 * (100 - age), 10**9 * (100 - age)))
+        os.utime(old, ns=(10**9 * (1000 - age), 10**9 * (1000 - age)))
     root.chmod(0o755)
-    folder = _prepare(tmp_path)
-    assert folder.parent == root
-    assert folder.stat().st_mode & 0o777 == 0o700
+    assert _prepare(tmp_path) == root
     assert root.stat().st_mode & 0o777 == 0o700
-    kept = {path.name for path in root.iterdir()}
-    assert kept == {folder.name} | {f"old{age}" for age in range(kernel_cache.KEPT_FOLDERS - 1)}
+    room = kernel_cache.KEPT_FOLDERS - len(kernel_cache.kernel_keys())
+    assert {path.name for path in root.iterdir()} == {f"old-{age}" for age in range(room)}
 
 
 @pytest.mark.parametrize("spoil", ["writable by others", "a link", "foreign"])
