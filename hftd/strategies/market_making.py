@@ -26,7 +26,7 @@ from hftd.domain.instrument import Instrument
 from hftd.domain.kernel import kernel
 from hftd.domain.layout import Field, Records, layout
 from hftd.domain.order import Side
-from hftd.engine.state import Out, State
+from hftd.engine.state import State
 from hftd.engine.targets import (
     ONE_E6,
     before_canary_lots,
@@ -100,8 +100,12 @@ def fit_instruments(strategy: MarketMaking, instruments: Records) -> None:
 
 
 @kernel
-def quotes(state: State, params: Records, memory: Records, _out: Out) -> None:
-    """Fill both targets of every dirty instrument. Shapes: params, memory (instruments,)."""
+def quotes(world: Any, params: Records, memory: Records, _outs: Any) -> None:
+    """Fill both targets of every dirty instrument.
+
+    Shapes: world (1,) State; params, memory (instruments,); outs (1,) Out.
+    """
+    state = world[0]
     for index in range(state.instruments.shape[0]):
         if state.instruments[index]["dirty"] == 1:
             assert state.instruments[index]["imbalance_levels"] > 0, "call fit_instruments first"
