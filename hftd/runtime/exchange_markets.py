@@ -6,22 +6,29 @@ Owns the choice of the market source and the default account. Knows no sockets.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
 
 from msgspec import Struct
 
 from hftd.errors import UsageError
 from hftd.simex.agents import agents
-from hftd.simex.exchange import Fees
+from hftd.simex.events import Fees
 from hftd.simex.market import Market
 from hftd.simex.matching import MatchingMarket
 from hftd.simex.numbers import atoms_of
 from hftd.simex.presets import PRESETS, SYMBOLS
 from hftd.simex.refusals import Refusal
+from hftd.simex.tape import BTCUSDT_SPEC, TapeMarket
 from hftd.simex.venue import AccountConfig, Venue, VenueConfig
 
 DEFAULT_KEY = "hftd-paper-key"
 DEFAULT_SECRET = "hftd-paper-secret"  # noqa: S105 - documented; it guards simulated money.
 DEFAULT_BALANCES = ("USDT=100000", "BTC=1")
+MAX_SPEED = 1000
+TAPE_FEES_BPS = ("10", "10")
+"""The entry tier of the venue that was recorded."""
+
 RATE_OF_A_BPS = 10_000
 """One basis point in 1e-8 of the amount, which is what fees are kept in."""
 
@@ -50,6 +57,9 @@ def build_venue(wish: ExchangeWish) -> Venue:
     if source == "agents" and not path:
         markets, fees = _agents(wish)
         identity = f"agents {wish.preset} {wish.seed} {' '.join(wish.symbols)}"
+    elif source == "tape" and path:
+        markets, fees = _tape(wish, path)
+        identity = f"tape {path} speed {wish.speed}"
     else:
         raise UsageError(f"--market must be agents or tape:FILE, was {wish.market}")
     config = VenueConfig(
@@ -79,6 +89,22 @@ def _agents(wish: ExchangeWish) -> tuple[list[Market], tuple[str, str]]:
     ]
     preset = PRESETS[wish.preset]
     return markets, (preset.maker_fee_bps, preset.taker_fee_bps)
+
+
+def _tape(wish: ExchangeWish, path: str) -> tuple[list[Market], tuple[str, str]]:
+    if tuple(wish.symbols) != (BTCUSDT_SPEC.symbol,):
+        raise UsageError(f"a tape is of {BTCUSDT_SPEC.symbol}, was {' '.join(wish.symbols)}")
+    try:
+        speed = Fraction(wish.speed)
+    except (ValueError, ZeroDivisionError):
+        speed = Fraction(0)
+    if not 0 < speed <= MAX_SPEED:
+        raise UsageError(f"--speed must be above 0 and at most {MAX_SPEED}, was {wish.speed}")
+    paths = [Path(each) for each in path.split(",")]
+    for each in paths:
+        if not each.is_file():
+            raise UsageError(f"--market: there is no tape {each}")
+    return [TapeMarket(BTCUSDT_SPEC, paths, wish.speed)], TAPE_FEES_BPS
 
 
 def _accounts(wish: ExchangeWish) -> list[AccountConfig]:

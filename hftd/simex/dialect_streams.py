@@ -16,7 +16,8 @@ import msgspec
 
 from hftd.simex import render
 from hftd.simex.endpoint import Desk
-from hftd.simex.exchange import Listing, MarketEvent
+from hftd.simex.events import MarketEvent
+from hftd.simex.exchange import Listing
 from hftd.simex.requests import DepthChanged, TouchChanged, Trade
 
 SECOND_NS = 1_000_000_000

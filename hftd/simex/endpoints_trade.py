@@ -10,7 +10,7 @@ from typing import Any
 
 from hftd.simex import refusals, render
 from hftd.simex.endpoint import Answer, Call
-from hftd.simex.exchange import NewOrder, Placed
+from hftd.simex.events import NewOrder, Placed
 from hftd.simex.orders import OPEN, Order, Status
 from hftd.simex.refusals import Refusal, Refused
 from hftd.simex.requests import Kind, Side, Stp, TimeInForce

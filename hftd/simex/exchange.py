@@ -3,22 +3,26 @@
 Owns the road of an order: filters, reservation, market, settlement, history. Knows no protocol
 text, keys, connections, files or clocks.
 
-Every call may add events, which the caller takes with ``take_events`` right after: OrderEvent
-and BalanceEvent (a user's truth: to be logged before anybody hears of it) and MarketEvent
-(public). Events hold copies: nothing in them changes later.
+Every call may add events, which the caller takes with ``take_events`` right after.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping
-from enum import Enum
-from typing import TypeAlias
-
-from msgspec import Struct
 
 from hftd.simex import refusals
 from hftd.simex.accounts import Accounts
+from hftd.simex.events import (
+    BalanceEvent,
+    Event,
+    ExecType,
+    Fees,
+    MarketEvent,
+    NewOrder,
+    OrderEvent,
+    Placed,
+)
 from hftd.simex.filters import Filters
 from hftd.simex.market import Market, Reports, SymbolSpec
 from hftd.simex.orders import AccountTrade, Order, OrderBookkeeping, Status
@@ -34,79 +38,9 @@ from hftd.simex.requests import (
     Rejected,
     Report,
     Side,
-    Stp,
-    TimeInForce,
     TouchChanged,
     Trade,
 )
-
-
-class ExecType(Enum):
-    """What happened to an order, in the protocol's words."""
-
-    NEW = "NEW"
-    TRADE = "TRADE"
-    CANCELED = "CANCELED"
-    EXPIRED = "EXPIRED"
-    TRADE_PREVENTION = "TRADE_PREVENTION"
-
-
-class NewOrder(Struct, frozen=True):
-    """A user's wish; price, quantity and quote quantity in atoms, 0 where not given."""
-
-    account: int
-    symbol: str
-    side: Side
-    kind: Kind
-    tif: TimeInForce
-    price_atoms: int
-    qty_atoms: int
-    quote_order_atoms: int
-    client_order_id: str
-    stp: Stp = Stp.NONE
-
-
-class OrderEvent(Struct, frozen=True, tag="order"):
-    """One change of a user's order. ``request_id`` is the client id of the cancel itself."""
-
-    exec_type: ExecType
-    order: Order
-    exec_id: int
-    ts_ns: int
-    trade: AccountTrade | None = None
-    request_id: str = ""
-
-
-class BalanceEvent(Struct, frozen=True, tag="balance"):
-    """Balances of one account after a change: (asset, free, locked) in atoms."""
-
-    account: int
-    ts_ns: int
-    balances: list[tuple[str, int, int]]
-
-
-class MarketEvent(Struct, frozen=True):
-    """A public report of one symbol."""
-
-    symbol: str
-    report: Trade | TouchChanged | DepthChanged
-
-
-Event: TypeAlias = OrderEvent | BalanceEvent | MarketEvent
-
-
-class Placed(Struct, frozen=True):
-    """An order as it stood when its request was done, and the trades it did at once."""
-
-    order: Order
-    trades: list[AccountTrade]
-
-
-class Fees(Struct, frozen=True):
-    """Commission rates in 1e-8 of the received amount; one basis point is 10,000."""
-
-    maker: int = 0
-    taker: int = 0
 
 
 class Listing:

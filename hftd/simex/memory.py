@@ -16,7 +16,8 @@ from collections.abc import Iterable
 import msgspec
 
 from hftd.errors import JournalDamaged
-from hftd.simex.exchange import BalanceEvent, Event, Exchange, OrderEvent
+from hftd.simex.events import BalanceEvent, Event, OrderEvent
+from hftd.simex.exchange import Exchange
 from hftd.simex.market import State
 from hftd.simex.orders import OPEN, AccountTrade, Order
 from hftd.simex.requests import Place

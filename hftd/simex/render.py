@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-from hftd.simex.exchange import ExecType, Listing, OrderEvent, Placed
+from hftd.simex.events import ExecType, OrderEvent, Placed
+from hftd.simex.exchange import Listing
 from hftd.simex.numbers import text_of
 from hftd.simex.orders import AccountTrade, Order
 from hftd.simex.requests import ExpiryReason, Side, TouchChanged, Trade

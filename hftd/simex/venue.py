@@ -20,7 +20,8 @@ from hftd.simex.dialect_rest import Response, RestDialect
 from hftd.simex.dialect_streams import StreamDialect
 from hftd.simex.dialect_ws import WsDialect, user_event
 from hftd.simex.endpoint import Desk
-from hftd.simex.exchange import BalanceEvent, Event, Exchange, Fees, MarketEvent, OrderEvent
+from hftd.simex.events import BalanceEvent, Event, Fees, MarketEvent, OrderEvent
+from hftd.simex.exchange import Exchange
 from hftd.simex.limits import Limits, RateLimits
 from hftd.simex.market import Market
 from hftd.simex.numbers import exact_atoms

@@ -1,0 +1,84 @@
+"""What users ask of the exchange, and what happens to them in answer.
+
+Owns the records between the exchange, its memory and its dialect. Knows no protocol text beyond
+the enum values. Events hold copies: nothing in them changes later. OrderEvent and BalanceEvent
+are a user's truth, to be logged before anybody hears of it; MarketEvent is public.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TypeAlias
+
+from msgspec import Struct
+
+from hftd.simex.orders import AccountTrade, Order
+from hftd.simex.requests import DepthChanged, Kind, Side, Stp, TimeInForce, TouchChanged, Trade
+
+
+class ExecType(Enum):
+    """What happened to an order, in the protocol's words."""
+
+    NEW = "NEW"
+    TRADE = "TRADE"
+    CANCELED = "CANCELED"
+    EXPIRED = "EXPIRED"
+    TRADE_PREVENTION = "TRADE_PREVENTION"
+
+
+class NewOrder(Struct, frozen=True):
+    """A user's wish; price, quantity and quote quantity in atoms, 0 where not given."""
+
+    account: int
+    symbol: str
+    side: Side
+    kind: Kind
+    tif: TimeInForce
+    price_atoms: int
+    qty_atoms: int
+    quote_order_atoms: int
+    client_order_id: str
+    stp: Stp = Stp.NONE
+
+
+class OrderEvent(Struct, frozen=True, tag="order"):
+    """One change of a user's order. ``request_id`` is the client id of the cancel itself."""
+
+    exec_type: ExecType
+    order: Order
+    exec_id: int
+    ts_ns: int
+    trade: AccountTrade | None = None
+    request_id: str = ""
+
+
+class BalanceEvent(Struct, frozen=True, tag="balance"):
+    """Balances of one account after a change: (asset, free, locked) in atoms."""
+
+    account: int
+    ts_ns: int
+    balances: list[tuple[str, int, int]]
+
+
+class MarketEvent(Struct, frozen=True):
+    """A public report of one symbol."""
+
+    symbol: str
+    report: Trade | TouchChanged | DepthChanged
+
+
+Event: TypeAlias = OrderEvent | BalanceEvent | MarketEvent
+
+
+class Placed(Struct, frozen=True):
+    """An order as it stood when its request was done, and the trades it did at once."""
+
+    order: Order
+    trades: list[AccountTrade]
+
+
+class Fees(Struct, frozen=True):
+    """Commission rates in 1e-8 of the received amount; one basis point is 10,000."""
+
+    maker: int = 0
+    taker: int = 0
