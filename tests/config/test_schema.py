@@ -53,6 +53,13 @@ def test_a_decimal_is_text_whole_number_or_decimal_alone(value: object) -> None:
         RiskLimits.model_validate({**REQUIRED_LIMITS, "max_position_base": value})
 
 
+def test_a_live_profile_says_halt() -> None:
+    """A restart with money on the table waits for its operator."""
+    written = load_profile("canary", environ={}).profile.model_dump() | {"mode": "live"}
+    with pytest.raises(ValidationError, match="halt, as mode live demands"):
+        Profile.model_validate(written)
+
+
 def test_a_profile_is_frozen() -> None:
     """Nobody loosens a limit on an object that others hold."""
     profile = load_profile("canary", environ={}).profile

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 from pathlib import Path
 
 import pytest
 
 from hftd.config.schema import SimexVenue
-from hftd.config.secrets import PAPER_API_KEY, Secret, resolve, resolve_credentials
+from hftd.config.secrets import MAX_BYTES, PAPER_API_KEY, Secret, resolve, resolve_credentials
 from hftd.errors import CredentialsError
 
 CANARY = "s3cr3t-c4n4ry"
@@ -86,3 +87,24 @@ def test_the_simulated_exchange_has_a_pair_of_its_own() -> None:
     assert resolve_credentials(SimexVenue(kind="simex"), {}).api_key.reveal() == PAPER_API_KEY
     venue = SimexVenue(kind="simex", api_key="env:K", api_secret="env:S")
     assert resolve_credentials(venue, {"K": "k", "S": CANARY}).api_secret.reveal() == CANARY
+
+
+@pytest.mark.parametrize("content", [b"x" * (MAX_BYTES + 1), b"\xff\xfe"])
+def test_a_secret_file_that_can_be_no_key_is_refused(tmp_path: Path, content: bytes) -> None:
+    """A file too long or no text was named by mistake, and is not repeated."""
+    path = tmp_path / "key"
+    path.write_bytes(content)
+    path.chmod(0o600)
+    with pytest.raises(CredentialsError, match=r"at most 16384 bytes|UTF-8 text"):
+        resolve(f"file:{path}", {})
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_a_secret_file_of_another_user_is_refused(tmp_path: Path) -> None:
+    """A key belongs to root or to who runs the daemon."""
+    path = tmp_path / "key"
+    path.write_text(CANARY)
+    path.chmod(0o600)
+    os.chown(path, 12345, -1)
+    with pytest.raises(CredentialsError, match="was uid 12345"):
+        resolve(f"file:{path}", {})
