@@ -24,7 +24,7 @@ import re
 import shutil
 import stat
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 
@@ -81,40 +81,63 @@ def kernel_keys() -> Mapping[Path, str]:
     Read once for a process, before any of them is imported: an edit while they are being
     imported must not put code of the old text under the name of the new one.
     """
-    package = Path(hftd.__file__).parent
-    texts = {path: path.read_text("utf-8") for path in package.rglob("*.py")}
+    sources = Sources(Path(hftd.__file__).parent)
     facts = machine_facts(os.environ)
     return {
-        path: key_of(path, texts, package, facts)
-        for path, text in texts.items()
+        path: sources.key_of(path, facts)
+        for path, text in sources.texts.items()
         if _USES_KERNEL.search(text)
     }
 
 
-def key_of(path: Path, texts: Mapping[Path, str], package: Path, facts: str) -> str:
-    """Return the folder's name for one kernel file; ``texts`` holds it and the package's files."""
-    digest = hashlib.sha256(facts.encode())
-    for source in sources_of(path, texts, package):
-        text = texts[source].encode()
-        digest.update(f"{_short(source, package)} {len(text)}\n".encode())
-        digest.update(text)
-    return f"{_short(path, package)}-{digest.hexdigest()[:20]}"
+class Sources:
+    """The text of all files of the package, and which of them each imports."""
 
+    def __init__(self, package: Path, *others: Path) -> None:
+        """Read the package, and ``others`` outside it that hold kernels too."""
+        self._package = package
+        paths = (*package.rglob("*.py"), *others)
+        self.texts = {path: path.read_text("utf-8") for path in paths}
+        self._imported = functools.cache(self._find_imported)
 
-def sources_of(path: Path, texts: Mapping[Path, str], package: Path) -> list[Path]:
-    """Return all files whose text can end up in the machine code of ``path``, sorted.
+    def key_of(self, path: Path, facts: str) -> str:
+        """Return the name of the folder for the kernels of one file."""
+        digest = hashlib.sha256(facts.encode())
+        for source in self.reached_from(path):
+            text = self.texts[source].encode()
+            digest.update(f"{self._short(source)} {len(text)}\n".encode())
+            digest.update(text)
+        return f"{self._short(path)}-{digest.hexdigest()[:20]}"
 
-    These are the file and what it imports of ours, to the end: a kernel takes in the callees,
-    constants and record layouts of the modules that it imports.
-    """
-    reached: set[Path] = set()
-    waiting = [path]
-    while waiting:
-        source = waiting.pop()
-        if source not in reached:
-            reached.add(source)
-            waiting += _imported(texts[source], texts, package)
-    return sorted(reached)
+    def reached_from(self, path: Path) -> list[Path]:
+        """Return all files whose text can end up in the machine code of ``path``, sorted.
+
+        These are the file and what it imports of ours, to the end: a kernel takes in the
+        callees, constants and record layouts of the modules that it imports.
+        """
+        reached: set[Path] = set()
+        waiting = [path]
+        while waiting:
+            source = waiting.pop()
+            if source not in reached:
+                reached.add(source)
+                waiting += self._imported(source)
+        return sorted(reached)
+
+    def _find_imported(self, path: Path) -> tuple[Path, ...]:
+        found: list[Path] = []
+        for match in _IMPORTS.finditer(self.texts[path]):
+            module = match[1] or match[3]
+            stem = self._package.parent.joinpath(*module.split("."))
+            # `from hftd.engine import book` names a module, `… .book import Book` a part of one.
+            names = re.findall(r"\w+", match[2] or "")
+            found += [stem.with_suffix(".py"), *(stem / f"{name}.py" for name in names)]
+        return tuple(place for place in found if place in self.texts)
+
+    def _short(self, path: Path) -> str:
+        if path.is_relative_to(self._package):
+            return ".".join(path.relative_to(self._package).with_suffix("").parts)
+        return path.stem
 
 
 def machine_facts(environ: Mapping[str, str]) -> str:
@@ -126,22 +149,6 @@ def machine_facts(environ: Mapping[str, str]) -> str:
         if name.startswith("NUMBA_") and name not in _NOT_CODEGEN
     ]
     return "\n".join([*versions, sys.version, platform.machine(), _cpu(), *switches])
-
-
-def _imported(text: str, texts: Mapping[Path, str], package: Path) -> Iterator[Path]:
-    for match in _IMPORTS.finditer(text):
-        module = match[1] or match[3]
-        stem = package.parent.joinpath(*module.split("."))
-        names = re.findall(r"\w+", match[2] or "")
-        # `from hftd.engine import book` names a module, `… .book import Book` what is in one.
-        places = [stem.with_suffix(".py"), *(stem / f"{name}.py" for name in names)]
-        yield from (place for place in places if place in texts)
-
-
-def _short(path: Path, package: Path) -> str:
-    if path.is_relative_to(package):
-        return ".".join(path.relative_to(package).with_suffix("").parts)
-    return path.stem
 
 
 def _cpu() -> str:

@@ -40,7 +40,5 @@ def _key(path: Path) -> str:
 
 def _foreign_key(path: Path) -> str:
     """Return the key of a kernel outside the package: a test's, or a user's own strategy's."""
-    package = Path(hftd.__file__).parent
-    texts = {source: source.read_text("utf-8") for source in package.rglob("*.py")}
-    texts[path] = path.read_text("utf-8")
-    return kernel_cache.key_of(path, texts, package, kernel_cache.machine_facts(os.environ))
+    sources = kernel_cache.Sources(Path(hftd.__file__).parent, path)
+    return sources.key_of(path, kernel_cache.machine_facts(os.environ))

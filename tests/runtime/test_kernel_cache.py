@@ -115,15 +115,17 @@ def test_an_edit_in_a_callee_of_another_file_is_seen(package: Path) -> None:
 def test_sources_are_what_a_file_imports_to_the_end(tmp_path: Path) -> None:
     """Every form of import of ours is followed; what merely imports the file is not."""
     package = tmp_path / "hftd"
-    texts = {
-        package / "a.py": "from hftd.room import (\n    b,\n    c as renamed,\n)\nimport numpy\n",
-        package / "room/b.py": "import hftd.room.d\n",
-        package / "room/c.py": "def f():\n    from hftd.room.e import thing\n",
-        package / "room/d.py": "from hftd.a import again\n",
-        package / "room/e.py": "",
-        package / "room/unused.py": "from hftd.a import again\n",
-    }
-    found = kernel_cache.sources_of(package / "a.py", texts, package)
+    (package / "room").mkdir(parents=True)
+    for name, text in {
+        "a.py": "from hftd.room import (\n    b,\n    c as renamed,\n)\nimport numpy\n",
+        "room/b.py": "import hftd.room.d\n",
+        "room/c.py": "def f():\n    from hftd.room.e import thing\n",
+        "room/d.py": "from hftd.a import again\n",
+        "room/e.py": "",
+        "room/unused.py": "from hftd.a import again\n",
+    }.items():
+        (package / name).write_text(text)
+    found = kernel_cache.Sources(package).reached_from(package / "a.py")
     assert [path.stem for path in found] == ["a", "b", "c", "d", "e"]
 
 
