@@ -94,7 +94,7 @@ def list_profiles(environ: Mapping[str, str]) -> list[Shelved]:
     """Return every profile that a name reaches, sorted by name; the first folder wins."""
     found: dict[str, Shelved] = {}
     for folder in folders(environ):
-        for path in sorted(folder.glob(f"*{SUFFIX}")) if folder.is_dir() else []:
+        for path in sorted(folder.glob(f"*{SUFFIX}")) if os.path.isdir(folder) else []:
             if _NAME.fullmatch(path.stem):
                 found.setdefault(path.stem, Shelved(path.stem, path))
     return [found[name] for name in sorted(found)]
