@@ -50,6 +50,7 @@ class Codec(Protocol):
     """Frames to events, actions to frames; a function of what it was given, nothing else."""
 
     capabilities: Capabilities
+    broken: int  # Frames that could not be read; whoever owns the socket looks at it.
 
     def decode(self, link: Link, data: bytes, ts_ns: int, events: Records, levels: Levels) -> int:
         """Write what the frame says to ``events`` and ``levels``; return how many events.

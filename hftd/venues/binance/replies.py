@@ -98,6 +98,17 @@ def write_in_doubt(request: RequestId, code: int, rows: Rows) -> None:
             rows.add(EventKind.QUERY_FAILED, order_key=request.target_key, **named)
 
 
+def write_not_sent(request: RequestId, rows: Rows) -> None:
+    """Write that a request never left us: definite, since the venue cannot know of it."""
+    named = {"instrument": request.instrument, "code": VenueCode.NOT_SENT}
+    if request.asked in (Asked.CANCEL, Asked.CANCEL_REPLACE):
+        rows.add(EventKind.CANCEL_REJECTED, order_key=request.target_key, **named)
+    if request.asked in (Asked.PLACE, Asked.CANCEL_REPLACE):
+        rows.add(EventKind.REJECTED, order_key=request.order_key, **named)
+    if rows.count == 0:
+        rows.add(EventKind.QUERY_FAILED, order_key=request.target_key, **named)
+
+
 def write_rate_limited(status: int, error: VenueError, ts_ns: int, rows: Rows) -> None:
     """Write RATE_LIMITED where the venue told us to hold back, until when it said."""
     if status not in LIMIT_STATUSES and error.code not in LIMIT_CODES:

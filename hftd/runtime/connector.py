@@ -1,0 +1,226 @@
+"""The connector: all roads to one venue, opened in the right order and kept.
+
+Owns the links and REST requests of a live driver, and performs actions on them. Must not
+know the engine. `perform` never calls back: whatever comes of an action comes later, from the
+event loop, as a frame or an event.
+
+Order of opening: the venue's clock and listing over REST, then the order link until our own
+reports come in, then market data. So no fill can be missed by looking at the market first.
+
+| link | what the loop hears |
+| --- | --- |
+| MARKET | LINK up and down; frames of combined streams |
+| ORDER, USER | see `connector_orders` |
+| REST | LINK down when a request had no answer, up when one has again; one frame per answer |
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from typing import Any
+
+from hftd.domain.actions import ActionKind
+from hftd.domain.codes import VenueCode
+from hftd.domain.events import EventKind, Link
+from hftd.domain.instrument import Instrument, InstrumentStatus
+from hftd.errors import CredentialsError
+from hftd.runtime.clock import Clock
+from hftd.runtime.connector_orders import NOTICE_BYTES, OnEvent, OnFrame, OrderLink
+from hftd.runtime.in_flight import InFlight
+from hftd.runtime.rest import RestAnswer, RestClient
+from hftd.runtime.transport import WebSocketLink
+from hftd.venues.binance.endpoints import Endpoints, market_stream_url
+from hftd.venues.binance.rest_frames import RestKind, rest_frame
+from hftd.venues.binance.session import backoff_s
+from hftd.venues.binance.signing import Signer
+from hftd.venues.port import Codec, new_event
+
+MAX_REST_REQUESTS = 16
+STATUS_EVERY_S = 60.0
+
+_REST_KINDS: dict[int, RestKind] = {
+    ActionKind.RESYNC: RestKind.DEPTH,
+    ActionKind.ASK_TOUCH: RestKind.TOUCH,
+}
+
+
+class Connector:
+    """All links of one venue; make it inside a running event loop."""
+
+    def __init__(
+        self,
+        endpoints: Endpoints,
+        signer: Signer,
+        instruments: Sequence[Instrument],
+        codec: Codec,
+        on_frame: OnFrame,
+        on_event: OnEvent,
+        clock: Clock,
+        recv_window_ms: int,
+    ) -> None:
+        self.rest = RestClient(endpoints.rest_url, signer, clock)
+        self._instruments = tuple(instruments)
+        self._on_frame = on_frame
+        self._on_event = on_event
+        self._clock = clock
+        self.orders = OrderLink(
+            endpoints.order_url,
+            signer,
+            codec,
+            InFlight(recv_window_ms, len(instruments)),
+            clock,
+            recv_window_ms,
+            on_frame,
+            on_event,
+        )
+        self.market = MarketLink(
+            market_stream_url(endpoints, instruments), clock, on_frame, on_event
+        )
+        self._statuses: dict[int, InstrumentStatus] = {}
+        self._rest_up = False
+        self._links: list[asyncio.Task[None]] = []
+        self._requests: set[asyncio.Task[None]] = set()
+
+    async def connect(self) -> None:
+        """Open all roads; return once reports and market data come in.
+
+        A venue that does not answer is asked again, with back-off, for as long as it takes.
+        Raises: CredentialsError where it refuses the key; what a link raised (a bug of ours).
+        """
+        await self._wait_for_rest()
+        self._start(self.orders.link.run(), self.orders.sweep())
+        await self._first(self.orders.live, self.orders.refused)
+        if self.orders.refused.is_set():
+            code = self.orders.session.error_code
+            raise CredentialsError(f"the venue must accept the key, was refused with {code}")
+        self._start(self.market.link.run())
+        await self._first(self.market.up)
+        self._start(self._watch_statuses())
+
+    async def run(self) -> None:
+        """Wait for as long as all is well; raise what a link raised (a bug of ours)."""
+        done, _ = await asyncio.wait(self._links, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+
+    async def close(self) -> None:
+        """Close every link; nothing is told to the loop any more about requests in flight."""
+        tasks = [*self._links, *self._requests]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.rest.close()
+
+    def _start(self, *work: Coroutine[Any, Any, None]) -> None:
+        self._links += [asyncio.create_task(each) for each in work]
+
+    def perform(self, action: Any, frame: bytes | None) -> None:
+        """Send the frame of an ACTION by its road, or do what has no frame; never call back."""
+        if frame is None:
+            if action["kind"] == ActionKind.RECONNECT:
+                link = self.market.link if action["link"] == Link.MARKET else self.orders.link
+                link.drop("asked to reconnect")
+        elif kind := _REST_KINDS.get(int(action["kind"])):
+            self._ask(kind, int(action["instrument"]), frame)
+        else:
+            self.orders.send(frame)
+
+    def _ask(self, kind: RestKind, instrument: int, frame: bytes) -> None:
+        if len(self._requests) >= MAX_REST_REQUESTS:
+            asyncio.get_running_loop().call_soon(self._tell_unsent, instrument)
+            return
+        task = asyncio.create_task(self._fetch(kind, instrument, frame))
+        self._requests.add(task)
+        task.add_done_callback(self._requests.discard)
+
+    async def _fetch(self, kind: RestKind, instrument: int, frame: bytes) -> None:
+        answer = await self.rest.get(frame.decode().removeprefix("GET "))
+        self._note_rest(answer.status != 0)
+        self._on_frame(
+            Link.REST,
+            rest_frame(kind, instrument, answer.status, answer.retry_after_s, answer.body),
+            self._clock.ts_ns(),
+        )
+
+    async def _wait_for_rest(self) -> None:
+        attempt = 0
+        while True:
+            sample = await self.rest.sample_clock()
+            if not isinstance(sample, RestAnswer):
+                self._note_rest(True)
+                self.orders.take_clock(sample)
+                if await self._poll_statuses():
+                    return
+            attempt += 1
+            await asyncio.sleep(backoff_s(attempt))
+
+    async def _watch_statuses(self) -> None:
+        while True:
+            await asyncio.sleep(STATUS_EVERY_S)
+            await self._poll_statuses()
+
+    async def _poll_statuses(self) -> bool:
+        listing = await self.rest.listing([found.name for found in self._instruments])
+        answered = not isinstance(listing, RestAnswer)
+        self._note_rest(answered)
+        if isinstance(listing, RestAnswer):
+            return False
+        for index, status in enumerate(listing.statuses):
+            if self._statuses.get(index) is not status:
+                self._statuses[index] = status
+                self._emit(EventKind.INSTRUMENT_STATUS, instrument=index, status=status)
+        return True
+
+    async def _first(self, *events: asyncio.Event) -> None:
+        # Wait for one of the events, or for a link to fail of a bug.
+        waits = [asyncio.create_task(event.wait()) for event in events]
+        try:
+            await asyncio.wait([*self._links, *waits], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+        for task in self._links:
+            if task.done():
+                task.result()
+
+    def _note_rest(self, up: bool) -> None:
+        if up is not self._rest_up:
+            self._rest_up = up
+            self._emit(EventKind.LINK, link=Link.REST, up=int(up))
+
+    def _tell_unsent(self, instrument: int) -> None:
+        self._emit(EventKind.QUERY_FAILED, instrument=instrument, code=VenueCode.NOT_SENT)
+
+    def _emit(self, kind: EventKind, **fields: int) -> None:
+        self._on_event(new_event(kind, self._clock.ts_ns(), **fields))
+
+
+class MarketLink:
+    """The combined market streams of all instruments."""
+
+    def __init__(self, url: str, clock: Clock, on_frame: OnFrame, on_event: OnEvent) -> None:
+        self.up = asyncio.Event()
+        self.link = WebSocketLink(url, self, clock.ts_ns, backoff_s)
+        self._clock = clock
+        self._on_loop_frame = on_frame
+        self._on_event = on_event
+
+    def on_open(self) -> None:
+        """Tell the loop that market data comes in."""
+        self.up.set()
+        self._on_event(new_event(EventKind.LINK, self._clock.ts_ns(), link=Link.MARKET, up=1))
+
+    def on_frame(self, data: bytes, ts_ns: int) -> None:
+        """Hand a frame to the loop."""
+        self._on_loop_frame(Link.MARKET, data, ts_ns)
+        if len(data) < NOTICE_BYTES and b"serverShutdown" in data:
+            self.link.drop("the venue shuts this server down")
+
+    def on_alive(self) -> None:
+        """A book's age counts its own frames; a ping says nothing of them."""
+
+    def on_down(self) -> None:
+        """Tell the loop that market data ended."""
+        self.up.clear()
+        self._on_event(new_event(EventKind.LINK, self._clock.ts_ns(), link=Link.MARKET, up=0))

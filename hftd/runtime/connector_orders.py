@@ -1,0 +1,207 @@
+"""The order link: logon, user stream, requests in flight, the venue's clock.
+
+Owns one WebSocket to the WS API and everything that must happen when it comes, goes or stays
+silent. Must not know the engine: frames and events go to the loop. Replies to the session's
+own requests end here, since they may hold the API key.
+
+| what happens | what the loop hears |
+| --- | --- |
+| logged on; user stream subscribed | LINK ORDER up; LINK USER up |
+| the peer answers a ping while the user stream stands | LINK USER up again: it is alive |
+| a request has no answer in time | it is in doubt: OUTCOME_UNKNOWN, CANCEL_UNKNOWN, QUERY_FAILED |
+| the socket closes | LINK USER down, LINK ORDER down, then every request in flight is in doubt |
+| a request cannot be sent: link down, not draining, table full | as refused, code NOT_SENT |
+| the venue's clock was sampled `SAMPLES_PER_CLOCK` times | CLOCK by the shortest round trip |
+
+A frame that cannot be read, serverShutdown, or a time request without answer for
+`SESSION_SILENCE_S` drops the socket, and the link connects again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from hftd.domain.events import EventKind, Link
+from hftd.domain.layout import Records
+from hftd.runtime.clock import Clock
+from hftd.runtime.in_flight import InFlight
+from hftd.runtime.rest import ClockSample, clock_sample
+from hftd.runtime.transport import WebSocketLink
+from hftd.venues.binance.session import (
+    Session,
+    SessionState,
+    backoff_s,
+    is_session_id,
+    reply_id,
+    request_id_of,
+    time_reply,
+    time_request,
+)
+from hftd.venues.binance.signing import Signer
+from hftd.venues.port import Codec, new_event
+
+OnFrame = Callable[[Link, bytes, int], None]
+OnEvent = Callable[[Records], None]
+
+SWEEP_EVERY_S = 0.1
+TIME_EVERY_S = 2.0
+SAMPLES_PER_CLOCK = 5  # So that CLOCK comes each ten seconds.
+SESSION_SILENCE_S = 5.0
+NOTICE_BYTES = 512  # Notices of the venue are short; longer frames are not searched for one.
+NS_PER_MS = 1_000_000
+
+
+class OrderLink:
+    """The order link of a connector; ``live`` is set while reports come in."""
+
+    def __init__(
+        self,
+        url: str,
+        signer: Signer,
+        codec: Codec,
+        in_flight: InFlight,
+        clock: Clock,
+        recv_window_ms: int,
+        on_frame: OnFrame,
+        on_event: OnEvent,
+    ) -> None:
+        self.session = Session(signer, recv_window_ms)
+        self.live = asyncio.Event()
+        self.refused = asyncio.Event()
+        self.link = WebSocketLink(url, self, clock.ts_ns, backoff_s)
+        self.venue_offset_ns = 0
+        self._codec = codec
+        self._in_flight = in_flight
+        self._clock = clock
+        self._on_loop_frame = on_frame
+        self._on_event = on_event
+        self._up: list[Link] = []
+        self._samples: list[ClockSample] = []
+        self._time_number = 0
+        self._time_sent_ns = 0
+        self._time_answered = True
+
+    def send(self, frame: bytes) -> None:
+        """Send a request of the loop; what cannot be sent is told from the event loop."""
+        identity = request_id_of(frame)
+        ready = self.session.state in (SessionState.SUBSCRIBING, SessionState.LIVE)
+        if ready and self._in_flight.add(identity, self._clock.ts_ns()):
+            if self.link.send(frame):
+                return
+            self._in_flight.answered(identity)
+        asyncio.get_running_loop().call_soon(self._tell_unsent, identity)
+
+    def take_clock(self, sample: ClockSample) -> None:
+        """Tell the loop of a clock sample, and use it for the session's own timestamps."""
+        self.venue_offset_ns = sample.venue_offset_ns
+        self._emit(
+            EventKind.CLOCK,
+            wall_offset_ns=self._clock.wall_offset_ns(),
+            venue_offset_ns=sample.venue_offset_ns,
+            round_trip_ns=sample.round_trip_ns,
+        )
+
+    def on_open(self) -> None:
+        """Log on."""
+        self._time_answered = True
+        timestamp_ms = (self._clock.ts_ns() + self.venue_offset_ns) // NS_PER_MS
+        self.link.send(self.session.opened(timestamp_ms))
+
+    def on_frame(self, data: bytes, ts_ns: int) -> None:
+        """Take a frame: the session's own end here, all others go to the loop."""
+        identity = reply_id(data)
+        if identity is not None and is_session_id(identity):
+            self._take_session_reply(data, ts_ns)
+            return
+        if identity is None and self.session.state is not SessionState.LIVE:
+            self.link.drop("an unreadable reply to the logon")  # It may hold the key.
+            return
+        if identity:
+            self._in_flight.answered(identity)
+        broken = self._codec.broken
+        self._on_loop_frame(Link.ORDER, data, ts_ns)
+        if self._codec.broken != broken:
+            self.link.drop("a frame that cannot be read")
+        elif len(data) < NOTICE_BYTES:
+            self._take_notice(data)
+
+    def on_alive(self) -> None:
+        """Tell the loop that the user stream's socket is alive."""
+        if Link.USER in self._up:
+            self._emit(EventKind.LINK, link=Link.USER, up=1)
+
+    def on_down(self) -> None:
+        """Tell the loop what is lost with the socket."""
+        self.session.closed()
+        self.live.clear()
+        if self.session.state is SessionState.REFUSED:
+            self.refused.set()
+        while self._up:
+            self._emit(EventKind.LINK, link=self._up.pop(), up=0)
+        for identity in self._in_flight.take_all():
+            self._tell(self._in_flight.lost_events(identity, self._clock.ts_ns()))
+
+    def _take_session_reply(self, data: bytes, ts_ns: int) -> None:
+        answer = time_reply(data)
+        if answer is not None:
+            if answer[0] == self._time_number:
+                self._take_sample(clock_sample(answer[1], self._time_sent_ns, ts_ns))
+            return
+        step = self.session.replied(data)
+        if step.close:
+            self.link.drop(f"the session was refused, code {self.session.error_code}")
+            return
+        if step.up is not None and step.up not in self._up:
+            self._up.append(step.up)
+            self._emit(EventKind.LINK, link=step.up, up=1)
+        if step.up is Link.USER:
+            self.live.set()
+        if step.send is not None:
+            self.link.send(step.send)
+
+    def _take_sample(self, sample: ClockSample) -> None:
+        self._time_answered = True
+        self._samples.append(sample)
+        if len(self._samples) == SAMPLES_PER_CLOCK:
+            self.take_clock(min(self._samples, key=lambda taken: taken.round_trip_ns))
+            self._samples.clear()
+
+    def _take_notice(self, data: bytes) -> None:
+        if b"serverShutdown" in data:
+            self.link.drop("the venue shuts this server down")
+        elif b"eventStreamTerminated" in data and self.session.state is SessionState.LIVE:
+            # The loop has decoded USER_STREAM_ENDED from this frame already.
+            self.live.clear()
+            self._up.remove(Link.USER)
+            self.link.send(self.session.terminated())
+
+    async def sweep(self) -> None:
+        """Give up on requests without answer and sample the venue's clock, until canceled."""
+        while True:
+            await asyncio.sleep(SWEEP_EVERY_S)
+            now_ns = self._clock.ts_ns()
+            for identity in self._in_flight.take_late(now_ns):
+                self._tell(self._in_flight.lost_events(identity, now_ns))
+            self._ask_time(now_ns)
+
+    def _ask_time(self, now_ns: int) -> None:
+        age_s = (now_ns - self._time_sent_ns) / 1e9
+        if self.session.state is not SessionState.LIVE:
+            return
+        if not self._time_answered and age_s > SESSION_SILENCE_S:
+            self.link.drop("no answer to a time request")
+        elif self._time_answered and age_s >= TIME_EVERY_S:
+            self._time_number += 1
+            self._time_sent_ns, self._time_answered = now_ns, False
+            self.link.send(time_request(self._time_number))
+
+    def _tell_unsent(self, identity: str) -> None:
+        self._tell(self._in_flight.unsent_events(identity, self._clock.ts_ns()))
+
+    def _tell(self, events: Records) -> None:
+        for at in range(len(events)):
+            self._on_event(events[at : at + 1])
+
+    def _emit(self, kind: EventKind, **fields: int) -> None:
+        self._on_event(new_event(kind, self._clock.ts_ns(), **fields))

@@ -1,0 +1,195 @@
+"""One WebSocket link to the venue: connect, deliver, notice silence, reconnect.
+
+Owns a socket. Must not know messages: bytes go up, bytes go down. A frame goes from the
+socket to ``on_frame`` in one synchronous call; no queue, task or thread stands between.
+
+- Whatever the link says comes from the event loop, never from inside `send` or `drop`.
+- A ping goes out each `PING_EVERY_S`; nothing heard for `SILENCE_S` means the socket is half
+  open: it is dropped. The peer's own pings are answered by the library.
+- Messages in fragments are joined, up to `MAX_MESSAGE_BYTES`; a longer one drops the link.
+- Nothing waits behind a socket that does not drain: with over `MAX_UNSENT_BYTES` unsent,
+  `send` refuses, and nothing of the frame was written.
+- After a loss the link connects again by the caller's back-off, from its first step where
+  the link had stood for `STABLE_S`.
+- An exception out of ``on_frame`` is a bug of ours: it ends `run` with that exception.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Protocol
+
+from picows import WSError, WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
+
+PING_EVERY_S = 1.0
+SILENCE_S = 5.0
+STABLE_S = 30.0
+HANDSHAKE_S = 5.0
+MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+MAX_UNSENT_BYTES = 256 * 1024
+
+# What the library would log comes to us as callbacks and exceptions all the same.
+_quiet = logging.getLogger("hftd.picows")
+_quiet.addHandler(logging.NullHandler())
+_quiet.propagate = False
+
+
+class LinkUser(Protocol):
+    """Who uses a link."""
+
+    def on_open(self) -> None:
+        """Hear that the socket is open."""
+
+    def on_frame(self, data: bytes, ts_ns: int) -> None:
+        """Take one whole text message, with the time its last byte was read."""
+
+    def on_alive(self) -> None:
+        """Hear that the peer answered a ping."""
+
+    def on_down(self) -> None:
+        """Hear that the socket, once open, is closed."""
+
+
+class WebSocketLink:
+    """A link that stays up; see the module for its rules."""
+
+    def __init__(
+        self,
+        url: str,
+        user: LinkUser,
+        now_ns: Callable[[], int],
+        backoff_s: Callable[[int], float],
+        ping_every_s: float = PING_EVERY_S,
+        silence_s: float = SILENCE_S,
+    ) -> None:
+        self.fault = ""  # Why the link was lost last, for people; never holds a query.
+        self._url = url
+        self._user = user
+        self._now_ns = now_ns
+        self._backoff_s = backoff_s
+        self._ping_every_s = ping_every_s
+        self._silence_ns = int(silence_s * 1e9)
+        self._transport: WSTransport | None = None
+        self._heard_ns = 0
+        self._ping_timer: asyncio.TimerHandle | None = None
+
+    async def run(self) -> None:
+        """Keep the link up until canceled; raise what ``on_frame`` raised."""
+        attempt = 0
+        while True:
+            since_ns = self._now_ns()
+            try:
+                transport, _ = await ws_connect(
+                    lambda: _Listener(self),
+                    self._url,
+                    websocket_handshake_timeout=HANDSHAKE_S,
+                    max_frame_size=MAX_MESSAGE_BYTES,
+                    max_redirects=0,
+                    logger_name=_quiet,
+                )
+                await transport.wait_disconnected()
+            except (OSError, TimeoutError, WSError) as fault:
+                self.fault = self.fault or type(fault).__name__
+            finally:
+                self.drop(self.fault)
+            stood_ns = self._now_ns() - since_ns
+            attempt = 0 if stood_ns > STABLE_S * 1e9 else attempt + 1
+            await asyncio.sleep(self._backoff_s(attempt))
+
+    def send(self, frame: bytes) -> bool:
+        """Write a text frame; False where nothing of it was written (down or not draining)."""
+        transport = self._transport
+        if transport is None or transport.is_disconnected:
+            return False
+        if transport.underlying_transport.get_write_buffer_size() > MAX_UNSENT_BYTES:
+            return False
+        transport.send(WSMsgType.TEXT, frame)
+        return True
+
+    def drop(self, fault: str) -> None:
+        """Close the socket at once; `run` connects again."""
+        self.fault = fault
+        transport, self._transport = self._transport, None
+        if self._ping_timer is not None:
+            self._ping_timer.cancel()
+            self._ping_timer = None
+        if transport is not None:
+            transport.underlying_transport.abort()
+
+    def opened(self, transport: WSTransport) -> None:
+        """Take the listener's word that the socket is open."""
+        self.fault = ""
+        self._transport, self._heard_ns = transport, self._now_ns()
+        self._ping_timer = asyncio.get_running_loop().call_later(self._ping_every_s, self._ping)
+        self._user.on_open()
+
+    def received(self, data: bytes, ts_ns: int) -> None:
+        """Take a whole message from the listener."""
+        self._heard_ns = ts_ns
+        if self._transport is not None:  # What was read along with the cause of a drop is late.
+            self._user.on_frame(data, ts_ns)
+
+    def alive(self) -> None:
+        """Take a pong from the listener."""
+        self._heard_ns = self._now_ns()
+        if self._transport is not None:
+            self._user.on_alive()
+
+    def closed(self) -> None:
+        """Take the listener's word that the socket is closed."""
+        self.drop(self.fault or "closed by the peer")
+        self._user.on_down()
+
+    def _ping(self) -> None:
+        if self._transport is None:
+            return
+        if self._now_ns() - self._heard_ns > self._silence_ns:
+            self.drop("silent")
+            return
+        self._transport.send_ping()
+        self._ping_timer = asyncio.get_running_loop().call_later(self._ping_every_s, self._ping)
+
+
+class _Listener(WSListener):
+    # One per connection: what is left of a fragmented message dies with it.
+
+    def __init__(self, link: WebSocketLink) -> None:
+        self._link = link
+        self._parts = bytearray()
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        self._link.opened(transport)
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        ts_ns = self._link._now_ns()
+        kind = frame.msg_type
+        if kind == WSMsgType.TEXT and frame.fin:
+            self._link.received(frame.get_payload_as_bytes(), ts_ns)
+        elif kind in (WSMsgType.TEXT, WSMsgType.CONTINUATION):
+            self._join(frame, ts_ns)
+        elif kind == WSMsgType.PONG:
+            self._link.alive()
+        elif kind == WSMsgType.CLOSE:
+            self._link.drop("closed by the peer")
+        else:
+            self._link.drop("a binary message, where text is spoken")
+
+    def _join(self, frame: WSFrame, ts_ns: int) -> None:
+        self._parts += frame.get_payload_as_bytes()
+        if len(self._parts) > MAX_MESSAGE_BYTES:
+            self._link.drop(f"a message of over {MAX_MESSAGE_BYTES} bytes")
+        elif frame.fin:
+            data = bytes(self._parts)
+            self._parts.clear()
+            self._link.received(data, ts_ns)
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        self._link.closed()
+
+    def pause_writing(self) -> None:
+        """Nothing to do: `WebSocketLink.send` looks at the buffer itself."""
+
+    def resume_writing(self) -> None:
+        """See `pause_writing`."""
