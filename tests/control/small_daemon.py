@@ -40,6 +40,7 @@ class SmallDispatch:
         self.confirmed = threading.Event()
         self.stream_closed = threading.Event()
         self.page_items = 0
+        self.items_given = 0
 
     def __call__(self, method: str, params: dict[str, Any], peer: Peer) -> object:
         self.asked.append(method)
@@ -86,6 +87,7 @@ class SmallDispatch:
         try:
             while follow or count < lines:
                 count += 1
+                self.items_given += 1
                 yield {"n": count, "event": "x" * 2000}
         finally:
             self.stream_closed.set()

@@ -169,6 +169,17 @@ def test_half_a_line_at_the_end_is_refused(daemon: SmallDaemon) -> None:
         assert second["error"]["code"] == -32700
 
 
+def test_a_caller_that_stops_sending_still_hears_the_answer(daemon: SmallDaemon) -> None:
+    """``echo ... | nc -U`` ends its side at once, and a kill takes its time to be confirmed."""
+    with Wire(daemon.path) as wire:
+        wire.send(request("kill", 1), request("status", 2))
+        wire.socket.shutdown(socket.SHUT_WR)
+        assert wire.line()["id"] == 2
+        call(daemon.path, "status")
+        daemon.soon(daemon.dispatch.confirm.set)
+        assert [line["id"] for line in wire.lines_to_end()] == [1]
+
+
 def test_a_line_may_come_byte_by_byte(daemon: SmallDaemon) -> None:
     """Framing does not depend on how the kernel cuts the bytes."""
     with Wire(daemon.path) as wire:
@@ -356,6 +367,8 @@ def test_a_slow_reader_is_dropped(recorder: SmallDaemon) -> None:
         assert [item["n"] for item in good.stream("logs", {"lines": 1})] == [1]
         # What the kernel had taken may still be read, then comes the end.
         assert len(wire.lines_to_end()) < 1000
+    # 2 kB each: the source was asked for what the two buffers hold, and then no more.
+    assert recorder.dispatch.items_given < 300
 
 
 def test_a_caller_that_asks_and_never_reads_is_dropped(daemon: SmallDaemon) -> None:
