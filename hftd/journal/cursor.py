@@ -21,6 +21,7 @@ class RecorderCursor(msgspec.Struct, frozen=True):
     synced_seq: int = 0  # Everything up to here outlives a loss of power.
     ts_ns: int = 0  # When this was written, by the clock of the recorder.
     pid: int = 0
+    sync_errno: int = 0  # Not 0: the disk refused a sync, and the kernel tells that once.
 
 
 def publish(folder: Path, cursor: RecorderCursor) -> None:

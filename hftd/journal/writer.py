@@ -15,7 +15,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from hftd.journal.cursor import published
+import msgspec
+
+from hftd.journal.cursor import publish, published
 from hftd.journal.pen import Pen
 from hftd.journal.record import (
     ALIGN,
@@ -84,6 +86,7 @@ class JournalWriter:
         for pen in (self._orders, self._market):
             if not pen.segments:
                 self._begin(pen, ts_ns)
+        publish(self.folder, msgspec.structs.replace(published(self.folder), sync_errno=0))
         seq = self.append(RecordType.HEADER, ts_ns, encode_json(header))
         if full := self.maintain():
             raise full
@@ -119,6 +122,8 @@ class JournalWriter:
         """
         for pen in (self._orders, self._market):
             self._guard_io(pen.sync_outgoing)
+        if self._broken is None and (errno := published(self.folder).sync_errno):
+            self._broken = JournalFull("io", f"the recorder's sync: {os.strerror(errno)}", errno)
         room = self._drop_old() or self._floor()
         for pen in (self._orders, self._market):
             room = room or self._spare(pen)

@@ -155,9 +155,10 @@ class _Batch:
                 "started_ts": utc_text(record.ts_ns),
                 "started_ts_ns": record.ts_ns,
                 "header": bytes(record.payload).decode(),
+                "profile": header.profile_name,
                 **{
                     name: getattr(header, name)
-                    for name in ("instance", "profile", "mode", "version", "config_hash", "epoch")
+                    for name in ("mode", "version", "config_hash", "epoch")
                 },
             }
         )

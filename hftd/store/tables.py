@@ -73,7 +73,6 @@ RUNS = Table(
     _text("ended_ts"),
     _number("ended_ts_ns"),
     Column("end_reason", Text),
-    _text("instance"),
     _text("profile"),
     _text("mode"),
     _text("version"),

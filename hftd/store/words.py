@@ -36,16 +36,14 @@ class RunHeader(msgspec.Struct, frozen=True, kw_only=True):
     """What the recorder needs of a HEADER record; other keys are not its business."""
 
     run: str
-    instance: str = ""
-    profile: str = ""
+    profile_name: str = ""
     mode: str = ""
     version: str = ""
     config_hash: str = ""
     epoch: int = 0
     tag: str = ""  # Of client order ids.
-    quote_asset: str = ""
     instruments: list[Instrument] = []
-    assets: list[str] = []  # By the engine's index.
+    assets: list[str] = []  # By the engine's index; empty: the quote, then the bases in order.
     fact_layout: RecordLayout | None = None  # None: this version's own.
 
 
@@ -67,6 +65,10 @@ class RunWords:
     def __init__(self, header: dict[str, Any]) -> None:
         self.header = msgspec.convert(header, RunHeader)
         self.run = self.header.run
+        instruments = self.header.instruments
+        self.quote_asset = instruments[0].quote if instruments else ""
+        named = [self.quote_asset, *(instrument.base for instrument in instruments)]
+        self._assets = self.header.assets or list(dict.fromkeys(named))
         written = self.header.fact_layout
         self._fact_dtype = np.dtype(msgspec.to_builtins(written)) if written else FACT
         self._unknown = dict.fromkeys(FACT.names or (), 0)
@@ -89,7 +91,7 @@ class RunWords:
 
     def asset(self, fact: Fact) -> str:
         """Return the asset's name."""
-        return self.header.assets[fact["asset"]]
+        return self._assets[fact["asset"]]
 
     def client_order_id(self, fact: Fact) -> str | None:
         """Return the text of the order's key, None where the fact is of no order."""
@@ -133,7 +135,7 @@ class RunWords:
         if instrument is not None and unit in (Unit.LOTS, Unit.TICKS, Unit.HALF_TICKS):
             return _in_steps(instrument, unit, number)
         if unit is Unit.ATOMS:
-            return f"{from_scaled(number, E8)} {self.header.quote_asset}".rstrip()
+            return f"{from_scaled(number, E8)} {self.quote_asset}".rstrip()
         if unit is Unit.BASE_ATOMS:
             return f"{from_scaled(number, E8)} {instrument.base if instrument else ''}".rstrip()
         if unit is Unit.NS:

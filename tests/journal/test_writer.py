@@ -1,5 +1,6 @@
 """The writer on real files: crashes, damage, limits; read back by the reader."""
 
+import errno
 import os
 import shutil
 import signal
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hftd.errors import JournalDamaged
-from hftd.journal.cursor import RecorderCursor, publish
+from hftd.journal.cursor import RecorderCursor, publish, published
 from hftd.journal.reader import JournalReader
 from hftd.journal.record import RecordType, Stream
 from hftd.journal.writer import JournalFull, JournalWriter
@@ -318,6 +319,21 @@ def test_kill_9_loses_nothing(tmp_path):
                if r.record_type == RecordType.INTENT]  # fmt: skip
     assert [bytes(r.payload) for r in intents] == [b"%d" % r.seq for r in intents]
     assert [r.seq for r in JournalReader(tmp_path).records()] == list(range(1, writer.seq + 1))
+
+
+def test_sync_that_failed_for_the_recorder_is_final(tmp_path):
+    """A refused sync ends this run's writing, whoever met it; the next run begins anew."""
+    writer = small_writer(tmp_path)
+    writer.open(HEADER, 0)
+    publish(tmp_path, RecorderCursor(seq=1, sync_errno=errno.EIO))
+    assert (writer.maintain().reason, writer.full.errno) == ("io", errno.EIO)
+    publish(tmp_path, RecorderCursor(seq=1))
+    assert writer.maintain().reason == "io"
+    with pytest.raises(JournalFull, match="recorder's sync"):
+        writer.sync()
+    publish(tmp_path, RecorderCursor(seq=1, sync_errno=errno.EIO))
+    small_writer(tmp_path).open(HEADER, 0)
+    assert published(tmp_path) == RecorderCursor(seq=1)
 
 
 def test_largest_record_fills_a_segment_and_a_larger_one_is_our_bug(tmp_path):

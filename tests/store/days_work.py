@@ -38,16 +38,13 @@ def header(ts_ns=BEGIN_NS, epoch=EPOCH):
     """Return the header of a run with one instrument."""
     return {
         "run": run_id(ts_ns, epoch),
-        "instance": "canary",
-        "profile": "canary",
+        "profile_name": "canary",
         "mode": "paper",
         "version": "0.1.0",
         "config_hash": "c0ffee",
         "epoch": epoch,
         "tag": "abc123",
-        "quote_asset": "USDT",
         "instruments": [msgspec.to_builtins(BTC)],
-        "assets": ["USDT", "BTC"],
         "fact_layout": msgspec.to_builtins(layout_words(FACT)),
         "limits": {"max_position_base": "0.10"},
     }
