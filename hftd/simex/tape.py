@@ -1,7 +1,7 @@
 """A market that plays recorded messages; our orders fill through a queue-position model.
 
 Owns the play: which line is due when, the ids that are shown, and our orders on the tape.
-Knows no balances, protocol text or clocks; ``tape_lines`` reads, ``tape_book`` holds what is
+Knows no balances, protocol text or clocks; ``tape_reel`` reads, ``tape_book`` holds what is
 displayed, ``queue`` decides when resting orders fill.
 
 What it does. The tape begins at its REST snapshot, with the depth events before it applied by
@@ -45,29 +45,13 @@ from hftd.simex.requests import (
     TouchChanged,
     Trade,
 )
-from hftd.simex.tape_book import TapeBook
-from hftd.simex.tape_lines import (
-    Message,
-    Steps,
-    TapeDepth,
-    TapeSnapshot,
-    TapeTouch,
-    TapeTrade,
-    Unreadable,
-    decode,
-    read_lines,
-    unusable,
-)
-
-MAX_OPENING_LINES = 10_000
-"""A tape has its snapshot within so many lines."""
+from hftd.simex.tape_lines import Message, TapeDepth, TapeTouch, TapeTrade, read_lines
+from hftd.simex.tape_reel import AT_END, TapeReel
 
 MARKET_CLOSED = (-2010, "Market is closed.")
 
 BTCUSDT_SPEC = SymbolSpec("BTCUSDT", "BTC", "USDT", "0.01", "0.00001")
 """The steps of the recorded symbol, as its venue had them in 2024."""
-
-_CLOSED = "the tape is at its end"
 
 
 class TapeMarket:
@@ -77,12 +61,9 @@ class TapeMarket:
         self, spec: SymbolSpec, paths: Sequence[Path], speed: str = "1", loop: bool = False
     ) -> None:
         self.spec = spec
-        self.ended_by = ""
-        self._paths = list(paths)
         assert Fraction(speed) > 0, f"speed must be positive, was {speed}"
         self._speed = Fraction(speed).as_integer_ratio()
         self._loop = loop
-        self._steps = Steps(spec)
         self._queues = Queues()
         self._order_id = 0
         self._fill_id = 0
@@ -92,12 +73,15 @@ class TapeMarket:
         self._trade_shift: int | None = 0  # None: the next trade continues ``_trade_id``.
         self._last_price_ticks = 0
         self._touch: TouchChanged | None = None
-        self._lines: Iterator[bytes] = iter(())
-        self._lines_read = 0
-        self._first_ns = 0
         self._due_ns: int | None = None
         self._next: Message | None = None
-        self._book = self._open()
+        self._reel = TapeReel(lambda: read_lines(paths), " ".join(map(str, paths)), spec)
+        self._book = self._reel.begin()
+
+    @property
+    def ended_by(self) -> str:
+        """Say why nothing is due any more; empty while something is."""
+        return self._reel.ended_by if self._due_ns is None else ""
 
     # --- the port -------------------------------------------------------------------------
 
@@ -130,7 +114,7 @@ class TapeMarket:
 
     def place(self, order: Place, ts_ns: int) -> Reports:
         """Take what is displayed, and queue what is left."""
-        if self.ended_by:
+        if self._due_ns is None:
             return [Rejected(order.order_id, order.account, *MARKET_CLOSED, ts_ns)]
         takes = self._takes(order)
         if order.kind is Kind.LIMIT_MAKER and takes:
@@ -239,67 +223,22 @@ class TapeMarket:
 
     # --- the play -------------------------------------------------------------------------
 
-    def _open(self) -> TapeBook:
-        # Reads up to the snapshot and applies the events before it that end after it.
-        self._lines, self._lines_read = read_lines(self._paths), 0
-        early: list[TapeDepth] = []
-        touch: TapeTouch | None = None
-        try:
-            while self._lines_read < MAX_OPENING_LINES:
-                message = self._read()
-                if isinstance(message, TapeDepth):
-                    early.append(message)
-                elif isinstance(message, TapeTouch):
-                    touch = message
-                elif isinstance(message, TapeSnapshot):
-                    book = TapeBook(message)
-                    self._first_ns = message.local_ns
-                    if not all(book.apply(depth) for depth in early):
-                        break
-                    if touch is not None:
-                        book.show(touch)
-                    return book
-        except StopIteration:
-            pass
-        except (OSError, EOFError, Unreadable) as error:
-            raise unusable(self._paths, self._lines_read, f"a tape is needed: {error}") from error
-        expected = f"a depth snapshot within {MAX_OPENING_LINES} lines that the events join"
-        raise unusable(self._paths, self._lines_read, expected)
-
-    def _read(self) -> Message | None:
-        line = next(self._lines)
-        self._lines_read += 1
-        return decode(line, self.spec.symbol, self._steps)
-
     def _pull(self, ts_ns: int) -> None:
-        # Reads ahead to the next message that is to be played.
-        try:
-            message: Message | None = None
-            while message is None or isinstance(message, TapeSnapshot):
-                message = self._read()
-        except StopIteration:
-            self._end(ts_ns, _CLOSED)
-            return
-        except (OSError, EOFError, Unreadable) as error:
-            self._end(ts_ns, str(error))
-            return
-        over, under = self._speed
-        elapsed_ns = (message.local_ns - self._first_ns) * under // over
-        self._next = message
-        self._due_ns = max(ts_ns, self._anchor_ns + elapsed_ns)
-
-    def _end(self, ts_ns: int, why: str) -> None:
-        self._next = None
-        if self._loop and why == _CLOSED:
-            self._due_ns = ts_ns + CUT_NS
+        # Reads ahead to the next message; at the end a loop is due to begin again.
+        self._next = self._reel.next()
+        if self._next is not None:
+            over, under = self._speed
+            elapsed_ns = (self._next.local_ns - self._reel.first_ns) * under // over
+            self._due_ns = max(ts_ns, self._anchor_ns + elapsed_ns)
         else:
-            self._due_ns, self.ended_by = None, self.ended_by or why
+            again = self._loop and self._reel.ended_by == AT_END
+            self._due_ns = ts_ns + CUT_NS if again else None
 
     def _begin_again(self, ts_ns: int, reports: Reports) -> None:
         before = self._book
         first = before.update_id + self._shift + 1
         last = 1 + max(first, self._touch.update_id if self._touch else 0)
-        self._book = self._open()
+        self._book = self._reel.begin()
         self._anchor_ns, self._shift = ts_ns, last - self._book.update_id
         self._trade_shift = None
         bids, asks = self._book.changes_from(before)
@@ -318,9 +257,7 @@ class TapeMarket:
     def _play_depth(self, depth: TapeDepth, ts_ns: int, reports: Reports) -> None:
         first = self._book.update_id + 1
         if not self._book.apply(depth):
-            missing = f"updates {first} to {depth.first_update_id - 1} are missing"
-            self._lines, self._loop = iter(()), False
-            self.ended_by = missing
+            self._reel.end(f"updates {first} to {depth.first_update_id - 1} are missing")
             return
         last = self._book.update_id
         if last < first:
@@ -394,8 +331,8 @@ class TapeMarket:
         """Return the place on the tape, the ids reached and our orders with their places."""
         touch_id = self._touch.update_id if self._touch else 0
         return {
-            "first_ns": self._first_ns,
-            "lines_read": self._lines_read - (self._next is not None),
+            "first_ns": self._reel.first_ns,
+            "lines_read": self._reel.lines_read - (self._next is not None),
             "anchor_ns": self._anchor_ns,
             "due_ns": self._due_ns or 0,
             "update_id": max(touch_id, self._book.update_id + self._shift),
@@ -412,10 +349,10 @@ class TapeMarket:
         A state of another tape gives its ids and orders alone: this one begins at its start.
         """
         self._anchor_ns = state["anchor_ns"] + shift_ns
-        if state["first_ns"] != self._first_ns:
+        if state["first_ns"] != self._reel.first_ns:
             self._anchor_ns = state["due_ns"] + shift_ns
         else:
-            self._wind(state["lines_read"])
+            self._reel.wind(state["lines_read"], self._book)
         self._shift = state["update_id"] + ID_GAP - self._book.update_id
         self._trade_id, self._trade_shift = state["trade_id"] + ID_GAP, None
         self._last_price_ticks = state["last_price_ticks"]
@@ -425,15 +362,6 @@ class TapeMarket:
         begun_ns = state["due_ns"] + shift_ns if state["due_ns"] else self._anchor_ns
         self._show_book(begun_ns)
         self._pull(begun_ns)
-
-    def _wind(self, lines: int) -> None:
-        # Reads on to a line that was read before, for the book alone.
-        while self._lines_read < lines:
-            message = self._read()
-            if isinstance(message, TapeDepth):
-                self._book.apply(message)
-            elif isinstance(message, TapeTouch):
-                self._book.show(message)
 
     def adopt(self, orders: Sequence[Place], ts_ns: int) -> None:
         """Make exactly ``orders`` the resting orders of users; see the port."""

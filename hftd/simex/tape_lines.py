@@ -19,7 +19,6 @@ from typing import BinaryIO, TypeAlias, cast
 import msgspec
 from msgspec import Struct
 
-from hftd.errors import ProfileError
 from hftd.simex.market import SymbolSpec
 from hftd.simex.numbers import exact_atoms
 
@@ -182,12 +181,6 @@ def read_lines(paths: Sequence[Path]) -> Iterator[bytes]:
                 if len(line) == MAX_LINE_BYTES:
                     raise Unreadable(f"a line has under {MAX_LINE_BYTES} bytes")
                 yield line
-
-
-def unusable(paths: Sequence[Path], line: int, expected: str) -> ProfileError:
-    """Return the error that a tape which cannot be begun is refused with."""
-    names = " ".join(str(path) for path in paths)
-    return ProfileError(expected, path=names, line=line, key="venue.market.path")
 
 
 def _touch(local_ns: int, data: _Data, steps: Steps) -> TapeTouch:

@@ -118,6 +118,7 @@ def play_to_the_end(market: TapeMarket) -> list[Report]:
     reports: list[Report] = []
     while (due_ns := market.next_ns()) is not None:
         reports += market.advance(due_ns)
+        assert len(reports) < 100_000, "a tape that should end goes on"
     return reports
 
 
