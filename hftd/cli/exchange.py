@@ -21,7 +21,8 @@ def exchange(
     seed: Annotated[int, typer.Option(help="Seed of the agents.")] = 7,
     speed: Annotated[str, typer.Option(help="Pace of a tape.")] = "1",
     account: Annotated[
-        list[str] | None, typer.Option(help="KEY:SECRET; more than once for more.")
+        list[str] | None,
+        typer.Option(help="KEY:SECRET; more than once for more.", envvar="HFTD_EXCHANGE_ACCOUNTS"),
     ] = None,
     balance: Annotated[
         list[str] | None, typer.Option(help="ASSET=AMOUNT that each account opens with.")
