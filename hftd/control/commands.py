@@ -82,7 +82,6 @@ class Command:
 
 _REASON = Param("reason", Kind.TEXT, "Why; stands in the ledger.")
 _INSTRUMENT = Param("instrument", Kind.TEXT, "Which instrument, for example BTC-USDT.")
-_FOREIGN = Param("foreign", Kind.FLAG, "Also orders that are not ours.", default=False)
 
 # An act waits for its confirmation by the venue; the daemon gives up before the caller does.
 _ACT_TIMEOUT_S = 30.0
@@ -152,9 +151,9 @@ COMMANDS: dict[str, Command] = {
             "Cancel one order.",
             Param("id", Kind.TEXT, "Client order id.", required=True, positional=True),
         ),
-        _act("cancel-all", "Cancel all our orders, and confirm.", _FOREIGN),
+        _act("cancel-all", "Cancel all our orders, and confirm."),
         _act("flatten", "Trade the position down to zero, reduce-only, and confirm."),
-        _act("kill", "Stop trading at once and for good, until reset.", _REASON, _FOREIGN),
+        _act("kill", "Stop trading at once and for good, until reset.", _REASON),
         _act(
             "reset",
             "Leave HALTED or KILLED after a clean reconcile; leads to PAUSED.",

@@ -16,6 +16,8 @@ Rules that hold for every field:
   Readers ignore keys they do not know; a key's meaning never changes while ``protocol`` lives.
 """
 
+# long: one contract in one file, so that a reader in any language has all of it before them.
+
 from __future__ import annotations
 
 from typing import TypedDict

@@ -143,10 +143,10 @@ def test_a_socket_can_be_named_instead(home: Path, dispatch: SampleDispatch) -> 
 def test_parameters_arrive(home: Path, dispatch: SampleDispatch) -> None:
     """What stands on the command line is what the daemon is asked."""
     ctl(home, "book", "--name", "canary", "--instrument", "ETH-USDT", "--depth", "3")
-    ctl(home, "kill", "--name", "canary", "--reason", "it looks wrong", "--foreign")
+    ctl(home, "kill", "--name", "canary", "--reason", "it looks wrong")
     assert dispatch.asked == [
         ("book", {"instrument": "ETH-USDT", "depth": 3}),
-        ("kill", {"reason": "it looks wrong", "foreign": True}),
+        ("kill", {"reason": "it looks wrong"}),
     ]
 
 
@@ -309,7 +309,7 @@ def test_kill_without_a_name_takes_all(
             ("tape", path),
             ("gone", home / "gone.sock"),
         ]
-        params = {"reason": None, "foreign": False}
+        params = {"reason": None}
         assert hftctl.kill_all(params, sockets, 5.0, Target()) == 6
         told = capsys.readouterr().out.splitlines()
         assert f"canary: {KILL_LINE}" in told

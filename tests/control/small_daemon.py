@@ -70,7 +70,7 @@ class SmallDispatch:
     async def flatten(self) -> object:
         raise NotComplete("0.3 left", {"left": "0.3"})
 
-    def kill(self, reason: str | None, foreign: bool) -> object:
+    def kill(self, reason: str | None) -> object:
         self.gate_open = False
         self.kill_was_in_a_task = asyncio.current_task() is not None
         return self._confirm_kill()

@@ -63,7 +63,7 @@ def test_any_parameters_are_valid_or_refused(name: str, params: dict[str, Any]) 
         ("book", {"depth": 10**4000}, "a number of 13288 bits"),
         ("book", {"depth": "5"}, "must be a whole number, was '5'"),
         ("book", {"depth": True}, "must be a whole number, was True"),
-        ("kill", {"foreign": 1}, "must be true or false, was 1"),
+        ("logs", {"follow": 1}, "must be true or false, was 1"),
         ("kill", {"reason": ""}, "1 to 200 printable characters"),
         ("kill", {"reason": "x" * 201}, "1 to 200 printable characters"),
         ("kill", {"reason": "a\nb"}, "printable"),
