@@ -108,6 +108,27 @@ def test_a_restored_market_goes_on_as_if_nothing_had_been() -> None:
     assert in_cluster, "no break fell into a cluster of trades"
 
 
+@pytest.mark.parametrize("preset", ["calm", "trending", "crash"])
+def test_a_market_broken_right_after_a_trade_goes_on_alike(preset: str) -> None:
+    """Makers that were about to mend their ladder mend it after the restart, trends go on."""
+    market = market_of(preset)
+    market.start(START_NS)
+    trades = 0
+    while trades < 60:
+        due_ns = market.next_ns()
+        assert due_ns is not None
+        new = sum(isinstance(report, Trade) for report in market.advance(due_ns))
+        trades += new
+        if new and trades % 3 == 0:
+            restored, whole = market_of(preset), market_of(preset)
+            restored.load(market.dump(), 0)
+            whole.start(START_NS)
+            whole.advance(due_ns)
+            until_ns = due_ns + 5 * SECOND_NS
+            expected = told(iter(whole.advance(until_ns)), market.best())
+            assert told(iter(restored.advance(until_ns)), market.best()) == expected
+
+
 def told(reports: Iterator[Report], before: TouchChanged | None) -> list[tuple[int, ...]]:
     """Return times, prices and quantities of trades and touches, without repeated touches."""
     assert before is not None
