@@ -248,6 +248,7 @@ class Connection(asyncio.Protocol):
             raise
         if isinstance(outcome, AsyncIterator):
             self._service.lobby.end()
+            assert command.streams, f"{command.name} streams, but the table says otherwise"
             task = self._service.loop.create_task(self._stream(request, outcome))
             self._streams[request.id] = task
         elif inspect.isawaitable(outcome):

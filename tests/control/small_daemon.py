@@ -70,6 +70,9 @@ class SmallDispatch:
     async def flatten(self) -> object:
         raise NotComplete("0.3 left", {"left": "0.3"})
 
+    async def stop(self, reason: str | None) -> object:
+        raise ZeroDivisionError("secret words")
+
     def kill(self, reason: str | None) -> object:
         self.gate_open = False
         self.kill_was_in_a_task = asyncio.current_task() is not None
@@ -89,6 +92,10 @@ class SmallDispatch:
                 count += 1
                 self.items_given += 1
                 yield {"n": count, "event": "x" * 2000}
+                if stage == "refused":
+                    raise Refused("no more")
+                if stage == "broken":
+                    raise ZeroDivisionError("secret words")
         finally:
             self.stream_closed.set()
 

@@ -286,6 +286,27 @@ def test_a_bug_in_the_dispatch_is_one_answer_and_one_report(daemon: SmallDaemon)
     assert [type(error) for error in daemon.faults] == [ZeroDivisionError]
 
 
+def test_a_bug_in_the_background_is_no_different(daemon: SmallDaemon) -> None:
+    """An error after the dispatch returned is answered and reported as well."""
+    with pytest.raises(DaemonFault, match="ZeroDivisionError while answering stop"):
+        call(daemon.path, "stop")
+    call(daemon.path, "status")
+    assert [type(error) for error in daemon.faults] == [ZeroDivisionError]
+
+
+def test_a_stream_that_fails_ends_in_its_fault(recorder: SmallDaemon) -> None:
+    """A stream that is refused, or breaks, half way ends with an error and not in silence."""
+    for stage, kind in (("refused", Refused), ("broken", DaemonFault)):
+        with Client(recorder.path) as client:
+            items = client.stream("logs", {"stage": stage})
+            assert next(items)["n"] == 1
+            with pytest.raises(kind):
+                next(items)
+    with Client(recorder.path) as client:
+        assert len(list(client.stream("logs", {"lines": 1}))) == 1
+    assert [type(error) for error in recorder.faults] == [ZeroDivisionError]
+
+
 def test_a_result_that_is_not_json_is_a_fault(daemon: SmallDaemon) -> None:
     """NaN never reaches a caller."""
     with pytest.raises(DaemonFault, match="not JSON"):
@@ -384,6 +405,16 @@ def test_a_caller_that_asks_and_never_reads_is_dropped(daemon: SmallDaemon) -> N
                 wire.socket.sendall(request("orders") * 100_000)
             assert "result" in watcher.ask("status")
     assert len(daemon.dispatch.asked) < 100
+
+
+def test_a_caller_that_reads_late_gets_everything(daemon: SmallDaemon) -> None:
+    """A reader that pauses, and then goes on in time, loses no answer."""
+    daemon.dispatch.page_items = 1000
+    with Wire(daemon.path) as wire:
+        wire.send(*(request("orders", n) for n in range(40)))
+        # An answer elsewhere shows that the daemon has gone as far as it can here.
+        call(daemon.path, "status")
+        assert [wire.line()["id"] for _ in range(40)] == list(range(40))
 
 
 def test_a_silent_member_is_closed_in_time(tmp_path: Path) -> None:
@@ -526,6 +557,21 @@ def test_a_daemon_that_does_not_answer_times_out(tmp_path: Path) -> None:
         # The one that hung up still fills the kernel's queue.
         with pytest.raises(TimedOut, match="accepts nobody"):
             call(path, "status", timeout_s=0.05)
+
+
+def test_pages_that_do_not_join_are_a_fault(tmp_path: Path) -> None:
+    """A daemon that cuts a result wrongly is not believed."""
+    path = tmp_path / "odd.sock"
+    with socket.socket(socket.AF_UNIX) as odd:
+        odd.bind(str(path))
+        odd.listen(1)
+        with Client(path) as client:
+            other, _ = odd.accept()
+            page = b'{"jsonrpc":"2.0","id":%d,"result":{"page":%d,"next":%s,"text":"[1"}}\n'
+            with other:
+                other.sendall(page % (1, 1, b'"1.2"') + page % (2, 2, b"null"))
+                with pytest.raises(DaemonFault, match="not JSON"):
+                    client.call("orders")
 
 
 @pytest.mark.parametrize("answer", [b"junk\n", b"[]\n", b'{"id":1}\n', b"x" * 70_000 + b"\n"])
