@@ -74,9 +74,18 @@ class WebSocketLink:
         self._transport: WSTransport | None = None
         self._heard_ns = 0
         self._ping_timer: asyncio.TimerHandle | None = None
+        self._running = False
 
     async def run(self) -> None:
-        """Keep the link up until canceled; raise what ``on_frame`` raised."""
+        """Keep the link up until canceled, then say no more; raise what ``on_frame`` raised."""
+        self._running = True
+        try:
+            await self._keep_up()
+        finally:
+            self._running = False
+            self.drop(self.fault)
+
+    async def _keep_up(self) -> None:
         attempt = 0
         while True:
             since_ns = self._now_ns()
@@ -92,8 +101,6 @@ class WebSocketLink:
                 await transport.wait_disconnected()
             except (OSError, TimeoutError, WSError) as fault:
                 self.fault = self.fault or type(fault).__name__
-            finally:
-                self.drop(self.fault)
             stood_ns = self._now_ns() - since_ns
             attempt = 0 if stood_ns > STABLE_S * 1e9 else attempt + 1
             await asyncio.sleep(self._backoff_s(attempt))
@@ -140,7 +147,8 @@ class WebSocketLink:
     def closed(self) -> None:
         """Take the listener's word that the socket is closed."""
         self.drop(self.fault or "closed by the peer")
-        self._user.on_down()
+        if self._running:
+            self._user.on_down()
 
     def _ping(self) -> None:
         if self._transport is None:

@@ -1,0 +1,308 @@
+"""One WebSocket link against a real server: fragments, closes, silence, a peer that is stuck."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+from picows import (
+    WSFrame,
+    WSListener,
+    WSMsgType,
+    WSTransport,
+    WSUpgradeRequest,
+    ws_create_server,
+)
+
+from hftd.errors import InvariantBroken
+from hftd.runtime import transport as rules
+from hftd.runtime.transport import WebSocketLink
+from tests.runtime.scripted_venue import WITHIN_S, run
+
+
+class Peer(WSListener):
+    """The server's end of a link: does something when connected, keeps what it hears."""
+
+    def __init__(self, greet: Callable[[WSTransport], None]) -> None:
+        self._greet = greet
+        self.heard: list[bytes] = []
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        """Greet."""
+        self.transport = transport
+        self._greet(transport)
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        """Keep a text."""
+        if frame.msg_type == WSMsgType.TEXT:
+            self.heard.append(frame.get_payload_as_bytes())
+
+
+class User:
+    """Who uses the link: keeps what it was told, in order."""
+
+    def __init__(self) -> None:
+        self.told: list[str | bytes] = []
+        self.times: list[int] = []
+        self._changed = asyncio.Event()
+
+    def _tell(self, what: str | bytes) -> None:
+        self.told.append(what)
+        self._changed.set()
+
+    def on_open(self) -> None:
+        """Keep."""
+        self._tell("open")
+
+    def on_frame(self, data: bytes, ts_ns: int) -> None:
+        """Keep, with its time."""
+        self.times.append(ts_ns)
+        self._tell(data)
+
+    def on_alive(self) -> None:
+        """Keep."""
+        self._tell("alive")
+
+    def on_down(self) -> None:
+        """Keep."""
+        self._tell("down")
+
+    async def until(self, *what: str | bytes) -> None:
+        """Wait until exactly this was told, pings aside."""
+
+        async def wait() -> None:
+            while [told for told in self.told if told != "alive"][: len(what)] != list(what):
+                self._changed.clear()
+                await self._changed.wait()
+
+        await asyncio.wait_for(wait(), WITHIN_S)
+
+
+@asynccontextmanager
+async def linked(
+    *greetings: Callable[[WSTransport], None],
+    user: User | None = None,
+    pong: bool = True,
+    **options: float,
+) -> AsyncIterator[tuple[WebSocketLink, User, list[Peer], asyncio.Task[None]]]:
+    """Serve one greeting per connection, the last for ever, and keep a link to it."""
+    peers: list[Peer] = []
+
+    def accept(request: WSUpgradeRequest) -> Peer:
+        peers.append(Peer(greetings[min(len(peers), len(greetings) - 1)]))
+        return peers[-1]
+
+    server = await ws_create_server(accept, "127.0.0.1", 0, enable_auto_pong=pong)
+    port = server.sockets[0].getsockname()[1]
+    user = user or User()
+    link = WebSocketLink(
+        f"ws://127.0.0.1:{port}/", user, time.monotonic_ns, lambda _: 0.01, **options
+    )
+    task = asyncio.create_task(link.run())
+    try:
+        yield link, user, peers, task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        server.close()
+        for peer in peers:
+            peer.transport.underlying_transport.abort()
+            await peer.transport.wait_disconnected()
+
+
+def quiet(transport: WSTransport) -> None:
+    """Say nothing."""
+
+
+def test_texts_arrive_in_order_with_rising_times():
+    """Each text is one call with its bytes and the time it was read."""
+
+    def greet(transport: WSTransport) -> None:
+        transport.send(WSMsgType.TEXT, b"one")
+        transport.send(WSMsgType.TEXT, "zwei µ".encode())
+
+    async def work() -> None:
+        async with linked(greet) as (_, user, _, _):
+            await user.until("open", b"one", "zwei µ".encode())
+            assert user.times == sorted(user.times)
+
+    run(work)
+
+
+def test_fragments_are_joined():
+    """A message in three parts, with a ping between them, arrives as one."""
+
+    def greet(transport: WSTransport) -> None:
+        transport.send(WSMsgType.TEXT, b"a", fin=False)
+        transport.send(WSMsgType.CONTINUATION, b"b", fin=False)
+        transport.send_ping(b"still there?")
+        transport.send(WSMsgType.CONTINUATION, b"c")
+        transport.send(WSMsgType.TEXT, b"next")
+
+    async def work() -> None:
+        async with linked(greet) as (_, user, _, _):
+            await user.until("open", b"abc", b"next")
+
+    run(work)
+
+
+def too_long(transport: WSTransport) -> None:
+    """Send fragments beyond the limit, then a text that must not count any more."""
+    part = b"x" * (rules.MAX_MESSAGE_BYTES // 2 + 1)
+    transport.send(WSMsgType.TEXT, part, fin=False)
+    transport.send(WSMsgType.CONTINUATION, part)
+    transport.send(WSMsgType.TEXT, b"late")
+
+
+def binary(transport: WSTransport) -> None:
+    """Send what is not text, then a text that must not count any more."""
+    transport.send(WSMsgType.BINARY, b"x")
+    transport.send(WSMsgType.TEXT, b"late")
+
+
+def goodbye(transport: WSTransport) -> None:
+    """Close in good order."""
+    transport.send_close()
+    transport.disconnect()
+
+
+def cut(transport: WSTransport) -> None:
+    """Close without a word."""
+    transport.underlying_transport.abort()
+
+
+@pytest.mark.parametrize("greet", [too_long, binary, goodbye, cut])
+def test_a_lost_link_is_told_once_and_comes_back(greet):
+    """Whatever ended the socket: down, then open again, with nothing delivered between."""
+
+    def second(transport: WSTransport) -> None:
+        transport.send(WSMsgType.TEXT, b"here")
+
+    async def work() -> None:
+        async with linked(greet, second) as (_, user, _, _):
+            await user.until("open", "down", "open", b"here")
+
+    run(work)
+
+
+def test_a_peer_that_answers_no_ping_is_dropped():
+    """Half open: the socket stands, nothing is heard, so the link goes and comes back."""
+
+    async def work() -> None:
+        async with linked(quiet, pong=False, ping_every_s=0.02, silence_s=0.1) as (
+            _, user, _, _,
+        ):  # fmt: skip
+            await user.until("open", "down", "open")
+            assert "alive" not in user.told
+
+    run(work)
+
+
+def test_a_peer_that_answers_pings_is_alive_without_a_word():
+    """Answered pings keep a silent link up, and are told."""
+
+    async def work() -> None:
+        async with linked(quiet, ping_every_s=0.02, silence_s=0.1) as (_, user, _, _):
+            while user.told.count("alive") < 10:
+                user._changed.clear()
+                await asyncio.wait_for(user._changed.wait(), WITHIN_S)
+            assert "down" not in user.told
+
+    run(work)
+
+
+def test_frames_are_sent_while_up_and_refused_while_down():
+    """True means handed to the socket, False means that nothing of it was."""
+
+    async def work() -> None:
+        async with linked(quiet) as (link, user, peers, _):
+            assert not link.send(b"too early")
+            await user.until("open")
+            assert link.send(b"hello")
+            link.drop("for the test")
+            assert not link.send(b"too late")
+            await user.until("open", "down", "open")
+            assert link.send(b"again")
+            while len(peers) < 2 or not peers[1].heard:
+                await asyncio.sleep(0)
+            assert (peers[0].heard, peers[1].heard) == ([b"hello"], [b"again"])
+
+    run(work)
+
+
+def test_a_peer_that_does_not_read_makes_send_refuse():
+    """What is unsent is bounded: the frame that finds too much before it is not written."""
+
+    def deaf(transport: WSTransport) -> None:
+        transport.underlying_transport.pause_reading()
+
+    async def work() -> None:
+        async with linked(deaf) as (link, user, _, _):
+            await user.until("open")
+            sent = 0
+            while link.send(b"x" * 65_536):
+                sent += 65_536
+                assert sent < 100_000_000
+            assert "down" not in user.told
+
+    run(work)
+
+
+def test_a_bug_in_the_user_ends_the_link_with_its_own_exception():
+    """An exception out of on_frame is not swallowed, and the link does not come back."""
+
+    class Broken(User):
+        def on_frame(self, data: bytes, ts_ns: int) -> None:
+            raise InvariantBroken("for the test")
+
+    def greet(transport: WSTransport) -> None:
+        transport.send(WSMsgType.TEXT, b"x")
+
+    async def work() -> None:
+        async with linked(greet, user=Broken()) as (_, _, peers, task):
+            with pytest.raises(InvariantBroken, match="for the test"):
+                await asyncio.wait_for(asyncio.shield(task), WITHIN_S)
+            assert len(peers) == 1
+
+    run(work)
+
+
+def test_a_server_that_is_not_there_is_tried_again_by_the_backoff():
+    """Attempts are counted from 0 and the user hears of none of them."""
+    attempts: list[int] = []
+    enough = asyncio.Event()
+
+    def backoff_s(attempt: int) -> float:
+        attempts.append(attempt)
+        if attempt >= 3:
+            enough.set()
+        return 0.0
+
+    async def work() -> None:
+        user = User()
+        link = WebSocketLink("ws://127.0.0.1:1/", user, time.monotonic_ns, backoff_s)
+        task = asyncio.create_task(link.run())
+        await asyncio.wait_for(enough.wait(), WITHIN_S)
+        task.cancel()
+        assert attempts[:3] == [1, 2, 3]
+        assert link.fault == "ConnectionRefusedError"
+        assert user.told == []
+
+    run(work)
+
+
+def test_a_canceled_link_closes_and_says_no_more():
+    """Who stops a link does not want to hear that it is down."""
+
+    async def work() -> None:
+        async with linked(quiet) as (link, user, _, task):
+            await user.until("open")
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            assert not link.send(b"x")
+        assert user.told == ["open"]
+
+    run(work)
