@@ -5,17 +5,27 @@ A new strategy or venue is one line here. Nothing is decided in this file.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+import sys
+from collections.abc import Callable, Coroutine, Sequence
 
 import numpy as np
 
+from hftd.config.load import LoadedProfile
 from hftd.config.schema import Profile
+from hftd.config.secrets import Credentials
 from hftd.domain.instrument import Instrument
 from hftd.drivers.books import assets_of, build_world
+from hftd.drivers.live import Live, Parts, Say
+from hftd.drivers.memory import Builders
 from hftd.engine.engine import Engine
 from hftd.engine.strategy import Strategy
+from hftd.runtime.children import RecorderProcess
+from hftd.runtime.notify import Notifier
+from hftd.runtime.paths import InstancePaths
 from hftd.strategies import market_making, order_book_imbalance
 from hftd.venues.binance.codec import BinanceCodec
+from hftd.venues.binance.signing import signer_of
 
 STRATEGIES = {
     "market_making": market_making,
@@ -45,3 +55,38 @@ def build_engine(profile: Profile, instruments: Sequence[Instrument]) -> Engine:
 def build_codec(profile: Profile, instruments: Sequence[Instrument], tag: str) -> BinanceCodec:
     """Return the codec of the profile's venue."""
     return BinanceCodec(instruments, assets_of(instruments), tag, profile.venue.recv_window_ms)
+
+
+def recorder_arguments(loaded: LoadedProfile, paths: InstancePaths) -> list[str]:
+    """Return the recorder's command line; it holds no secret."""
+    log, url = loaded.profile.log, loaded.profile.storage.url
+    return [
+        sys.executable, "-m", "hftd.runtime.recorder", "--name", paths.name,
+        "--state", str(paths.state_dir), "--runtime", str(paths.runtime_dir),
+        "--database", url, "--level", log.level, "--console", "auto",
+        "--max-lines-per-second", str(log.max_lines_per_second),
+        "--rotate-mb", str(log.rotate_mb), "--rotate-count", str(log.rotate_count),
+    ]  # fmt: skip
+
+
+def build_live(
+    loaded: LoadedProfile,
+    paths: InstancePaths,
+    credentials: Credentials,
+    notifier: Notifier,
+    say: Say,
+) -> Callable[[], Coroutine[None, None, int]]:
+    """Return the live driver's run, to be called inside the event loop that it will use."""
+    signer = signer_of(credentials.api_key.reveal(), credentials.api_secret.reveal())
+    parts = Parts(
+        build=Builders(build_engine, build_codec),
+        signer=signer,
+        recorder=lambda tell: RecorderProcess(
+            recorder_arguments(loaded, paths), os.environ, tell
+        ),
+    )
+
+    async def run() -> int:
+        return await Live(loaded, paths, parts, notifier, say).run()
+
+    return run

@@ -17,6 +17,7 @@ from hftd.domain.layout import Records
 from hftd.domain.units import E8
 from hftd.engine.state import new_world
 from hftd.errors import ProfileError
+from hftd.runtime.telemetry import Stage
 
 INT64_SAFE = 1 << 62  # Half of int64: sums of two such products still fit.
 MS = 1_000_000
@@ -151,3 +152,16 @@ def prove_int64(record: Any, instrument: Instrument) -> None:
             f"int64 atoms is needed",
             key="risk.max_position_base",
         )
+
+
+def targets_ns(profile: Profile) -> dict[Stage, int]:
+    """Return the profile's latency targets by stage, in nanoseconds."""
+    targets = profile.latency_targets_ms
+    by_stage = {
+        Stage.MARKET_DATA: targets.market_data,
+        Stage.STRATEGY: targets.strategy,
+        Stage.RISK: targets.risk,
+        Stage.EXECUTION: targets.execution,
+        Stage.END_TO_END: targets.end_to_end,
+    }
+    return {stage: int(target * MS) for stage, target in by_stage.items()}

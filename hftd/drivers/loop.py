@@ -12,7 +12,8 @@ from typing import Any, Protocol
 
 from hftd.domain.events import Link
 from hftd.domain.layout import Records
-from hftd.engine.engine import Engine, Stamp, no_stamp
+from hftd.drivers.stamps import NoStamps
+from hftd.engine.engine import Engine
 from hftd.errors import InvariantBroken
 from hftd.journal.record import RecordType
 from hftd.venues.port import Codec
@@ -41,25 +42,26 @@ class Loop:
     """Engine, codec, journal and performer, turned by a driver one input at a time."""
 
     def __init__(
-        self, engine: Engine, codec: Codec, journal: Ink, perform: Perform, stamp: Stamp = no_stamp
+        self, engine: Engine, codec: Codec, journal: Ink, perform: Perform, stamps: NoStamps
     ) -> None:
         """Tie the parts together; nothing is written or sent yet."""
         self.engine = engine
-        self._codec = codec
+        self.codec = codec
         self._journal = journal
         self._perform = perform
-        self._stamp = stamp
+        self._stamps = stamps
         self._busy = False
 
     def on_frame(self, link: Link, data: bytes, ts_ns: int) -> None:
         """Take one raw frame of a link."""
         self._enter()
+        self._stamps.begin(link == Link.MARKET)
         if link == Link.MARKET:
             self._journal.append_market(ts_ns, link, data)
         else:
             self._journal.append_frame(ts_ns, link, data)
         engine = self.engine
-        count = self._codec.decode(link, data, ts_ns, engine.events, engine.levels)
+        count = self.codec.decode(link, data, ts_ns, engine.events, engine.levels)
         for at in range(count):
             self._step(at, ts_ns)
         self._busy = False
@@ -70,6 +72,7 @@ class Loop:
         Shapes: event (1,) EVENT.
         """
         self._enter()
+        self._stamps.begin(False)
         ts_ns = int(event[0]["ts_ns"])
         self._journal.append(RecordType.EVENT, ts_ns, event.tobytes())
         self.engine.events[0] = event[0]
@@ -83,15 +86,17 @@ class Loop:
 
     def _step(self, at: int, ts_ns: int) -> None:
         engine = self.engine
-        engine.handle(at, self._stamp)
+        engine.handle(at, self._stamps.stamp)
         facts, actions = engine.facts, engine.actions
         if len(facts):
             self._journal.append(RecordType.FACT, ts_ns, facts.tobytes())
+            self._stamps.noticed(facts)
         if len(actions):
             self._journal.append(RecordType.INTENT, ts_ns, actions.tobytes())
             offset = int(engine.state.core[0]["venue_offset_ns"])
             for action in actions:
-                frame = self._codec.encode(action, offset)
+                frame = self.codec.encode(action, offset)
                 if frame is not None:
                     self._journal.append(RecordType.FRAME_OUT, ts_ns, frame)
                 self._perform(action, frame)
+                self._stamps.performed(action)

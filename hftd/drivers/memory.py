@@ -19,6 +19,7 @@ from hftd.config.schema import Profile
 from hftd.domain.events import EVENT, Link
 from hftd.domain.instrument import Instrument
 from hftd.drivers.loop import Loop
+from hftd.drivers.stamps import NoStamps
 from hftd.engine.engine import Engine
 from hftd.engine.state import State, layout_hash
 from hftd.errors import JournalDamaged, ProfileError
@@ -152,7 +153,7 @@ def recall(reader: JournalReader, build: Builders) -> Memory:
     run = run_at(runs, snapshot.seq)
     engine, codec = build_from_header(run.header, build)
     engine.restore(snapshot.state)
-    loop = Loop(engine, codec, Silence(), perform_nothing)
+    loop = Loop(engine, codec, Silence(), perform_nothing, NoStamps())
     crashed, count = True, 0
     for record in reader.records(snapshot.seq + 1):
         count += feed(loop, record)

@@ -25,10 +25,6 @@ Stamp = Callable[[int], None]
 STAGE_BOOK, STAGE_STRATEGY, STAGE_RISK = 0, 1, 2
 
 
-def no_stamp(_stage: int) -> None:
-    """Note nothing: replay and simulation have no stage times."""
-
-
 class Engine:
     """One decision over arrays.
 
@@ -46,7 +42,7 @@ class Engine:
         self.events: Records = np.zeros(EVENTS_CAPACITY, EVENT)
         self.levels: Records = np.zeros((LEVELS_CAPACITY, 3), np.int64)
 
-    def handle(self, at: int, stamp: Stamp = no_stamp) -> None:
+    def handle(self, at: int, stamp: Stamp) -> None:
         """Decide on event ``at`` of the events array."""
         world, outs, strategy = self._world, self._outs, self.strategy
         step.observe(world, self.events, at, self.levels, outs)
@@ -55,6 +51,10 @@ class Engine:
         stamp(STAGE_STRATEGY)
         step.decide(world, outs)
         stamp(STAGE_RISK)
+
+    def arrays(self) -> tuple[Records, Records]:
+        """Return outs and world as the compiled entries take them."""
+        return self._outs, self._world
 
     @property
     def actions(self) -> Records:

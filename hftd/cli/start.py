@@ -1,0 +1,125 @@
+"""``hftd start``: from a profile's name to a daemon that trades, in the foreground.
+
+Owns the order of what happens before the first socket, and the screen that is printed then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import faulthandler
+import gc
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hftd.config.shelf import DEFAULT_PROFILE
+
+if TYPE_CHECKING:
+    from hftd.config.load import LoadedProfile
+    from hftd.runtime.paths import InstancePaths
+
+
+def start(
+    profile: Annotated[
+        str, typer.Option(help="Profile, by name or file; hftd profiles lists them.")
+    ] = DEFAULT_PROFILE,
+    name: Annotated[
+        str | None, typer.Option(help="Instance; by default the profile's name.")
+    ] = None,
+    sets: Annotated[
+        list[str] | None, typer.Option("--set", help="KEY=VALUE over the profile's own; repeatable.")
+    ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Open a new account and a new ledger; keep the old aside.")
+    ] = False,
+) -> int:
+    """Trade by a profile, in the foreground, until Ctrl-C, SIGTERM or hftctl stop.
+
+    Every order is canceled, and the venue asked, before it ends.
+    """
+    from hftd.cli.check_report import measure
+    from hftd.cli.start_screen import screen
+    from hftd.config.economics import require_tradable
+    from hftd.config.load import load_profile
+    from hftd.config.secrets import resolve_credentials
+    from hftd.runtime import kernel_cache
+    from hftd.runtime.lock import InstanceLock
+    from hftd.runtime.paths import InstancePaths
+
+    faulthandler.enable()  # The watchdog's SIGABRT then shows where the loop hangs.
+    loaded = load_profile(profile, sets=sets or (), environ=os.environ)
+    report = measure(loaded, None)
+    for economics in report.economics:
+        require_tradable(economics.order, loaded)
+    credentials = resolve_credentials(loaded.profile.venue, os.environ)
+    paths = InstancePaths.locate(name or loaded.name)
+    paths.create()
+    with InstanceLock(paths.lock_path):
+        kernel_cache.prepare()
+        if fresh:
+            put_aside(paths)
+        print(screen(report, paths), flush=True)
+        warm(loaded)
+        return asyncio_run(loaded, paths, credentials)
+
+
+def say(text: str) -> None:
+    """Tell the person in front of the daemon; systemd's journal reads stderr too."""
+    now = time.time()
+    clock = time.strftime("%H:%M:%S", time.gmtime(now)) + f".{int(now * 1000) % 1000:03d}Z"
+    print(f"{clock} {text}", file=sys.stderr, flush=True)
+
+
+def put_aside(paths: InstancePaths) -> None:
+    """Move account, journal and ledger into a folder of their own; the latch stays.
+
+    A new ledger is no way around a kill.
+    """
+    from hftd.runtime.children import is_alive
+    from hftd.runtime.exchange_state import read_listening
+
+    running = read_listening(paths.simex_dir)
+    if running is not None and is_alive(running.pid):
+        os.kill(running.pid, 15)
+        while is_alive(running.pid):
+            os.sched_yield()
+    aside = paths.state_dir / time.strftime("before-%Y%m%dT%H%M%SZ", time.gmtime())
+    ledger = [Path(f"{paths.ledger_path}{end}") for end in ("", "-wal", "-shm")]
+    found = [path for path in (paths.journal_dir, paths.simex_dir, *ledger) if path.exists()]
+    if not found:
+        return
+    aside.mkdir(mode=0o700)
+    for path in found:
+        path.rename(aside / path.name)
+    say(f"fresh: the old account and ledger are in {aside}")
+
+
+def warm(loaded: LoadedProfile) -> None:
+    """Compile the kernels, or load them from the cache; then no more collecting of cycles."""
+    from hftd import wiring
+    from hftd.drivers.warmup import scratch_instruments, warm_up
+
+    instruments = scratch_instruments(loaded.profile.instruments)
+    engine = wiring.build_engine(loaded.profile, instruments)
+    codec = wiring.build_codec(loaded.profile, instruments, "warmup")
+    took = warm_up(engine, codec, instruments[0].symbol, say)
+    say(f"kernels ready in {took:.1f} s")
+
+
+def asyncio_run(loaded: LoadedProfile, paths: InstancePaths, credentials: Any) -> int:
+    """Run the live driver on uvloop; freeze what is there, so that nothing pauses to collect."""
+    import uvloop
+
+    from hftd import wiring
+    from hftd.runtime.notify import Notifier
+
+    live = wiring.build_live(loaded, paths, credentials, Notifier(), say)
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(live())

@@ -1,0 +1,373 @@
+"""The live driver: real sockets and the machine's clock turn the one loop body.
+
+Owns the life of the daemon between a loaded profile and its exit code: exchange, recovery,
+links, timers, control socket, stop. Paper trading is this driver with the simulated exchange
+as the venue. An exception in the engine is a bug of ours: everything is canceled, the journal
+is synced, and the process ends with 70; what comes next is recovery.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from hftd.config.load import LoadedProfile
+from hftd.control.server import ControlServer
+from hftd.domain.actions import ACTION, ActionKind
+from hftd.domain.codes import Code, TradingState
+from hftd.domain.events import CommandKind, EventKind, Link, Timer
+from hftd.domain.facts import FactKind
+from hftd.domain.instrument import Instrument
+from hftd.domain.layout import Records
+from hftd.drivers import memory
+from hftd.drivers.books import assets_of, targets_ns
+from hftd.drivers.loop import Loop
+from hftd.drivers.operator import Operator
+from hftd.drivers.stamps import Stamps
+from hftd.errors import HftdError, InvariantBroken
+from hftd.journal.cursor import published
+from hftd.journal.reader import JournalReader
+from hftd.journal.record import RecordType, encode_json, run_id
+from hftd.journal.writer import JournalFull, JournalWriter
+from hftd.runtime import identity
+from hftd.runtime.answers import Answers
+from hftd.runtime.children import ExchangeProcess, RecorderProcess
+from hftd.runtime.clock import Clock
+from hftd.runtime.connector import Connector
+from hftd.runtime.notify import Notifier
+from hftd.runtime.paths import InstancePaths
+from hftd.runtime.rest import RestAnswer, RestClient
+from hftd.runtime.telemetry import Telemetry
+from hftd.venues.binance.endpoints import Endpoints, loopback
+from hftd.venues.binance.signing import Signer
+from hftd.venues.port import new_event
+
+PULSE_SECONDS = 0.1
+SNAPSHOT_RECORDS = 20_000  # A restart replays at most about this many records, in about a second.
+STOP_SECONDS = 20.0
+MB = 1 << 20
+
+Say = Callable[[str], None]
+
+
+class Parts(NamedTuple):
+    """What the composition root hands to the live driver."""
+
+    build: memory.Builders
+    signer: Signer
+    recorder: Callable[[Say], RecorderProcess]
+
+
+class Live:
+    """One run of the daemon."""
+
+    def __init__(
+        self,
+        loaded: LoadedProfile,
+        paths: InstancePaths,
+        parts: Parts,
+        notifier: Notifier,
+        say: Say,
+    ) -> None:
+        self._loaded = loaded
+        self._paths = paths
+        self._parts = parts
+        self._notifier = notifier
+        self._say = say
+        self._clock = Clock()
+        self._telemetry = Telemetry(targets_ns(loaded.profile))
+        self._tag = identity.tag(paths.name)
+        self._exchange = ExchangeProcess(
+            loaded.profile, paths.simex_dir, paths.state_dir / "exchange.log"
+        )
+        self._recorder = parts.recorder(say)
+        journal = loaded.profile.journal
+        self._journal = JournalWriter(
+            paths.journal_dir,
+            segment_bytes=journal.segment_mb * MB,
+            max_bytes=journal.max_gb << 30,
+            disk_floor_bytes=journal.disk_floor_mb * MB,
+        )
+        self._exit = asyncio.Event()
+        self._failure: BaseException | None = None
+        self._state_seen = -1
+        self._snapshot_seq = 0
+        self._journal_told = False
+        self.loop_lag_ns = 0
+
+    async def run(self) -> int:
+        """Run until stopped; return the exit code."""
+        began = time.monotonic()
+        try:
+            await self._set_up()
+            self._say(f"set up in {time.monotonic() - began:.1f} s")
+            await self._trade()
+        finally:
+            await self._wind_up()
+        if self._failure is not None:
+            raise self._failure
+        return 0
+
+    async def _set_up(self) -> None:
+        """Exchange, instruments, books, journal: everything before the first link."""
+        listening = await self._exchange.start()
+        verb = "attached to" if self._exchange.attached else "started"
+        self._say(f"{verb} the simulated exchange on {listening.host}:{listening.port}")
+        endpoints = loopback(listening.port)
+        instruments = await self._list_instruments(endpoints)
+        self._instruments = instruments
+        self._engine = self._parts.build.engine(self._loaded.profile, instruments)
+        codec = self._parts.build.codec(self._loaded.profile, instruments, self._tag)
+        remembered = memory.recall(JournalReader(self._paths.journal_dir), self._parts.build)
+        memory.carry_over(remembered, self._engine, instruments, self._loaded)
+        self._begin_run()
+        self._stamps = Stamps(self._telemetry)
+        self._loop = Loop(self._engine, codec, self._journal, self._perform, self._stamps)
+        self._connector = Connector(
+            endpoints, self._parts.signer, instruments, codec, self._on_frame, self._on_event,
+            self._clock, self._loaded.profile.venue.recv_window_ms,
+        )
+        await self._recorder.start()
+        await self._serve()
+        latch = identity.read_latch(self._paths.latch_path)
+        boot = new_event(
+            EventKind.BOOT,
+            self._clock.ts_ns(),
+            epoch=self._epoch,
+            on_crash=int(self._loaded.profile.on_crash == "resume"),
+            latched=latch.state,
+            code=latch.code,
+            crashed=int(remembered.crashed),
+        )
+        self._on_event(boot)
+
+    async def _list_instruments(self, endpoints: Endpoints) -> list[Instrument]:
+        rest = RestClient(endpoints.rest_url, self._parts.signer, self._clock)
+        try:
+            listing = await rest.listing(self._loaded.profile.instruments)
+        finally:
+            await rest.close()
+        if isinstance(listing, RestAnswer):
+            raise HftdError(f"the venue did not list its instruments: status {listing.status}")
+        return list(listing.instruments)
+
+    def _begin_run(self) -> None:
+        """Open the journal: the header, then the state that this run begins with."""
+        self._epoch = identity.next_epoch(self._paths.epoch_path)
+        self._run = run_id(self._clock.ts_ns(), self._epoch)
+        words = memory.header(
+            self._run, self._epoch, self._tag, self._loaded, self._instruments
+        )
+        self._journal.open(words, self._clock.ts_ns())
+        self._snapshot()
+
+    def _snapshot(self) -> None:
+        self._journal.append_snapshot(self._clock.ts_ns(), self._engine.snapshot())
+        self._snapshot_seq = self._journal.seq
+
+    async def _serve(self) -> None:
+        """Open the control socket: from here on the daemon can be asked and killed."""
+        self._answers = Answers(
+            engine=self._engine,
+            instruments=self._instruments,
+            assets=assets_of(self._instruments),
+            loaded=self._loaded,
+            instance=self._paths.name,
+            tag=self._tag,
+            clock=self._clock,
+            telemetry=self._telemetry,
+            journal_seq=lambda: self._journal.seq,
+            recorder_seq=lambda: published(self._paths.journal_dir).seq,
+            recorder_pid=lambda: self._recorder.pid,
+            loop_lag_ns=lambda: self.loop_lag_ns,
+            started_ns=self._clock.ts_ns(),
+            venue_name=self._loaded.profile.venue.kind,
+        )
+        self._operator = Operator(self._engine, self._answers, self._tag, self._give)
+        self._control = ControlServer(self._paths.control_socket, self._operator.dispatch)
+        await self._control.start()
+
+    async def _trade(self) -> None:
+        """Open the links and wait for the end."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._on_signal)
+        self._pulse_due = loop.time() + PULSE_SECONDS
+        loop.call_at(self._pulse_due, self._pulse)
+        tasks = [
+            asyncio.create_task(self._connect()),
+            asyncio.create_task(self._recorder.supervise()),
+        ]
+        await self._exit.wait()
+        for task in tasks:
+            task.cancel()
+        for result in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(result, Exception) and self._failure is None:
+                self._failure = result
+
+    async def _connect(self) -> None:
+        """Open all roads and keep them; whatever a link raises is a bug of ours."""
+        try:
+            await self._connector.connect()
+            await self._connector.run()
+        except Exception as error:  # noqa: BLE001 - the top of the driver: cancel all, then end
+            self._fail(error)
+
+    # The top of the driver: an exception out of a step is a bug of ours, whatever its type.
+    def _on_frame(self, link: Link, data: bytes, ts_ns: int) -> None:
+        if self._failure is None:
+            self._guard(lambda: self._loop.on_frame(link, data, ts_ns))
+
+    def _on_event(self, event: Records) -> None:
+        if self._failure is None:
+            self._guard(lambda: self._loop.on_event(event))
+
+    def _guard(self, turn: Callable[[], None]) -> None:
+        try:
+            turn()
+        except JournalFull as full:
+            self._fail(HftdError(f"the journal cannot be written: {full}"))
+        except Exception as error:  # noqa: BLE001 - the top of the driver: cancel all, then end
+            self._fail(error)
+        else:
+            self._watch_state()
+
+    def _fail(self, error: Exception) -> None:
+        """Take every order off the market by the table as it stands, then end with the error."""
+        if self._failure is not None:
+            return
+        self._failure = error
+        for order in self._engine.state.orders:
+            if order["key"] != 0:
+                self._cancel_blindly(order)
+        # One turn of the event loop carries the cancels out before the links close.
+        asyncio.get_running_loop().call_later(PULSE_SECONDS, self._exit.set)
+
+    def _cancel_blindly(self, order: Any) -> None:
+        action = np.zeros(1, ACTION)
+        action["kind"] = ActionKind.CANCEL
+        action["instrument"] = order["instrument"]
+        action["target_key"] = order["key"]
+        action["ts_ns"] = self._clock.ts_ns()
+        offset_ns = int(self._engine.state.core[0]["venue_offset_ns"])
+        frame = self._loop.codec.encode(action[0], offset_ns)
+        self._connector.perform(action[0], frame)
+
+    def _perform(self, action: Any, frame: bytes | None) -> None:
+        kind = action["kind"]
+        if kind == ActionKind.EXIT:
+            self._exit.set()
+        elif kind == ActionKind.LATCH:
+            latch = identity.Latch(int(action["state"]), int(action["code"]), self._clock.ts_ns())
+            identity.write_latch(self._paths.latch_path, latch)
+        else:
+            self._connector.perform(action, frame)
+
+    def _watch_state(self) -> None:
+        """Tell people and systemd when the trading state moves; wake who waits for it."""
+        core = self._engine.state.core[0]
+        seen = int(core["state"]) << 8 | int(core["state_code"])
+        self._operator.tell_changed()
+        if seen == self._state_seen:
+            return
+        self._state_seen = seen
+        state, code = TradingState(seen >> 8), Code(seen & 0xFF)
+        text = f"{state.name} ({code.name})" if code != Code.NONE else state.name
+        self._say(text)
+        self._notifier.status(text)
+        if state not in (TradingState.STARTING, TradingState.RECOVERING, TradingState.STOPPING):
+            self._notifier.ready(text)
+
+    def _pulse(self) -> None:
+        """Ten times a second: timers, the journal's room, snapshots, the watchdog."""
+        loop = asyncio.get_running_loop()
+        self.loop_lag_ns = max(0, int((loop.time() - self._pulse_due) * 1e9))
+        self._on_event(new_event(EventKind.TIMER, self._clock.ts_ns(), timer=Timer.PULSE))
+        self._pulses = getattr(self, "_pulses", 0) + 1
+        if self._pulses % 10 == 0:
+            self._second()
+        if self._failure is None:
+            self._notifier.watchdog()
+            self._pulse_due = max(self._pulse_due + PULSE_SECONDS, loop.time())
+            loop.call_at(self._pulse_due, self._pulse)
+
+    def _second(self) -> None:
+        ts_ns = self._clock.ts_ns()
+        self._on_event(new_event(EventKind.TIMER, ts_ns, timer=Timer.SECOND))
+        if self._failure is not None:
+            return
+        if times := self._telemetry.take_second():
+            self._journal.append(RecordType.TELEMETRY, ts_ns, encode_json(dict(times)))
+        full = self._journal.maintain()
+        if full is not None and not self._journal_told:
+            self._journal_told = True
+            self._say(f"the journal has no room: {full}")
+            self._on_event(new_event(EventKind.JOURNAL_FAILED, ts_ns, code=full.errno))
+        if self._journal.seq - self._snapshot_seq > SNAPSHOT_RECORDS:
+            self._snapshot()
+
+    def _give(
+        self, kind: CommandKind, instrument: int, order_key: int, words: dict[str, Any]
+    ) -> Code:
+        """Hand an operator's command in; return why the engine refused it, or NONE."""
+        ts_ns = self._clock.ts_ns()
+        self._journal.append(RecordType.COMMAND, ts_ns, encode_json(words))
+        fields = {"command": kind, "instrument": instrument, "order_key": order_key}
+        self._on_event(new_event(EventKind.COMMAND, ts_ns, **fields))
+        if self._failure is not None:
+            raise InvariantBroken("the engine failed on this command; see its log")
+        for fact in self._engine.facts:
+            if fact["kind"] == FactKind.COMMAND:
+                return Code(int(fact["code"]))
+        return Code.NONE
+
+    def _on_signal(self) -> None:
+        """SIGTERM and Ctrl-C are ``stop``; a second one does not wait for the venue."""
+        if self._state_seen >> 8 == TradingState.STOPPING:
+            self._say("a second signal: not waiting for the venue any longer")
+            self._exit.set()
+            return
+        self._notifier.stopping()
+        self._say("stopping: canceling all orders, then asking the venue")
+        loop = asyncio.get_running_loop()
+        loop.call_later(STOP_SECONDS, self._give_up)
+        self._give(CommandKind.STOP, -1, 0, {"command": "stop", "reason": "signal"})
+
+    def _give_up(self) -> None:
+        if not self._exit.is_set():
+            open_count = int((self._engine.state.orders["key"] != 0).sum())
+            error = f"stop was not confirmed in {STOP_SECONDS:g} s: {open_count} open orders"
+            self._failure = HftdError(error)
+            self._exit.set()
+
+    async def _wind_up(self) -> None:
+        """Close in the order that loses nothing: links, journal, recorder, exchange."""
+        self._say("closing")
+        self._notifier.stopping()
+        if hasattr(self, "_connector"):
+            await self._connector.close()
+        if hasattr(self, "_control"):
+            await self._control.close()
+        if hasattr(self, "_run"):
+            self._end_run()
+        await self._recorder.stop()
+        if self._failure is None:
+            await self._exchange.stop()
+
+    def _end_run(self) -> None:
+        """Seal the run; one that failed ends without RUN_END, so that the next recovers."""
+        ts_ns = self._clock.ts_ns()
+        try:
+            if self._failure is None:
+                words = {"state_hash": self._engine.state_hash()}
+                self._journal.append(RecordType.STATE_HASH, ts_ns, encode_json(words))
+                self._snapshot()
+                self._journal.append(RecordType.RUN_END, ts_ns, encode_json({"code": 0}))
+            self._journal.close()
+        except JournalFull as full:
+            self._say(f"the journal could not be closed: {full}")

@@ -1,0 +1,153 @@
+"""The operator's commands on the control socket: from JSON to an event, and back as a sentence.
+
+Owns what each command waits for and the last line that a person under stress reads. The
+engine decides; this only hands the command in, before it returns, and watches the state.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from hftd.control.connection import Peer
+from hftd.control.faults import InvalidParams, Refused
+from hftd.control.shapes import Outcome
+from hftd.domain.codes import Code, TradingState
+from hftd.domain.events import CommandKind
+from hftd.domain.order import OrderState, parse_client_order_id
+from hftd.engine.engine import Engine
+from hftd.runtime.answers import Answers
+
+CONFIRM_SECONDS = 20.0  # hftctl waits 30 s; the daemon gives its answer before that.
+VERBS = {
+    "pause": CommandKind.PAUSE,
+    "resume": CommandKind.RESUME,
+    "stop": CommandKind.STOP,
+    "cancel": CommandKind.CANCEL,
+    "cancel-all": CommandKind.CANCEL_ALL,
+    "flatten": CommandKind.FLATTEN,
+    "kill": CommandKind.KILL,
+    "reset": CommandKind.RESET,
+}
+
+# Hands a command in: kind, instrument, order key, and who gave it, for the ledger.
+GiveCommand = Callable[[CommandKind, int, int, dict[str, Any]], Code]
+
+
+class Operator:
+    """Serves the control socket of one engine."""
+
+    def __init__(self, engine: Engine, answers: Answers, tag: str, give: GiveCommand) -> None:
+        self._engine = engine
+        self._answers = answers
+        self._tag = tag
+        self._give = give
+        self._changed = asyncio.Event()
+
+    def tell_changed(self) -> None:
+        """Wake whoever waits for a state; called after each input while somebody waits."""
+        self._changed.set()
+
+    def dispatch(self, method: str, params: dict[str, Any], peer: Peer) -> object:
+        """Answer one request; a command is in the engine before this returns."""
+        if method not in VERBS:
+            return self._answers.answer(method, params)
+        began_ns = time.monotonic_ns()
+        kind, key = VERBS[method], 0
+        if method == "cancel":
+            key = parse_client_order_id(self._tag, params["id"])
+            if key == 0:
+                raise InvalidParams(f"id must be a client order id of ours, was {params['id']}")
+        if params.get("foreign"):
+            raise Refused("foreign orders are not touched yet; cancel them at the venue")
+        who = {"uid": peer.uid, "pid": peer.pid, "reason": params.get("reason")}
+        code = self._give(kind, -1, key, {"command": method, **who})
+        if code != Code.NONE:
+            raise Refused(self._refusal(method, code))
+        return self._confirm(method, key, began_ns)
+
+    def _refusal(self, method: str, code: Code) -> str:
+        state = TradingState(int(self._engine.state.core[0]["state"])).name
+        if method == "cancel":
+            return "no open order has that id"
+        needed = {
+            "pause": "PAUSED and beyond need no pause",
+            "resume": "resume leaves PAUSED or REDUCE_ONLY; HALTED and KILLED need reset",
+            "reset": "reset leaves HALTED or KILLED only",
+            "flatten": "flatten needs PAUSED, HALTED or KILLED: pause first",
+        }
+        return f"{code.name}: state={state}; {needed.get(method, 'not possible in this state')}"
+
+    def _confirm(self, method: str, key: int, began_ns: int) -> Awaitable[Outcome]:
+        waits: dict[str, Callable[[], bool]] = {
+            "kill": self._is_clear,
+            "stop": self._is_clear,
+            "cancel-all": self._has_no_open,
+            "pause": self._has_no_open,
+            "flatten": self._is_flat,
+            "reset": self._is_reset,
+            "cancel": lambda: not self._is_open(key),
+            "resume": lambda: True,
+        }
+        return self._await(method, waits[method], began_ns)
+
+    async def _await(self, method: str, done: Callable[[], bool], began_ns: int) -> Outcome:
+        deadline = time.monotonic() + CONFIRM_SECONDS
+        while not done():
+            self._changed.clear()
+            try:
+                await asyncio.wait_for(self._changed.wait(), max(0.0, deadline - time.monotonic()))
+            except TimeoutError:
+                break
+        complete = done()
+        elapsed_ms = (time.monotonic_ns() - began_ns) / 1e6
+        core = self._engine.state.core[0]
+        return {
+            "ok": True,
+            "complete": complete,
+            "line": self._line(method, complete, elapsed_ms),
+            "state": TradingState(int(core["state"])).name,
+            "open_orders_left": [] if complete else self._answers.orders()["orders"],
+            "elapsed_ms": round(elapsed_ms, 3),
+        }
+
+    def _is_clear(self) -> bool:
+        return int(self._engine.state.core[0]["venue_clear"]) == 1
+
+    def _has_no_open(self) -> bool:
+        return not (self._engine.state.orders["key"] != 0).any()
+
+    def _is_open(self, key: int) -> bool:
+        return bool((self._engine.state.orders["key"] == key).any())
+
+    def _is_flat(self) -> bool:
+        return not self._engine.state.instruments["flatten"].any() and self._has_no_open()
+
+    def _is_reset(self) -> bool:
+        state = int(self._engine.state.core[0]["state"])
+        return state not in (TradingState.HALTED, TradingState.KILLED)
+
+    def _line(self, method: str, complete: bool, elapsed_ms: float) -> str:
+        left = int((self._engine.state.orders["key"] != 0).sum())
+        unknown = int((self._engine.state.orders["state"] == OrderState.UNKNOWN).sum())
+        took = f"{elapsed_ms:.0f} ms"
+        if not complete:
+            doubt = f", {unknown} of them in doubt" if unknown else ""
+            return f"{method}: NOT COMPLETE after {took}: {left} open orders left{doubt}"
+        if method == "kill":
+            return f"KILLED in {took}. " + self._remains() + self._answers.next_steps()
+        lines = {
+            "stop": f"STOPPED in {took}. {self._remains()}",
+            "cancel-all": f"all orders canceled in {took}; quoting goes on unless paused",
+            "pause": f"PAUSED in {took}. No open order. Quote again: hftctl resume",
+            "resume": "quoting again as soon as no other reason pauses",
+            "flatten": f"flattened in {took}. {self._answers.position_line()}",
+            "reset": f"reset in {took}; PAUSED. Quote again: hftctl resume",
+            "cancel": f"canceled in {took}",
+        }
+        return lines[method]
+
+    def _remains(self) -> str:
+        return f"{self._answers.clear_line()} {self._answers.position_line()} "

@@ -1,0 +1,86 @@
+"""Stage stamps: when each part of a step ended, by the machine's monotonic clock.
+
+Telemetry beside trading: written here, read by nobody who decides, absent from the state's
+hash and from replay. Times of market data frames alone count for the first three stages;
+a timer's step would say nothing about latency.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from hftd.domain.actions import ActionKind
+from hftd.domain.facts import FactKind
+from hftd.domain.order import OrderEvent
+from hftd.engine.engine import STAGE_BOOK, STAGE_RISK, STAGE_STRATEGY
+from hftd.runtime.telemetry import Stage, Telemetry
+
+AWAITED_CAPACITY = 1024  # Orders whose answer is awaited; beyond that the oldest is forgotten.
+STAGES = {
+    STAGE_BOOK: Stage.MARKET_DATA,
+    STAGE_STRATEGY: Stage.STRATEGY,
+    STAGE_RISK: Stage.RISK,
+}
+
+
+class NoStamps:
+    """Stamps of a driver that has no time: replay and simulation."""
+
+    def begin(self, is_market: bool) -> None:
+        """Note nothing."""
+
+    def stamp(self, stage: int) -> None:
+        """Note nothing."""
+
+    def performed(self, action: Any) -> None:
+        """Note nothing."""
+
+    def noticed(self, facts: Any) -> None:
+        """Note nothing."""
+
+
+class Stamps(NoStamps):
+    """Stamps of the live driver, folded into histograms."""
+
+    def __init__(self, telemetry: Telemetry) -> None:
+        self._telemetry = telemetry
+        self._is_market = False
+        self._began_ns = 0
+        self._last_ns = 0
+        self._awaited: dict[int, tuple[int, int]] = {}
+
+    def begin(self, is_market: bool) -> None:
+        """Note that an input has come."""
+        self._is_market = is_market
+        self._began_ns = self._last_ns = time.perf_counter_ns()
+
+    def stamp(self, stage: int) -> None:
+        """Note that a stage of the step ended."""
+        now_ns = time.perf_counter_ns()
+        if self._is_market:
+            self._telemetry.record(STAGES[stage], now_ns - self._last_ns)
+        self._last_ns = now_ns
+
+    def performed(self, action: Any) -> None:
+        """Note that an action was handed to its socket."""
+        kind = action["kind"]
+        if kind != ActionKind.SUBMIT and kind != ActionKind.CANCEL_REPLACE:
+            return
+        now_ns = time.perf_counter_ns()
+        self._telemetry.record(Stage.EXECUTION, now_ns - self._last_ns)
+        if self._is_market:
+            self._telemetry.record(Stage.TICK_TO_ORDER, now_ns - self._began_ns)
+        if len(self._awaited) >= AWAITED_CAPACITY:
+            del self._awaited[next(iter(self._awaited))]
+        self._awaited[int(action["order_key"])] = (self._began_ns, now_ns)
+
+    def noticed(self, facts: Any) -> None:
+        """Note the venue's answers among the facts of a step."""
+        for fact in facts:
+            if fact["kind"] != FactKind.ORDER or fact["order_event"] != OrderEvent.ACCEPTED:
+                continue
+            times = self._awaited.pop(int(fact["order_key"]), None)
+            if times is not None:
+                self._telemetry.record(Stage.END_TO_END, self._began_ns - times[0])
+                self._telemetry.record(Stage.VENUE, self._began_ns - times[1])
