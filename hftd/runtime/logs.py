@@ -1,0 +1,208 @@
+"""Where log lines go: a rotated file of JSON lines, the console, and whoever follows.
+
+Owns how a line is encoded, capped and filtered; knows neither journal nor facts. structlog
+renders, the standard library rotates. Every line is one JSON object in ASCII: control
+characters, U+2028 and the like are escaped, whatever text the venue sent.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import Any, NamedTuple, TextIO
+
+import structlog
+
+from hftd.store.words import utc_text
+
+LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
+MAX_TEXT_CHARS = 500
+TAIL_BLOCK_BYTES = 1 << 16
+TAIL_MAX_BYTES = 16 << 20
+
+Fields = dict[str, Any]
+Listener = Callable[[Fields], None]
+
+
+class Line(NamedTuple):
+    """One line to be logged; ``ts_ns`` is the event's time, fields stand after the context."""
+
+    level: str
+    event: str
+    stage: str
+    ts_ns: int
+    fields: Fields
+
+
+class LogSettings(NamedTuple):
+    """What of the lines is written, and where to."""
+
+    path: Path
+    level: str = "info"
+    console: str = "none"  # none, json, text
+    max_lines_per_second: int = 200
+    rotate_bytes: int = 50 << 20
+    rotate_count: int = 5
+
+
+class Logs:
+    """Write lines; drop what is beyond the cap of a second, and say how many were dropped.
+
+    A second is one of the events' clock, so that catching up is capped like living. Warnings
+    and worse are written beyond the cap.
+    """
+
+    def __init__(self, settings: LogSettings, console: TextIO = sys.stdout) -> None:
+        settings.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.listeners: list[Listener] = []
+        self._settings = settings
+        self._least = LEVELS[settings.level]
+        self._handler = RotatingFileHandler(
+            settings.path,
+            maxBytes=settings.rotate_bytes,
+            backupCount=settings.rotate_count - 1,
+            encoding="ascii",
+        )
+        file = logging.Logger("hftd", logging.DEBUG)
+        file.addHandler(self._handler)
+        self._file = _renderer(file, structlog.processors.JSONRenderer())
+        self._console = _console(settings.console, console)
+        self._second = 0
+        self._written = 0
+        self._dropped = 0
+
+    def write(self, line: Line, context: Fields) -> None:
+        """Write a line; ``context`` is what all lines of a run have in common."""
+        if LEVELS[line.level] < self._least:
+            return
+        second = line.ts_ns // 1_000_000_000
+        if second != self._second:
+            self._begin_second(second, context)
+        if self._written >= self._settings.max_lines_per_second and LEVELS[line.level] < 30:
+            self._dropped += 1
+            return
+        self._written += 1
+        self._emit(line, context)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._handler.close()
+
+    def _begin_second(self, second: int, context: Fields) -> None:
+        dropped, self._dropped, self._written = self._dropped, 0, 0
+        ended, self._second = self._second, second
+        if dropped:
+            fields = {"count": dropped, "limit": self._settings.max_lines_per_second}
+            ts_ns = (ended + 1) * 1_000_000_000
+            self._emit(Line("warning", "lines_dropped", "logs", ts_ns, fields), context)
+
+    def _emit(self, line: Line, context: Fields) -> None:
+        fields: Fields = {
+            "ts": utc_text(line.ts_ns),
+            "level": line.level,
+            "event": line.event,
+            "stage": line.stage,
+            **context,
+            **{name: _capped(value) for name, value in line.fields.items() if value is not None},
+        }
+        self._file.info(**fields)
+        if self._console is not None:
+            try:
+                self._console.info(**fields)
+            except OSError:  # Whoever read the console is gone; the file goes on.
+                self._console = None
+        for listener in self.listeners:
+            listener(fields)
+
+
+def wanted(fields: Fields, stage: str | None, level: str | None) -> bool:
+    """Tell whether a line passes a filter by stage and by least level."""
+    if stage is not None and fields.get("stage") != stage:
+        return False
+    return level is None or LEVELS.get(fields.get("level", ""), 0) >= LEVELS[level]
+
+
+def last_lines(path: Path, count: int, stage: str | None, level: str | None) -> list[Fields]:
+    """Return the last lines that pass a filter, oldest first.
+
+    Looks into the file and the one rotated before it, at most 16 MiB back: a rare line that is
+    older has to be searched for in the files.
+    """
+    found: list[Fields] = []
+    for text in _backwards(path):
+        if len(found) == count:
+            break
+        try:
+            fields = json.loads(text)
+        except ValueError:  # The half line of a recorder that was killed.
+            continue
+        if wanted(fields, stage, level):
+            found.append(fields)
+    return found[::-1]
+
+
+def _backwards(path: Path) -> Iterator[bytes]:
+    left = TAIL_MAX_BYTES
+    for file_path in (path, path.with_name(path.name + ".1")):
+        if not file_path.exists():
+            return
+        with file_path.open("rb") as file:
+            at, rest = file.seek(0, 2), b""
+            while at > 0 and left > 0:
+                size = min(TAIL_BLOCK_BYTES, at)
+                at, left = at - size, left - size
+                file.seek(at)
+                rest, *lines = (file.read(size) + rest).split(b"\n")
+                yield from reversed([line for line in lines if line])
+            if at == 0 and rest:
+                yield rest
+
+
+def _renderer(logger: Any, *processors: Any) -> Any:
+    return structlog.wrap_logger(
+        logger,
+        processors=[_in_order, *processors],
+        wrapper_class=structlog.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+
+
+def _console(kind: str, stream: TextIO) -> Any:
+    if kind == "none":
+        return None
+    logger = structlog.PrintLogger(stream)
+    if kind == "json":
+        return _renderer(logger, structlog.processors.JSONRenderer())
+    colors = stream.isatty()
+    return _renderer(logger, _without_context, structlog.dev.ConsoleRenderer(colors=colors))
+
+
+# structlog puts the event last; people read it third.
+def _in_order(_logger: object, _method: str, fields: Any) -> Fields:
+    first = {name: fields[name] for name in ("ts", "level", "event")}
+    return first | {name: value for name, value in fields.items() if name not in first}
+
+
+# On a terminal there is one run, and its name was printed at the start.
+def _without_context(_logger: object, _method: str, fields: Fields) -> Fields:
+    shown = {
+        name: _printable(value)
+        for name, value in fields.items()
+        if name not in ("ts", "instance", "profile", "mode", "run", "config_hash", "seq")
+    }
+    return {"timestamp": fields["ts"]} | shown
+
+
+def _printable(value: object) -> object:
+    # What the venue wrote may hold a terminal's control sequences.
+    return json.dumps(value)[1:-1] if isinstance(value, str) and not value.isprintable() else value
+
+
+def _capped(value: Any) -> Any:
+    if isinstance(value, str) and len(value) > MAX_TEXT_CHARS:
+        return value[:MAX_TEXT_CHARS] + f"… ({len(value)} characters)"
+    return value

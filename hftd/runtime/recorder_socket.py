@@ -1,0 +1,87 @@
+"""What the recorder answers on its read-only socket: log lines, fills, an order's journey.
+
+Knows ledger and log file; the server and the table of commands are control's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import OperationalError
+
+from hftd.control.commands import Server
+from hftd.control.connection import Peer
+from hftd.control.faults import Refused
+from hftd.control.server import ControlServer
+from hftd.runtime.logs import Fields, Logs, last_lines, wanted
+from hftd.store import queries
+
+# Lines that a follower may be behind; beyond it the oldest go, and a line says how many.
+FOLLOWER_LINES = 1000
+
+
+class RecorderSocket:
+    """Answer questions to the past."""
+
+    def __init__(self, path: Path, engine: Engine, logs: Logs, log_path: Path) -> None:
+        self._engine, self._logs, self._log_path = engine, logs, log_path
+        self._server = ControlServer(path, self._dispatch, server=Server.RECORDER)
+
+    async def start(self) -> None:
+        """Listen. Raises: InstanceLocked, UsageError, as ControlServer.start."""
+        await self._server.start()
+
+    async def close(self) -> None:
+        """Stop listening; who follows the log is told that it ends."""
+        await self._server.close()
+
+    def _dispatch(self, method: str, params: dict[str, Any], _peer: Peer) -> object:
+        if method == "logs":
+            return self._lines(**params)
+        try:
+            with self._engine.connect() as connection:
+                return _answer(connection, method, params)
+        except OperationalError as error:
+            raise Refused(f"the ledger does not answer: {str(error.orig)[:200]}") from error
+
+    async def _lines(
+        self, follow: bool, stage: str | None, level: str | None, lines: int
+    ) -> AsyncIterator[Fields]:
+        waiting: asyncio.Queue[Fields] = asyncio.Queue(FOLLOWER_LINES)
+        dropped = 0
+
+        def take(fields: Fields) -> None:
+            nonlocal dropped
+            if not wanted(fields, stage, level):
+                return
+            if waiting.full():
+                waiting.get_nowait()
+                dropped += 1
+            waiting.put_nowait(fields)
+
+        self._logs.listeners.append(take)
+        try:
+            for fields in last_lines(self._log_path, lines, stage, level):
+                yield fields
+            while follow:
+                fields = await waiting.get()
+                if dropped:
+                    count, dropped = dropped, 0
+                    yield fields | {"event": "lines_dropped", "stage": "logs", "count": count}
+                yield fields
+        finally:
+            self._logs.listeners.remove(take)
+
+
+def _answer(connection: Connection, method: str, params: dict[str, Any]) -> object:
+    if method == "fills":
+        return {"fills": queries.newest_fills(connection, params["limit"])}
+    assert method == "order"
+    journey = queries.order_journey(connection, params["id"])
+    if journey is None:
+        raise Refused(f"the ledger knows no order {params['id']!r}")
+    return journey

@@ -1,0 +1,112 @@
+"""Log lines on real files: always JSON, capped, rotated, found again from the end."""
+
+import io
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hftd.runtime.logs import Line, Logs, LogSettings, last_lines, wanted
+
+SECOND_NS = 1_000_000_000
+
+
+def line(number=0, level="info", **fields):
+    """Return a line of the given number of seconds since 1970."""
+    return Line(level, "fill", "execution", number * SECOND_NS, {"seq": number, **fields})
+
+
+def written(path):
+    """Return the lines of a file, each parsed alone."""
+    return [json.loads(text) for text in path.read_bytes().split(b"\n")[:-1]]
+
+
+@given(st.lists(st.text(max_size=600), min_size=1, max_size=5))
+def test_line_is_one_valid_json_object_whatever_the_venue_said(tmp_path_factory, texts):
+    """Control characters, line separators, quotes and surrogates of any text stay one line."""
+    path = tmp_path_factory.mktemp("logs") / "hftd.jsonl"
+    console = io.StringIO()
+    logs = Logs(LogSettings(path, console="json"), console)
+    for text in texts:
+        logs.write(line(text=text), {"instance": "canary"})
+    logs.close()
+    raw = path.read_bytes()
+    assert all(byte == 10 or 32 <= byte < 127 for byte in raw)
+    lines = written(path)
+    assert len(lines) == len(texts)
+    for found, text in zip(lines, texts, strict=True):
+        assert found["text"][:500] == text[:500]
+        assert list(found)[:6] == ["ts", "level", "event", "stage", "instance", "seq"]
+    assert console.getvalue().encode() == raw
+
+
+def test_terminal_shows_no_control_sequence_of_the_venue(tmp_path):
+    """Text on a terminal has its escapes written out."""
+    console = io.StringIO()
+    logs = Logs(LogSettings(tmp_path / "hftd.jsonl", console="text"), console)
+    logs.write(line(text="\x1b[2Jgone\nnext"), {"run": "a-1"})
+    logs.close()
+    assert "\x1b" not in console.getvalue()
+    assert console.getvalue().count("\n") == 1
+    assert "\\u001b[2Jgone\\nnext" in console.getvalue()
+
+
+def test_level_is_the_least_that_is_written(tmp_path):
+    """What is under the level is nowhere."""
+    logs = Logs(LogSettings(tmp_path / "hftd.jsonl", level="warning"))
+    heard = []
+    logs.listeners.append(heard.append)
+    for level in ("debug", "info", "warning", "error"):
+        logs.write(line(level=level), {})
+    logs.close()
+    assert [found["level"] for found in written(tmp_path / "hftd.jsonl")] == ["warning", "error"]
+    assert [found["level"] for found in heard] == ["warning", "error"]
+
+
+def test_second_is_capped_and_says_what_it_dropped(tmp_path):
+    """Beyond the cap a second's lines are counted; warnings pass; the next second is free."""
+    logs = Logs(LogSettings(tmp_path / "hftd.jsonl", max_lines_per_second=3))
+    for _ in range(10):
+        logs.write(line(7), {"run": "a-1"})
+    logs.write(line(7, "warning"), {"run": "a-1"})
+    logs.write(line(8), {"run": "a-1"})
+    logs.close()
+    lines = written(tmp_path / "hftd.jsonl")
+    assert [(found["event"], found["level"]) for found in lines] == [
+        ("fill", "info"), ("fill", "info"), ("fill", "info"), ("fill", "warning"),
+        ("lines_dropped", "warning"), ("fill", "info"),
+    ]  # fmt: skip
+    assert (lines[4]["count"], lines[4]["limit"]) == (7, 3)
+
+
+def test_files_rotate_and_the_last_lines_are_found_over_the_cut(tmp_path):
+    """Of many files the settings' number is kept; the newest lines come back, filtered."""
+    path = tmp_path / "hftd.jsonl"
+    logs = Logs(LogSettings(path, rotate_bytes=20_000, rotate_count=3))
+    for number in range(1000):
+        level = "error" if number % 10 == 0 else "info"
+        logs.write(line(number, level, text="x" * 50), {})
+    logs.close()
+    names = sorted(file.name for file in tmp_path.iterdir())
+    assert names == ["hftd.jsonl", "hftd.jsonl.1", "hftd.jsonl.2"]
+    assert [found["seq"] for found in last_lines(path, 120, None, None)] == list(range(880, 1000))
+    assert [found["seq"] for found in last_lines(path, 3, None, "error")] == [970, 980, 990]
+    assert last_lines(path, 3, "risk", None) == []
+    assert last_lines(path, 0, None, None) == []
+    assert last_lines(tmp_path / "none.jsonl", 3, None, None) == []
+
+
+def test_half_line_of_a_killed_recorder_is_passed_over(tmp_path):
+    """A line without its end does not hide those before it."""
+    path = tmp_path / "hftd.jsonl"
+    path.write_bytes(b'{"seq":1}\n{"seq":2}\n{"se')
+    assert [found["seq"] for found in last_lines(path, 5, None, None)] == [1, 2]
+
+
+def test_filter_is_by_stage_and_least_level():
+    """A line is wanted where stage and level say so."""
+    fields = {"stage": "risk", "level": "warning"}
+    assert wanted(fields, None, None)
+    assert wanted(fields, "risk", "info")
+    assert not wanted(fields, "execution", None)
+    assert not wanted(fields, "risk", "error")

@@ -1,0 +1,261 @@
+"""The recorder as a process of its own: it catches up, drains, answers, and may be killed."""
+
+import contextlib
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+
+import pytest
+from sqlalchemy import select as sql_select
+from sqlalchemy import text
+
+from hftd.control.client import Client
+from hftd.control.faults import Refused
+from hftd.domain.order import client_order_id, order_key
+from hftd.journal.cursor import published
+from hftd.journal.reader import JournalReader
+from hftd.store import tables
+from hftd.store.database import migrate, open_database
+from hftd.store.projector import rebuild
+from tests.store.days_work import EPOCH, DaysWork, whole_day
+
+
+def command_line(state):
+    """Return the command line of a recorder that tells its lines on stdout."""
+    return [
+        sys.executable, "-m", "hftd.runtime.recorder", "--name", "canary", "--state", str(state),
+        "--runtime", str(state / "run"), "--console", "json",
+    ]  # fmt: skip
+
+
+@contextlib.contextmanager
+def recording(state):
+    """Run a recorder; it is killed at the end where it has not ended by itself."""
+    child = subprocess.Popen(command_line(state), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        yield child
+    finally:
+        child.kill()
+        child.wait(10)
+        child.stdout.close()
+        child.stderr.close()
+
+
+def read_until(child, event, count=1):
+    """Read the recorder's lines until so many of an event were there; return the last."""
+    for raw in child.stdout:
+        line = json.loads(raw)
+        count -= line["event"] == event
+        if count == 0:
+            return line
+    raise AssertionError(f"no {event}: {child.stderr.read().decode()}")
+
+
+def drain(state):
+    """Run a recorder to the journal's end; return its exit code."""
+    with recording(state) as child:
+        read_until(child, "run_started")
+        child.send_signal(signal.SIGTERM)
+        child.stdout.read()
+        return child.wait(20)
+
+
+def contents(url):
+    """Return all rows of all tables."""
+    engine = open_database(url)
+    with engine.connect() as connection:
+        found = {
+            table.name: [
+                tuple(row) for row in connection.execute(sql_select(table).order_by(*table.c))
+            ]
+            for table in tables.METADATA.sorted_tables
+        }
+    engine.dispose()
+    return found
+
+
+def rebuilt(state):
+    """Return the tables of a ledger that is made anew from the journal."""
+    url = f"sqlite:///{state / 'rebuilt.db'}"
+    engine = open_database(url)
+    migrate(engine)
+    rebuild(engine, JournalReader(state / "journal").records())
+    engine.dispose()
+    found = contents(url)
+    del found["cursor"]
+    return found
+
+
+def ledger(state):
+    """Return the tables that the recorder made."""
+    found = contents(f"sqlite:///{state / 'hftd.db'}")
+    del found["cursor"]
+    return found
+
+
+def logged(state):
+    """Return the lines of the log, each parsed alone."""
+    return [json.loads(raw) for raw in (state / "logs/hftd.jsonl").read_bytes().splitlines()]
+
+
+def test_recorder_drains_the_journal_and_ends_when_told(tmp_path):
+    """After SIGTERM all that was written is in SQL, in the log and on the disk; exit 0."""
+    day = whole_day(tmp_path / "journal")
+    with recording(tmp_path) as child:
+        read_until(child, "fill", 12)
+        day.end()
+        child.send_signal(signal.SIGTERM)
+        child.stdout.read()
+        assert child.wait(20) == 0
+    assert ledger(tmp_path) == rebuilt(tmp_path)
+    assert len(ledger(tmp_path)["fills"]) == 12
+    assert logged(tmp_path)[-1]["event"] == "run_ended"
+    cursor = published(tmp_path / "journal")
+    assert (cursor.seq, cursor.synced_seq) == (day.writer.seq, day.writer.seq)
+    assert (cursor.pid, cursor.sync_errno) == (child.pid, 0)
+
+
+def test_killed_recorder_catches_up(tmp_path):
+    """However often it is killed while the engine writes on, SQL and log end complete."""
+    day = DaysWork(tmp_path / "journal")
+    day.begin()
+    for _ in range(4):
+        with recording(tmp_path) as child:
+            for _ in range(30):
+                day.quote()
+            read_until(child, "fill", 20)
+            child.send_signal(signal.SIGKILL)
+            for _ in range(10):
+                day.quote()
+    day.end()
+    with recording(tmp_path) as child:
+        read_until(child, "run_ended")
+        child.send_signal(signal.SIGTERM)
+        child.stdout.read()
+        assert child.wait(20) == 0
+    assert ledger(tmp_path) == rebuilt(tmp_path)
+    assert len(ledger(tmp_path)["fills"]) == 320
+    dropped = sum(line["count"] for line in logged(tmp_path) if line["event"] == "lines_dropped")
+    assert dropped == 0
+    told = {line["exec_id"] for line in logged(tmp_path) if line["event"] == "fill"}
+    assert told == {str(number) for number in range(1, 321)}
+
+
+def test_ledger_that_was_lost_is_made_anew_without_logging_twice(tmp_path):
+    """Without its SQL file the recorder begins again at the journal's first record, silently."""
+    day = whole_day(tmp_path / "journal")
+    assert drain(tmp_path) == 0
+    before = logged(tmp_path)
+    for path in tmp_path.glob("hftd.db*"):
+        path.unlink()
+    day.quote()
+    with recording(tmp_path) as child:
+        read_until(child, "fill", 2)
+        child.send_signal(signal.SIGTERM)
+        child.stdout.read()
+        assert child.wait(20) == 0
+    assert ledger(tmp_path) == rebuilt(tmp_path)
+    assert logged(tmp_path)[: len(before)] == before
+    assert [line["event"] for line in logged(tmp_path)].count("fill") == 14
+
+
+PARENT = """
+import os, subprocess, sys
+command = [*sys.argv[1:], "--parent", str(os.getpid())]
+child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+print(child.pid, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_recorder_ends_when_its_parent_is_gone(tmp_path):
+    """Left alone, the recorder reads the journal to its end and goes."""
+    day = whole_day(tmp_path / "journal")
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT, *command_line(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    ended = os.pidfd_open(int(parent.stdout.readline()))
+    parent.kill()
+    parent.wait(10)
+    parent.stdin.close()
+    parent.stdout.close()
+    try:
+        assert select.select([ended], [], [], 20)[0]
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(ended, signal.SIGKILL)
+        os.close(ended)
+    assert published(tmp_path / "journal").seq == day.writer.seq
+
+
+def test_next_recorder_waits_for_the_one_before(tmp_path):
+    """Two recorders never write at once: the second begins when the first has ended."""
+    whole_day(tmp_path / "journal")
+    with recording(tmp_path) as first:
+        read_until(first, "fill", 12)
+        with recording(tmp_path) as second:
+            first.send_signal(signal.SIGTERM)
+            first.stdout.read()
+            assert first.wait(20) == 0
+            second.send_signal(signal.SIGTERM)
+            assert second.wait(20) in (0, 75)
+    assert ledger(tmp_path) == rebuilt(tmp_path)
+
+
+def test_ledger_of_a_newer_version_ends_the_recorder_with_one_line(tmp_path):
+    """Exit 64 and one line on stderr that names the revision."""
+    whole_day(tmp_path / "journal")
+    engine = open_database(f"sqlite:///{tmp_path / 'hftd.db'}")
+    migrate(engine)
+    with engine.begin() as connection:
+        connection.execute(text("update alembic_version set version_num = '9999'"))
+    engine.dispose()
+    done = subprocess.run(command_line(tmp_path), capture_output=True, timeout=30, text=True)
+    assert done.returncode == 64
+    assert "newer version of hftd" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.fixture
+def recorder_of_a_day(tmp_path):
+    """Return the state folder of a recorder that has read a whole day, and the day."""
+    day = whole_day(tmp_path / "journal")
+    with recording(tmp_path) as child:
+        read_until(child, "fill", 12)
+        yield tmp_path, day
+
+
+def test_socket_answers_fills_and_journeys(recorder_of_a_day):
+    """Fills and an order's journey come from the ledger by JSON-RPC; an unknown id is refused."""
+    state, _ = recorder_of_a_day
+    wanted = client_order_id("abc123", order_key(EPOCH, 3))
+    with Client(state / "run/recorder.sock") as client:
+        fills = client.call("fills", {"limit": 2})["fills"]
+        journey = client.call("order", {"id": wanted})
+        lines = list(client.stream("logs", {"lines": 3, "stage": "risk"}))
+        with pytest.raises(Refused, match="knows no order"):
+            client.call("order", {"id": "h1-abc123-0-0"})
+    assert [fill["exec_id"] for fill in fills] == ["11", "12"]
+    assert [event["event"] for event in journey["events"]][:2] == ["submitted", "accepted"]
+    assert [line["stage"] for line in lines] == ["risk"] * 3
+
+
+def test_socket_follows_the_log(recorder_of_a_day):
+    """Who follows gets the last lines first, then each new one that passes the filter."""
+    state, day = recorder_of_a_day
+    with Client(state / "run/recorder.sock") as client:
+        params = {"lines": 1, "stage": "execution", "level": "info", "follow": True}
+        lines = client.stream("logs", params)
+        assert next(lines)["event"] == "order_fill_full"
+        day.quote()
+        told = [next(lines) for _ in range(6)]
+    assert [line["event"] for line in told] == [
+        "order_submitted", "order_accepted", "fill", "order_fill_partial", "fill",
+        "order_fill_full",
+    ]  # fmt: skip
+    assert [line["exec_id"] for line in told if line["event"] == "fill"] == ["13", "14"]

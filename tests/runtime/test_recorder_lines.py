@@ -1,0 +1,72 @@
+"""Which lines a day's work makes."""
+
+from hftd.domain.codes import Code
+from hftd.domain.facts import FactKind
+from hftd.journal.reader import JournalReader
+from hftd.journal.record import RecordType, decode_json
+from hftd.runtime.recorder_lines import LineMaker, context
+from hftd.store.words import RunWords
+from tests.store.days_work import SECOND_NS, DaysWork, whole_day
+
+
+def lines_of(folder):
+    """Return all lines of a journal."""
+    maker, words, lines = LineMaker(), None, []
+    for record in JournalReader(folder).records():
+        if record.record_type == RecordType.HEADER:
+            words = RunWords(decode_json(record.payload))
+        lines += maker.lines(words, record)
+    return lines, context("canary", words)
+
+
+def fields(lines, event):
+    """Return the level, stage and fields of all lines of an event."""
+    return [(found.level, found.stage, found.fields) for found in lines if found.event == event]
+
+
+def test_day_is_told_in_lines(tmp_path):
+    """Orders, fills, refusals, states and commands each have their line with their numbers."""
+    whole_day(tmp_path)
+    lines, common = lines_of(tmp_path)
+    assert common == {
+        "instance": "canary", "profile": "canary", "mode": "paper",
+        "run": "20261122T093008Z-1795339900", "config_hash": "c0ffee",
+    }  # fmt: skip
+    level, stage, fill = fields(lines, "fill")[0]
+    assert (level, stage) == ("info", "execution")
+    assert fill | {
+        "price": "60000", "qty": "0.004", "side": "BUY", "fee": "0.000004", "fee_asset": "BTC",
+        "instrument": "BTC-USDT", "exec_id": "1", "mid": "60005", "decision_seq": 1,
+    } == fill  # fmt: skip
+    assert fields(lines, "order_accepted")[0][2]["latency_us"] == 2000.0
+    assert fields(lines, "order_fill_full")[0][2]["latency_us"] is None
+    assert fields(lines, "refusal")[0][2]["reason"] == "ORDER_SIZE: qty=0.03 BTC, max=0.02 BTC"
+    level, stage, state = fields(lines, "state")[0]
+    assert (level, stage, state["to"], state["code"]) == (
+        "error", "control", "HALTED", "DAILY_LOSS",
+    )  # fmt: skip
+    assert fields(lines, "book")[0][:2] == ("warning", "market_data")
+    assert fields(lines, "command")[0][2]["reason"] == "looked at it"
+    assert [f["command"] for _, _, f in fields(lines, "command_done")] == ["RESET", "CANCEL_ALL"]
+    assert fields(lines, "order_refused_by_venue")[0][2]["venue_code"] == -1013
+    assert fields(lines, "difference")[0][2]["asset"] == "BTC"
+    assert fields(lines, "note")[0][2]["code"] == "RECONCILED"
+    assert fields(lines, "run_ended")[0][2]["reason"] == "stop"
+    level, stage, summary = fields(lines, "stage_summary")[0]
+    assert (level, stage, summary["count"], summary["p99_us"]) == ("info", "risk", 10, 3.0)
+    assert {found.event for found in lines if found.level == "debug"} == {
+        "frame_in", "position", "balance", "equity", "quoting_off",
+    }  # fmt: skip
+
+
+def test_refusals_of_a_kind_are_counted_for_ten_seconds(tmp_path):
+    """The first of a kind has its line; then one count every ten seconds; kinds stand apart."""
+    day = DaysWork(tmp_path)
+    day.begin()
+    for _ in range(25):
+        day.refuse()
+        day.ts_ns += SECOND_NS
+    day.fact(FactKind.REFUSAL, code=Code.DUPLICATE)
+    lines, _ = lines_of(tmp_path)
+    told = [(found.event, found.fields.get("count")) for found in lines[1:]]
+    assert told == [("refusal", None), ("refusals", 9), ("refusals", 9), ("refusal", None)]
