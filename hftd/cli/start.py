@@ -31,10 +31,10 @@ def start(
         str | None, typer.Option(help="Instance; by default the profile's name.")
     ] = None,
     sets: Annotated[
-        list[str] | None, typer.Option("--set", help="KEY=VALUE over the profile's own; repeatable.")
+        list[str] | None, typer.Option("--set", help="KEY=VALUE over the profile; repeatable.")
     ] = None,
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="Open a new account and a new ledger; keep the old aside.")
+        bool, typer.Option("--fresh", help="New account, new ledger; the old is kept aside.")
     ] = False,
 ) -> int:
     """Trade by a profile, in the foreground, until Ctrl-C, SIGTERM or hftctl stop.
