@@ -3,9 +3,9 @@
 A maker's prices do not see the fundamental. It believes in a lagging average of it (what it
 learns from elsewhere) plus the pressure of recent trades, and lays a ladder of orders around
 its belief, one order a level; only its sizes lean a little to where the fundamental goes, which
-is what makes the imbalance worth looking at. It looks once a beat, 50 to 300 ms late, and again as late after a
-trade took one of its orders. It never looks at users' quotes: its spread stays when they
-quote. Must not know accounts, users or the protocol.
+is what makes the imbalance worth looking at. It looks once a beat, 50 to 300 ms late, and again
+as late after a trade took one of its orders. It never looks at users' quotes: its spread stays
+when they quote. Must not know accounts, users or the protocol.
 """
 
 from __future__ import annotations
