@@ -40,11 +40,14 @@ class Heard:
         self.codec = codec
         self.frames: list[tuple[Link, bytes]] = []
         self.events: list[dict[str, int]] = []
+        self.bug: Exception | None = None  # Raised at the next frame, as a broken loop would.
         self._buffers = new_event_buffers()
         self._changed = asyncio.Event()
 
     def on_frame(self, link: Link, data: bytes, ts_ns: int) -> None:
         """Take a frame as the live loop does: decode it on the spot."""
+        if self.bug is not None:
+            raise self.bug
         self.frames.append((link, data))
         if self.codec is not None:
             events, levels = self._buffers
