@@ -133,8 +133,8 @@ class _Batch:
             connection.execute(_ignoring_twins(connection, tables.COMMANDS), self._commands)
         for outcome in self._outcomes:
             _write_outcome(connection, outcome)
-        for row in self._latency:
-            _add_second(connection, row)
+        if self._latency:
+            connection.execute(_adding_seconds(connection), self._latency)
         for row in self._run_ends:
             connection.execute(
                 update(tables.RUNS).where(tables.RUNS.c.run == row["run"]).values(row)
@@ -270,7 +270,7 @@ def _write_outcome(connection: Connection, row: Row) -> None:
 
 
 # A minute of a stage is the sum of its seconds and the worst of them.
-def _add_second(connection: Connection, row: Row) -> None:
+def _adding_seconds(connection: Connection) -> Any:
     statement = _upsert(connection, tables.LATENCY)
     mine, new = tables.LATENCY.c, statement.excluded
     worse = {
@@ -279,7 +279,7 @@ def _add_second(connection: Connection, row: Row) -> None:
         else func.greatest(mine[name], new[name])
         for name in ("p50_ns_worst_second", "p99_ns_worst_second", "max_ns")
     }
-    statement = statement.on_conflict_do_update(
+    return statement.on_conflict_do_update(
         index_elements=["run", "minute", "stage"],
         set_=worse
         | {
@@ -290,4 +290,3 @@ def _add_second(connection: Connection, row: Row) -> None:
         },
         where=mine["seq"] < new["seq"],
     )
-    connection.execute(statement, row)
