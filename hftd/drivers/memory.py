@@ -51,6 +51,7 @@ CARRIED_INSTRUMENT = (
     "other_fee_atoms",
     "fees_atoms",
     "own_trade_id",
+    "opening_mid_half_ticks",
     "fills",
 )
 CARRIED_BALANCE = ("opening_known", "opening_atoms", "traded_atoms", "flow_atoms")

@@ -194,6 +194,7 @@ def settle_orders(state: State, out: Out) -> None:
 @kernel
 def advance(state: State, out: Out) -> None:
     """Go on where the present phase has what it waited for; start again where it is late."""
+    learn_opening_mids(state)
     core = state.core[0]
     phase = core["recovery_phase"]
     age = core["now_ns"] - core["recovery_since_ns"]
@@ -210,6 +211,17 @@ def advance(state: State, out: Out) -> None:
             enter(state, out, Phase.TRADES)
     elif phase != Phase.AGAIN and age >= ANSWER_LATE_NS:
         enter(state, out, Phase.AGAIN)
+
+
+@kernel
+def learn_opening_mids(state: State) -> None:
+    """Keep what opening holdings were worth: the first mid since their opening was fixed."""
+    for index in range(state.instruments.shape[0]):
+        instrument = state.instruments[index]
+        if instrument["opening_mid_half_ticks"] != 0 or instrument["market_valid"] == 0:
+            continue
+        if state.balances[instrument["base_asset"]]["opening_known"] == 1:
+            instrument["opening_mid_half_ticks"] = instrument["mid_half_ticks"]
 
 
 @kernel

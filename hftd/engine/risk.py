@@ -395,6 +395,7 @@ def refuse(state: State, out: Out, wish: Any, code: int) -> None:
     """Count and record a refusal; its side waits a second before it asks again."""
     core = state.core[0]
     core["denied"] += 1
+    core["denied_by_code"][code] += 1
     denied_fact(state, out, wish, code, core["verdict_value"], core["verdict_bound"])
     target = state.targets[wish["instrument"], wish["side"]]
     target["denied_until_ns"] = core["now_ns"] + DENIED_WAIT_NS

@@ -118,14 +118,14 @@ CORE = layout(
     # Counters since the boot.
     Field("submitted", "i8", ""),
     Field("denied", "i8", ""),
+    Field("denied_by_code", "(128,)i8", "refusals by the gate, by Code"),
     Field("rejected", "i8", ""),
     Field("post_only_missed", "i8", ""),
     Field("canceled", "i8", ""),
     Field("fills", "i8", ""),
     Field("foreign_orders", "i8", ""),
     Field("broken_messages", "i8", ""),
-    # What the gate found, for the refusal that follows.
-    Field("verdict_value", "i8", ""),
+    Field("verdict_value", "i8", "what the gate found, for the refusal that follows"),
     Field("verdict_bound", "i8", ""),
 )
 
@@ -204,6 +204,7 @@ INSTRUMENT = layout(
     Field("fees_atoms", "i8", "all fees at the same mark"),
     Field("own_trade_id", "i8", "highest own trade id applied"),
     Field("fills", "i8", ""),
+    Field("opening_mid_half_ticks", "i8", "first mid since the opening was fixed, 0 before"),
     # Verbs in progress.
     Field("flatten", "i8", "1: going to position 0, reduce-only"),
     Field("flatten_next_ns", "i8", "earliest next slice"),
