@@ -79,7 +79,7 @@ class JournalReader:
             for part in segment.segments(self.folder, Stream.ORDERS)
             for record in _hop(part, RecordType.HEADER)
         ]
-        ends = [record.seq for record, _ in headers[1:]] + [0]
+        ends = [record.seq for record, _ in headers[1:]] + [0] * bool(headers)
         return [
             Run(header["run"], record.seq, end_seq, record.ts_ns, header)
             for (record, header), end_seq in zip(headers, ends, strict=True)
