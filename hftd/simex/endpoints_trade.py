@@ -75,7 +75,8 @@ def _place(call: Call, new: NewOrder) -> Placed | Refusal:
         return refusal
     placed = call.exchange.place(new, call.ts_ns)
     if isinstance(placed, Placed):
-        call.desk.limits.count_order(call.account, 1, call.ts_ns)
+        # What filled at once is not unfilled: its place in the window is given back.
+        call.desk.limits.count_order(call.account, 0 if placed.trades else 1, call.ts_ns)
     return placed
 
 

@@ -30,6 +30,7 @@ from hftd.simex.signing import Credential, Keyring
 
 WS_API_PATH = "/ws-api/v3"
 MAX_PUBLIC_TRADES = 1000
+MAKER_FILL_BONUS = -5
 
 
 class AccountConfig(msgspec.Struct, frozen=True):
@@ -244,8 +245,8 @@ class Venue:
         return render.account_position(event.ts_ns, event.balances)
 
     def _count_fill(self, event: OrderEvent) -> None:
-        # The first fill of an order gives message budget back, a maker's more than a taker's.
+        # The first fill of a resting order gives message budget back; a taker's first fill
+        # comes with its placing and is counted there.
         trade = event.trade
-        if trade is not None and event.order.cum_lots == trade.qty_lots:
-            back = -5 if trade.is_maker else -1
-            self._limits.count_order(event.order.account, back, event.ts_ns)
+        if trade is not None and trade.is_maker and event.order.cum_lots == trade.qty_lots:
+            self._limits.count_order(event.order.account, MAKER_FILL_BONUS, event.ts_ns)

@@ -1,0 +1,300 @@
+"""The exchange as a whole: money is conserved, and what it wrote down brings it back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hftd.errors import JournalDamaged, UsageError
+from hftd.simex.accounts import CROWD
+from hftd.simex.agents import agents
+from hftd.simex.events import BalanceEvent, Fees, NewOrder, OrderEvent, Placed
+from hftd.simex.exchange import Exchange
+from hftd.simex.limits import Limits
+from hftd.simex.market import ATOMS
+from hftd.simex.matching import MatchingMarket
+from hftd.simex.memory import read_accounts
+from hftd.simex.orders import MAX_FINAL, AccountTrade, Order, OrderBookkeeping, Status
+from hftd.simex.presets import SYMBOLS
+from hftd.simex.requests import FEE_ACCOUNT, Kind, Side, Stp, TimeInForce
+from hftd.simex.venue import AccountConfig, Venue, VenueConfig
+from tests.simex.desk_client import SECRET, T0, Client, quiet_venue
+from tests.simex.quiet import SPEC, QuietFlow
+
+SECOND = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A random request of one of three users."""
+
+    account: int
+    side: Side
+    price: int
+    lots: int
+    kind: Kind
+    tif: TimeInForce
+    stp: Stp
+    by_quote: bool
+    cancels: bool
+
+
+WISHES = st.lists(
+    st.builds(
+        Wish,
+        st.integers(1, 3),
+        st.sampled_from(Side),
+        st.integers(5_999_700, 6_000_400),
+        st.integers(20, 60_000),
+        st.sampled_from([Kind.LIMIT, Kind.LIMIT, Kind.LIMIT_MAKER, Kind.MARKET]),
+        st.sampled_from([TimeInForce.GTC, TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK]),
+        st.sampled_from(Stp),
+        st.booleans(),
+        st.booleans(),
+    ),
+    max_size=40,
+)
+
+
+def _new(wish: Wish, number: int) -> NewOrder:
+    market = wish.kind is Kind.MARKET
+    by_quote = market and wish.by_quote
+    tick, lot = ATOMS // 100, ATOMS // 100_000
+    return NewOrder(
+        wish.account,
+        "BTCUSDT",
+        wish.side,
+        wish.kind,
+        wish.tif if wish.kind is Kind.LIMIT else TimeInForce.GTC,
+        0 if market else wish.price * tick,
+        0 if by_quote else wish.lots * lot,
+        wish.lots * 60_000 * lot if by_quote else 0,
+        f"w{number}",
+        wish.stp,
+    )
+
+
+def _exchange() -> Exchange:
+    exchange = Exchange([MatchingMarket(SPEC, [QuietFlow()])], Fees(maker=75_000, taker=103_337))
+    for account in (1, 2, 3):
+        exchange.accounts.deposit(account, "USDT", 40_000 * ATOMS)
+        exchange.accounts.deposit(account, "BTC", ATOMS // 2)
+    exchange.accounts.take_touched()
+    exchange.start(T0)
+    exchange.advance(T0)
+    return exchange
+
+
+def _reserved(exchange: Exchange, account: int, side: Side) -> int:
+    orders = exchange.bookkeeping(account).open_orders("BTCUSDT")
+    return sum(order.reserved_atoms for order in orders if order.side is side)
+
+
+@given(WISHES)
+@settings(max_examples=150, deadline=None)
+def test_money_is_conserved(script: list[Wish]) -> None:
+    """No run of requests makes or loses an atom; what is locked is what open orders reserve."""
+    exchange = _exchange()
+    totals = exchange.accounts.totals()
+    trades: list[AccountTrade] = []
+    for number, wish in enumerate(script):
+        open_orders = exchange.bookkeeping(wish.account).open_orders("BTCUSDT")
+        if wish.cancels and open_orders:
+            assert isinstance(exchange.cancel(open_orders[0], "", T0), Order)
+        else:
+            exchange.place(_new(wish, number), T0)
+        assert exchange.accounts.totals() == totals
+        for account in (1, 2, 3):
+            locked = exchange.accounts.balance(account, "USDT").locked
+            assert locked == _reserved(exchange, account, Side.BUY)
+            locked = exchange.accounts.balance(account, "BTC").locked
+            assert locked == _reserved(exchange, account, Side.SELL)
+        events = exchange.take_events()
+        trades += [each.trade for each in events if isinstance(each, OrderEvent) and each.trade]
+    for asset in ("BTC", "USDT"):
+        paid = sum(trade.fee_atoms for trade in trades if trade.fee_asset == asset)
+        assert exchange.accounts.balance(FEE_ACCOUNT, asset).free == paid
+
+
+@given(WISHES)
+@settings(max_examples=100, deadline=None)
+def test_balances_follow_from_trades(script: list[Wish]) -> None:
+    """Opening plus all own trades less fees is the balance, for each account and asset."""
+    exchange = _exchange()
+    for number, wish in enumerate(script):
+        exchange.place(_new(wish, number), T0)
+    for account in (1, 2, 3):
+        base, quote = ATOMS // 2, 40_000 * ATOMS
+        for trade in exchange.bookkeeping(account).trades.get("BTCUSDT", []):
+            sign = 1 if trade.is_buyer else -1
+            base += sign * trade.qty_lots * (ATOMS // 100_000)
+            quote -= sign * trade.quote_atoms
+            base -= trade.fee_atoms if trade.fee_asset == "BTC" else 0
+            quote -= trade.fee_atoms if trade.fee_asset == "USDT" else 0
+        held = exchange.accounts.assets(account)
+        assert held["BTC"].free + held["BTC"].locked == base
+        assert held["USDT"].free + held["USDT"].locked == quote
+
+
+def test_a_better_price_gives_the_difference_back() -> None:
+    """A buy at its limit or better locks no more than it still may need."""
+    client = Client(quiet_venue())
+    _, order = client.limit("BUY", "60002.00", "1.2")
+    assert order["executedQty"] == "1.20000000"
+    assert client.balances()["USDT"] == ("27998.60000000", "0.00000000")
+
+
+def test_fees_are_rounded_down_to_the_atom() -> None:
+    """What is smaller than an atom stays with the user."""
+    exchange = _exchange()
+    new = NewOrder(
+        1, "BTCUSDT", Side.BUY, Kind.MARKET, TimeInForce.GTC, 0, 20 * (ATOMS // 100_000), 0, "x"
+    )
+    placed = exchange.place(new, T0)
+    assert isinstance(placed, Placed)
+    # 20,000 atoms at 0.00103337 are 20.6674 atoms.
+    assert placed.trades[0].fee_atoms == 20
+
+
+def test_the_crowd_pays_no_fee_and_may_owe() -> None:
+    """House accounts are one pot without reservation."""
+    exchange = _exchange()
+    new = NewOrder(1, "BTCUSDT", Side.BUY, Kind.MARKET, TimeInForce.GTC, 0, ATOMS // 2, 0, "x")
+    exchange.place(new, T0)
+    assert exchange.accounts.balance(CROWD, "BTC").free == -ATOMS // 2
+    assert exchange.accounts.balance(CROWD, "USDT").free == 60_001 * ATOMS // 2
+
+
+def test_old_orders_are_archived() -> None:
+    """History is bounded: beyond it an order is known to have been, and an unknown id is not."""
+    book = OrderBookkeeping()
+    for number in range(1, MAX_FINAL + 3):
+        book.put(
+            Order(
+                number,
+                1,
+                "BTCUSDT",
+                f"c{number}",
+                Side.BUY,
+                Kind.LIMIT,
+                TimeInForce.GTC,
+                Stp.NONE,
+                1,
+                1,
+                T0,
+                T0,
+                status=Status.CANCELED,
+            )
+        )
+    assert len(book.final) == MAX_FINAL
+    assert book.find("BTCUSDT", 2) is None
+    assert book.find_by_client_id("BTCUSDT", "c2") is None
+    assert book.is_archived("BTCUSDT", 2)
+    assert not book.is_archived("BTCUSDT", 3)
+    assert book.find("BTCUSDT", 3) is not None
+
+
+# --- memory -------------------------------------------------------------------------------
+
+
+def _truth(client: Client) -> object:
+    parts = [
+        client.signed("GET", path, query)
+        for path, query in (
+            ("openOrders", ""),
+            ("allOrders", "symbol=BTCUSDT"),
+            ("myTrades", "symbol=BTCUSDT"),
+        )
+    ]
+    return client.balances(), parts
+
+
+def _calm(identity: str = "calm", *, start: bool) -> Venue:
+    market = MatchingMarket(SYMBOLS["BTCUSDT"].spec, agents("calm", "BTCUSDT", 3))
+    account = AccountConfig("alice-key", SECRET, {"USDT": "100000", "BTC": "1"})
+    limits = Limits(weight_per_minute=10**9)
+    venue = Venue(VenueConfig([account], Fees(), limits, identity=identity), [market])
+    if start:
+        venue.start(T0)
+    return venue
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(-4, 4), st.integers(0, 3)), max_size=25))
+@settings(max_examples=30, deadline=None)
+def test_snapshot_and_log_bring_everything_back(script: list[tuple[bool, int, int]]) -> None:
+    """However orders and fills fell between snapshots and the end, the truth comes back."""
+    venue = _calm(start=True)
+    client = Client(venue)
+    venue.advance(client.ts_ns)
+    venue.take_log()
+    accounts, markets = venue.dump_accounts(1), venue.dump_markets(client.ts_ns)
+    log = b""
+    for number, (buys, offset, seconds) in enumerate(script):
+        price = f"{60_000 + 10 * offset}.00"
+        client.limit("BUY" if buys else "SELL", price, "0.05")
+        client.wait_ns(seconds * 3 * SECOND)
+        log += venue.take_log()
+        if number == 10:
+            markets = venue.dump_markets(client.ts_ns)
+    client.venue.take()
+    log += venue.take_log()
+    truth, totals = _truth(client), venue.exchange.accounts.totals()
+    back = _calm(start=False)
+    back.restore(read_accounts(accounts), log + b'[{"torn', markets, client.ts_ns)
+    returned = Client(back)
+    returned.ts_ns = client.ts_ns
+    assert _truth(returned) == truth
+    assert back.exchange.accounts.totals() == totals
+    # Trading goes on: the users' orders are in the book, and time moves it.
+    returned.wait_ns(30 * SECOND)
+    returned.signed("DELETE", "openOrders", "symbol=BTCUSDT")
+    assert returned.signed("GET", "openOrders") == (200, [])
+    assert all(locked == "0.00000000" for _, locked in returned.balances().values())
+
+
+def test_another_market_or_another_account_is_refused() -> None:
+    """A folder belongs to one market and its accounts; a damaged one is said to be damaged."""
+    venue = _calm(start=True)
+    accounts, markets = venue.dump_accounts(1), venue.dump_markets(T0)
+    with pytest.raises(UsageError, match="belongs to the market 'calm'"):
+        _calm("storm", start=False).restore(read_accounts(accounts), b"", markets, T0)
+    renamed = read_accounts(accounts.replace(b"alice-key", b"other-key"))
+    with pytest.raises(UsageError, match="other-key"):
+        _calm(start=False).restore(renamed, b"", markets, T0)
+    with pytest.raises(JournalDamaged, match="line 2"):
+        _calm(start=False).restore(read_accounts(accounts), b"[]\nx\n", markets, T0)
+    with pytest.raises(JournalDamaged, match="format 99"):
+        read_accounts(accounts.replace(b'"version":1', b'"version":99'))
+    with pytest.raises(JournalDamaged, match="does not read"):
+        read_accounts(accounts[:-5])
+
+
+def test_only_users_events_are_logged() -> None:
+    """Agents trading among themselves cost no log."""
+    venue = _calm(start=True)
+    venue.advance(T0 + 120 * SECOND)
+    assert venue.take_log() == b""
+    assert len(venue.take()) == 0
+
+
+def test_balance_events_bear_absolute_values() -> None:
+    """An event says what an account holds, not what changed."""
+    exchange = _exchange()
+    new = NewOrder(
+        1,
+        "BTCUSDT",
+        Side.BUY,
+        Kind.LIMIT,
+        TimeInForce.GTC,
+        59_000 * ATOMS,
+        ATOMS // 100,
+        0,
+        "x",
+    )
+    exchange.take_events()
+    exchange.place(new, T0)
+    (balance,) = [each for each in exchange.take_events() if isinstance(each, BalanceEvent)]
+    assert balance.balances == [("USDT", 39_410 * ATOMS, 590 * ATOMS)]
