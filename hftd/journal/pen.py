@@ -33,6 +33,7 @@ class Pen:
         self._folder, self._stream, self._segment_bytes = folder, stream, segment_bytes
         self._spare: mmap.mmap | None = None
         self._synced = 0  # Up to here ``map`` is on the disk.
+        self._bytes: list[int] = []  # The sizes of ``segments``.
         self._outgoing: list[tuple[mmap.mmap, int]] = []  # Used up, and from where not synced.
 
     @property
@@ -56,6 +57,7 @@ class Pen:
         for number in segment.numbers(self._folder, self._stream):
             if not self.segments or number > self.segments[-1].head.number:
                 segment.segment_path(self._folder, self._stream, number).unlink()
+        self._bytes = [part.path.stat().st_size for part in self.segments]
         if not self.segments:
             return 0
         path, head = self.segments[-1]
@@ -97,18 +99,16 @@ class Pen:
         self.pos, self._synced = SEGMENT_HEAD_BYTES, 0
         known = SegmentHead(1, self._stream, number, first_seq, ts_ns, self.chain)
         self.segments.append(segment.Segment(path, known))
+        self._bytes.append(self.size)
 
     def total_bytes(self) -> int:
         """Return what the stream's files take, the spare included."""
-        spare_bytes = len(self._spare) if self._spare else 0
-        return sum(s.path.stat().st_size for s in self.segments) + spare_bytes
+        return sum(self._bytes) + (len(self._spare) if self._spare else 0)
 
     def drop_oldest(self) -> int:
         """Delete the oldest segment and return the bytes this freed."""
-        path = self.segments.pop(0).path
-        freed = path.stat().st_size
-        path.unlink()
-        return freed
+        self.segments.pop(0).path.unlink()
+        return self._bytes.pop(0)
 
     def sync_outgoing(self) -> None:
         """Wait for the disk to hold the segments that were used up, and let go of them.

@@ -1,9 +1,10 @@
 """The recorder: a process that follows the journal into SQL, log lines and onto the disk.
 
-    python -m hftd.runtime.recorder --name canary
+    python -m hftd.runtime.recorder --name canary --parent PID --database URL --level info
 
 Trading does not need it: it may die at any moment and catches up from the ledger's cursor.
-It ends on SIGTERM, or when its parent has ended, once it has read all that there is. One
+It ends on SIGTERM, or when the engine, its parent, is gone, once it has read all that there is.
+A database's password comes by the environment variable HFTD_STORAGE_PASSWORD. One
 recorder works on a journal at a time; the next one waits for the lock until the last has read
 the journal to its end.
 

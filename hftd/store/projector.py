@@ -217,12 +217,13 @@ class _Batch:
             )
 
     def _add_end(self, record: Record) -> None:
+        said = decode_json(record.payload)
         self._run_ends.append(
             {
                 "run": self._known(record).run,
                 "ended_ts": utc_text(record.ts_ns),
                 "ended_ts_ns": record.ts_ns,
-                "end_reason": str(decode_json(record.payload).get("reason", "")),
+                "end_reason": said.get("reason") or f"exit {said.get('code', 0)}",
             }
         )
 

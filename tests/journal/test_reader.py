@@ -31,6 +31,12 @@ def test_tail_gives_each_record_once_as_it_is_written(tmp_path):
     assert tail.read(10) == []
 
 
+def test_folder_without_runs_has_none(tmp_path):
+    """Nothing written is no run, no record and no snapshot."""
+    reader = JournalReader(tmp_path)
+    assert (reader.runs(), list(reader.records()), reader.last_snapshot()) == ([], [], None)
+
+
 def test_tail_before_the_journal_begins_waits(tmp_path):
     """A reader that comes first finds nothing, and then all."""
     tail = JournalReader(tmp_path).tail()
