@@ -98,6 +98,7 @@ class Live:
         self._state_seen = -1
         self._snapshot_seq = 0
         self._journal_told = False
+        self._pulses = 0
         self.loop_lag_ns = 0
 
     async def run(self) -> int:
@@ -285,13 +286,15 @@ class Live:
 
     def _pulse(self) -> None:
         """Ten times a second: timers, the journal's room, snapshots, the watchdog."""
+        if self._exit.is_set():
+            return
         loop = asyncio.get_running_loop()
         self.loop_lag_ns = max(0, int((loop.time() - self._pulse_due) * 1e9))
         self._on_event(new_event(EventKind.TIMER, self._clock.ts_ns(), timer=Timer.PULSE))
-        self._pulses = getattr(self, "_pulses", 0) + 1
+        self._pulses += 1
         if self._pulses % 10 == 0:
             self._second()
-        if self._failure is None:
+        if self._failure is None and not self._exit.is_set():
             self._notifier.watchdog()
             self._pulse_due = max(self._pulse_due + PULSE_SECONDS, loop.time())
             loop.call_at(self._pulse_due, self._pulse)
@@ -347,7 +350,7 @@ class Live:
 
     async def _wind_up(self) -> None:
         """Close in the order that loses nothing: links, journal, recorder, exchange."""
-        self._say("closing")
+        self._exit.set()
         self._notifier.stopping()
         if hasattr(self, "_connector"):
             await self._connector.close()

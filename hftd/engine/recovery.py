@@ -31,7 +31,7 @@ from hftd.engine.state import ORDERS_CAPACITY, Out, State
 ATTEMPTS = 3
 AGAIN_NS = 300_000_000
 ANSWER_LATE_NS = 3_000_000_000  # A phase without its answers starts again.
-TRADES_PAGE = 1000
+TRADES_PAGE = 500  # As many as the codec asks for at a time.
 BASELINE = -1  # ASK_TRADES from here: only the newest page, to learn the last id.
 
 

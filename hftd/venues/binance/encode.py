@@ -8,13 +8,14 @@ give the same bytes for ever; replay compares them.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any, NamedTuple
 
 from hftd.domain.actions import ACTION, ActionKind
 from hftd.domain.instrument import Instrument
 from hftd.domain.order import Side, TimeInForce
-from hftd.domain.units import E8, from_scaled
+from hftd.domain.units import from_steps
 from hftd.venues.binance.request_id import Asked, key_text, request_id
 from hftd.venues.binance.rest_frames import depth_target, touch_target
 from hftd.venues.binance.venue_table import NS_PER_MS, VenueTable
@@ -22,8 +23,19 @@ from hftd.venues.binance.venue_table import NS_PER_MS, VenueTable
 TRADES_PAGE = 500
 SELF_TRADE_PREVENTION = "EXPIRE_TAKER"  # Of two of our orders the one in the queue stays.
 
-_SIDE = {Side.BUY: "BUY", Side.SELL: "SELL"}
-_LIFETIME = {TimeInForce.GTC: "GTC", TimeInForce.IOC: "IOC", TimeInForce.FOK: "FOK"}
+POST_ONLY = -1  # Stands where a time in force would: the venue takes none with it.
+_ALWAYS = f'"newOrderRespType":"RESULT","selfTradePreventionMode":"{SELF_TRADE_PREVENTION}",'
+_KINDS: dict[int, str] = {
+    POST_ONLY: f'"type":"LIMIT_MAKER",{_ALWAYS}',
+    TimeInForce.GTC: f'"type":"LIMIT","timeInForce":"GTC",{_ALWAYS}',
+    TimeInForce.IOC: f'"type":"LIMIT","timeInForce":"IOC",{_ALWAYS}',
+    TimeInForce.FOK: f'"type":"LIMIT","timeInForce":"FOK",{_ALWAYS}',
+}
+
+
+@lru_cache(maxsize=4_096)  # Quotes come back to the same prices and sizes all the time.
+def _decimal_text(steps: int, step_e8: int) -> str:
+    return from_steps(steps, step_e8)
 
 
 class ActionFields(NamedTuple):
@@ -53,6 +65,13 @@ class Encoder:
         self._venue = venue
         self._order_prefix = f"h1-{venue.tag}-"
         self._tail = f'"recvWindow":{recv_window_ms},"timestamp":'
+        # All that an order says beside its numbers, by instrument, side and kind.
+        self._order_heads = {
+            (index, side, kind): f'"symbol":"{instrument.symbol}","side":"{side.name}",{text}'
+            for index, instrument in enumerate(venue.instruments)
+            for side in Side
+            for kind, text in _KINDS.items()
+        }
         self._writers: dict[int, Callable[[ActionFields, int], str]] = {
             ActionKind.SUBMIT: self._submit,
             ActionKind.CANCEL: self._cancel,
@@ -83,16 +102,12 @@ class Encoder:
 
     def _order_params(self, action: ActionFields, key: str) -> str:
         instrument = self._venue.instruments[action.instrument]
-        if action.post_only:
-            kind = '"type":"LIMIT_MAKER",'
-        else:
-            kind = f'"type":"LIMIT","timeInForce":"{_LIFETIME[TimeInForce(action.time_in_force)]}",'
+        kind = POST_ONLY if action.post_only else action.time_in_force
         return (
-            f'"symbol":"{instrument.symbol}","side":"{_SIDE[Side(action.side)]}",{kind}'
-            f'"quantity":"{from_scaled(action.qty_lots * instrument.lot_e8, E8)}",'
-            f'"price":"{from_scaled(action.price_ticks * instrument.tick_e8, E8)}",'
-            f'"newClientOrderId":"{self._order_prefix}{key}","newOrderRespType":"RESULT",'
-            f'"selfTradePreventionMode":"{SELF_TRADE_PREVENTION}",'
+            f"{self._order_heads[action.instrument, action.side, kind]}"
+            f'"quantity":"{_decimal_text(action.qty_lots, instrument.lot_e8)}",'
+            f'"price":"{_decimal_text(action.price_ticks, instrument.tick_e8)}",'
+            f'"newClientOrderId":"{self._order_prefix}{key}",'
         )
 
     def _instrument(self, action: ActionFields) -> Instrument:
@@ -137,10 +152,9 @@ class Encoder:
         return self._request(identity, "openOrders.status", params, timestamp_ms)
 
     def _trades(self, action: ActionFields, timestamp_ms: int) -> str:
-        params = (
-            f'"symbol":"{self._instrument(action).symbol}",'
-            f'"fromId":{action.trade_id},"limit":{TRADES_PAGE},'
-        )
+        # Without fromId the venue answers with the newest page: where history stands.
+        begin = f'"fromId":{action.trade_id},' if action.trade_id >= 0 else ""
+        params = f'"symbol":"{self._instrument(action).symbol}",{begin}"limit":{TRADES_PAGE},'
         identity = request_id(Asked.TRADES, action.instrument)
         return self._request(identity, "myTrades", params, timestamp_ms)
 
