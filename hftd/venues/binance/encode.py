@@ -66,7 +66,7 @@ class Encoder:
         self._order_prefix = f"h1-{venue.tag}-"
         self._tail = f'"recvWindow":{recv_window_ms},"timestamp":'
         # All that an order says beside its numbers, by instrument, side and kind.
-        self._order_heads = {
+        self._order_heads: dict[tuple[int, int, int], str] = {
             (index, side, kind): f'"symbol":"{instrument.symbol}","side":"{side.name}",{text}'
             for index, instrument in enumerate(venue.instruments)
             for side in Side

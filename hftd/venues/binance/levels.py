@@ -25,9 +25,8 @@ from hftd.venues.binance.scan import (
     matches,
     next_key,
     peek,
+    scan_decimal,
     scan_integer,
-    scan_lots,
-    scan_ticks,
     skip_space,
     skip_value,
 )
@@ -64,36 +63,50 @@ def scan_levels(
     qty_lots. The position is BAD where the list is no list of such pairs, a price is zero or
     no whole number of ticks, or the rows do not suffice.
     """
+    end = len(data)
     if peek(data, at) != OPEN_LIST:
         return BAD, row
     at = skip_space(data, at + 1)
     if peek(data, at) == CLOSE_LIST:
         return at + 1, row
     while True:
-        if peek(data, at) != OPEN_LIST or row >= len(levels):
+        if at >= end or data[at] != OPEN_LIST or row >= len(levels):
             return BAD, row
-        price_ticks, at = scan_ticks(data, skip_space(data, at + 1), steps[0], steps[1])
-        if at == BAD or price_ticks == 0:
+        at += 1
+        if at < end and data[at] <= 32:
+            at = skip_space(data, at)
+        price_ticks, rest, at = scan_decimal(data, at, steps[0], steps[1])
+        if at == BAD or price_ticks == 0 or rest:
             return BAD, row
-        at = skip_space(data, at)
-        if peek(data, at) != COMMA:
+        if at < end and data[at] <= 32:
+            at = skip_space(data, at)
+        if at >= end or data[at] != COMMA:
             return BAD, row
-        qty_lots, at = scan_lots(data, skip_space(data, at + 1), steps[2], steps[3])
+        at += 1
+        if at < end and data[at] <= 32:
+            at = skip_space(data, at)
+        qty_lots, rest, at = scan_decimal(data, at, steps[2], steps[3])
         if at == BAD:
             return BAD, row
-        at = skip_space(data, at)
-        if peek(data, at) != CLOSE_LIST:
+        if at < end and data[at] <= 32:
+            at = skip_space(data, at)
+        if at >= end or data[at] != CLOSE_LIST:
             return BAD, row
         levels[row, 0] = side
         levels[row, 1] = price_ticks
-        levels[row, 2] = qty_lots
+        # As `scan.scan_lots`: an odd quantity is rounded down, never to the level's removal.
+        levels[row, 2] = 1 if rest and qty_lots == 0 else qty_lots
         row += 1
-        at = skip_space(data, at + 1)
-        if peek(data, at) == CLOSE_LIST:
-            return at + 1, row
-        if peek(data, at) != COMMA:
+        at += 1
+        if at < end and data[at] <= 32:
+            at = skip_space(data, at)
+        if at >= end or data[at] not in (COMMA, CLOSE_LIST):
             return BAD, row
-        at = skip_space(data, at + 1)
+        if data[at] == CLOSE_LIST:
+            return at + 1, row
+        at += 1
+        if at < end and data[at] <= 32:
+            at = skip_space(data, at)
 
 
 @kernel
