@@ -22,7 +22,7 @@ def exchange(
     speed: Annotated[str, typer.Option(help="Pace of a tape.")] = "1",
     account: Annotated[
         list[str] | None,
-        typer.Option(help="KEY:SECRET; more than once for more.", envvar="HFTD_EXCHANGE_ACCOUNTS"),
+        typer.Option(help="KEY:SECRET or KEY:@PUBLIC_PEM.", envvar="HFTD_EXCHANGE_ACCOUNTS"),
     ] = None,
     balance: Annotated[
         list[str] | None, typer.Option(help="ASSET=AMOUNT that each account opens with.")

@@ -116,7 +116,12 @@ def _accounts(wish: ExchangeWish) -> list[AccountConfig]:
 def _pair(text: str) -> tuple[str, str]:
     key, colon, secret = text.partition(":")
     if not colon or not key or not secret:
-        raise UsageError("--account must be KEY:SECRET")
+        raise UsageError("--account must be KEY:SECRET, or KEY:@FILE of an Ed25519 public key")
+    if secret.startswith("@"):
+        try:
+            secret = Path(secret[1:]).read_text("ascii")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"--account {key}: the public key does not read: {error}") from error
     return key, secret
 
 

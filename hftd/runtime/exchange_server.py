@@ -161,9 +161,9 @@ class ExchangeServer:
         return _Guard(self._fail)
 
     def _fail(self, error: BaseException) -> None:
-        traceback.print_exception(error, file=sys.stderr)
         self._failure = error
         self._stop.set()
+        traceback.print_exception(error, file=sys.stderr)
 
     # --- connections ----------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ import msgspec
 from hftd.simex import refusals
 from hftd.simex.endpoint import PUBLIC, SIGNED, Answer, Call, Desk, Endpoint
 from hftd.simex.endpoints import ROUTES, answer
-from hftd.simex.params import Params, from_form
+from hftd.simex.params import Params, from_form, printable
 from hftd.simex.refusals import Refusal, Refused
 from hftd.simex.signing import Keyring, check_signature, check_timing, cut_signature
 
@@ -39,7 +39,7 @@ class RestDialect:
         result: Answer
         try:
             if endpoint is None:
-                raise Refused(refusals.no_such_path(method, path))
+                raise Refused(refusals.no_such_path(method, printable(path)))
             lower = {name.lower(): value for name, value in headers.items()}
             form = _form_of(body, lower)
             values = from_form(query, form)

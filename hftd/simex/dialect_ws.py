@@ -104,7 +104,8 @@ class WsDialect:
             result, account = self._answer(session, request.method, values, ts_ns)
         except Refused as refused:
             result = refused.refusal
-        except UnicodeDecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            # A parameter's text is read only here; the frame around it was sound.
             result = refusals.BAD_JSON
         limits = self._limits(request.method, account, ts_ns) if show_limits else None
         ended = [each for each in had if each not in session.subscriptions]

@@ -194,8 +194,6 @@ def _cancel(
     if restrictions is not None and order.status is not wanted:
         return refusals.CANCEL_RESTRICTED
     canceled = call.exchange.cancel(order, request_id, call.ts_ns)
-    if isinstance(canceled, Refusal):
-        return canceled
     return render.order_canceled(call.desk.listing(order.symbol), canceled, request_id)
 
 

@@ -160,12 +160,13 @@ class Exchange:
         ]
         return Placed(copy.copy(order), trades)
 
-    def cancel(self, order: Order, request_id: str, ts_ns: int) -> Order | Refusal:
-        """Cancel an open order; ``request_id`` is the client id of the cancel itself."""
+    def cancel(self, order: Order, request_id: str, ts_ns: int) -> Order:
+        """Cancel an order that is open; ``request_id`` is the client id of the cancel itself."""
         listing = self.listings[order.symbol]
         reports = listing.market.cancel(order.order_id, ts_ns)
-        if not isinstance(reports[0], Canceled):
-            return refusals.UNKNOWN_ORDER
+        assert isinstance(reports[0], Canceled), (
+            f"order {order.order_id} is open for its account and unknown to {order.symbol}"
+        )
         self._apply(listing, reports, request_id)
         return copy.copy(order)
 

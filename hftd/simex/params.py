@@ -126,12 +126,17 @@ def from_form(query: str, body: str) -> dict[str, str]:
             if not pair:
                 continue
             name, _, value = pair.partition("=")
-            name = unquote_plus(name)
+            name = printable(unquote_plus(name))
             if name in seen:
                 raise Refused(refusals.duplicate(name))
-            seen[name] = unquote_plus(value)
+            seen[name] = printable(unquote_plus(value))
         values = {**seen, **values}
     return values
+
+
+def printable(text: str) -> str:
+    """Return text that can be said back: what is no Unicode becomes a question mark."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def from_json(raw: Mapping[str, msgspec.Raw]) -> dict[str, str]:

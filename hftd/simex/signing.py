@@ -95,7 +95,8 @@ def cut_signature(query: str, body: str) -> tuple[bytes, str | None]:
             # A signature that came first leaves the separator of what follows.
             part = part.removeprefix("&") if match.start() == 0 else part
         parts.append(part)
-    return "".join(parts).encode(), signature
+    # Bytes that are no UTF-8 should have been percent-encoded; what was signed then is not this.
+    return "".join(parts).encode("utf-8", "surrogatepass"), signature
 
 
 def sorted_payload(values: Mapping[str, str]) -> bytes:
