@@ -28,6 +28,7 @@ BID, ASK = 0, 1
 BUY, SELL = 0, 1
 SECOND = 1_000_000_000
 MS = 1_000_000
+INSTRUMENTS = 2
 
 
 class Scene:
@@ -67,9 +68,12 @@ class Scene:
             self.core["now_ns"] = now_ns
 
 
-def a_scene(instruments: int = 1) -> Scene:
-    """Return a connected world that nothing has happened in: one unit of everything."""
-    scene = Scene(new_world(instruments, 1 + instruments), new_outs())
+def a_scene() -> Scene:
+    """Return a connected world of two instruments that nothing has happened in.
+
+    Always two: kernels are compiled for a number of instruments.
+    """
+    scene = Scene(new_world(INSTRUMENTS, 1 + INSTRUMENTS), new_outs())
     core = scene.core
     core["now_ns"] = SECOND
     core["state"] = TradingState.RUNNING
@@ -77,7 +81,7 @@ def a_scene(instruments: int = 1) -> Scene:
     core["max_book_age_ns"] = 2 * SECOND
     core["canary_size_e6"] = 1_000_000
     core["epoch"] = 1
-    for index in range(instruments):
+    for index in range(INSTRUMENTS):
         record = scene.state.instruments[index]
         record["unit_atoms"] = 1_000
         record["lot_atoms"] = 1_000

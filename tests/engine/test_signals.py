@@ -91,7 +91,7 @@ def test_an_order_sent_after_the_level_was_told_is_not_in_it() -> None:
 
 def test_on_a_tape_our_orders_are_not_in_the_book() -> None:
     """Where the venue's depth does not hold them, nothing is taken off; nor for another's."""
-    scene = a_scene(2)
+    scene = a_scene()
     put_order(scene, 0, BUY, 100, 5, instrument=1)
     show_market(scene, {100: 5}, {102: 2})
     signals.update(scene.state, 0)
