@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import resource
 import signal
 import sys
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 
 from hftd.runtime.exchange_state import read_listening
 from tests.runtime.exchange_process import WITHIN_S, Process, Rest, WsApi, exchange, now_ms
@@ -176,5 +178,108 @@ def test_junk_disturbs_nobody(tmp_path: Path) -> None:
             writer.close()
             status, _ = await Rest(session, process.url).ask("GET", "account")
             assert status == 200
+
+    asyncio.run(run())
+
+
+async def _bid(rest: Rest, price: str) -> None:
+    status, _ = await rest.ask("POST", "order", **ORDER, price=price, quantity="0.01")
+    assert status == 200
+
+
+async def _ask_for_lists(slow: aiohttp.ClientWebSocketResponse, rest: Rest) -> None:
+    # Each request of the other client gives the slow one's replies time to pile up.
+    for number in range(1000):
+        await slow.send_json({"method": "LIST_SUBSCRIPTIONS", "id": number})
+        status, _ = await rest.ask("GET", "account")
+        assert status in (200, 429)
+
+
+def test_a_reader_that_does_not_read_is_cut_off() -> None:
+    """What waits for one client is bounded: it is disconnected, and the others go on."""
+
+    async def run() -> None:
+        async with exchange(None) as process, aiohttp.ClientSession() as session:
+            slow = await session.ws_connect(process.url.replace("http", "ws") + "/ws")
+            names = [f"{'x' * 60}{number}@trade" for number in range(1000)]
+            await slow.send_json({"method": "SUBSCRIBE", "params": names, "id": 0})
+            # 1,000 lists of 70 kB each would wait for it, were there no bound.
+            with pytest.raises(aiohttp.ClientConnectionResetError):
+                await _ask_for_lists(slow, Rest(session, process.url))
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--host", "0.0.0.0"], "loopback"),
+        (["--market", "tape:no-such-file"], "no-such-file"),
+        (["--market", "moon"], "agents or tape:FILE"),
+        (["--preset", "odd"], "calm"),
+        (["--symbols", "NOPE"], "BTCUSDT"),
+        (["--speed", "2"], "tape"),
+        (["--account", "nosecret"], "KEY:SECRET"),
+        (["--balance", "USDT=1.123456789"], "8 decimals"),
+        (["--taker-bps", "x"], "--taker-bps"),
+    ],
+)
+def test_wrong_options_are_one_line(options: list[str], message: str) -> None:
+    """A wish that cannot be fulfilled exits with 64 and says what there is, on one line."""
+
+    async def run() -> None:
+        child = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "hftd.cli.hftd", "exchange", *options),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        async with asyncio.timeout(WITHIN_S):
+            out, errors = await child.communicate()
+        assert (child.returncode, out) == (64, b"")
+        assert errors.decode().count("\n") == 1
+        assert message in errors.decode()
+
+    asyncio.run(run())
+
+
+def test_a_taken_port_is_said(tmp_path: Path) -> None:
+    """A port that somebody has is a usage error with the address in it."""
+
+    async def run() -> None:
+        async with exchange(None) as first:
+            port = first.url.rpartition(":")[2]
+            child = await asyncio.create_subprocess_exec(
+                *command_for(tmp_path),
+                *("--port", port),
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.PIPE,
+            )
+            async with asyncio.timeout(WITHIN_S):
+                _, errors = await child.communicate()
+            assert child.returncode == 64
+            assert port in errors.decode()
+
+    asyncio.run(run())
+
+
+def test_a_log_that_cannot_be_written_ends_the_exchange(tmp_path: Path) -> None:
+    """Nobody hears of what was not written down: the process ends with 70, and the truth stays."""
+
+    async def run() -> None:
+        async with exchange(tmp_path) as first, aiohttp.ClientSession() as session:
+            rest = Rest(session, first.url)
+            assert (await rest.ask("POST", "order", **ORDER, price="50000", quantity="0.01"))[
+                0
+            ] == 200
+            # A limit on the size of files is a disk that is full, for this process alone.
+            limit = (tmp_path / "accounts.1.log").stat().st_size + 10
+            resource.prlimit(first.child.pid, resource.RLIMIT_FSIZE, (limit, limit))
+            with pytest.raises((aiohttp.ClientError, AssertionError)):
+                await _bid(rest, "50010")
+            async with asyncio.timeout(WITHIN_S):
+                assert await first.child.wait() == 70
+        async with exchange(tmp_path) as second, aiohttp.ClientSession() as session:
+            _, orders = await Rest(session, second.url).ask("GET", "openOrders")
+            assert [order["price"] for order in orders] == ["50000.00000000"]
 
     asyncio.run(run())
