@@ -24,7 +24,7 @@ from hftd.domain.actions import ActionKind
 from hftd.domain.codes import VenueCode
 from hftd.domain.events import EventKind, Link
 from hftd.domain.instrument import Instrument, InstrumentStatus
-from hftd.errors import CredentialsError
+from hftd.errors import CredentialsError, ProfileError, VenueProtocolError
 from hftd.runtime.clock import Clock
 from hftd.runtime.connector_orders import NOTICE_BYTES, OnEvent, OnFrame, OrderLink
 from hftd.runtime.in_flight import InFlight
@@ -79,6 +79,7 @@ class Connector:
         )
         self._statuses: dict[int, InstrumentStatus] = {}
         self._rest_up = False
+        self._rest_wait_s = 0
         self._links: list[asyncio.Task[None]] = []
         self._requests: set[asyncio.Task[None]] = set()
 
@@ -116,7 +117,11 @@ class Connector:
         self._links += [asyncio.create_task(each) for each in work]
 
     def perform(self, action: Any, frame: bytes | None) -> None:
-        """Send the frame of an ACTION by its road, or do what has no frame; never call back."""
+        """Send the frame of an ACTION by its road, or do what has no frame; never call back.
+
+        What could not be sent is told from a plain callback of the event loop: a bug of the
+        loop found there goes to the event loop's exception handler, not to `run`.
+        """
         if frame is None:
             if action["kind"] == ActionKind.RECONNECT:
                 link = self.market.link if action["link"] == Link.MARKET else self.orders.link
@@ -156,16 +161,24 @@ class Connector:
             await asyncio.sleep(backoff_s(attempt))
 
     async def _watch_statuses(self) -> None:
+        # Asking on while told to hold back would turn a limit into a ban.
         while True:
-            await asyncio.sleep(STATUS_EVERY_S)
+            await asyncio.sleep(max(STATUS_EVERY_S, self._rest_wait_s))
             await self._poll_statuses()
 
     async def _poll_statuses(self) -> bool:
-        listing = await self.rest.listing([found.name for found in self._instruments])
-        answered = not isinstance(listing, RestAnswer)
-        self._note_rest(answered)
-        if isinstance(listing, RestAnswer):
+        try:
+            listing = await self.rest.listing([found.name for found in self._instruments])
+        except (ProfileError, VenueProtocolError):
+            # It was listed when the daemon started: whatever this is will pass, or show as
+            # rejects; the status that we know stays.
             return False
+        if isinstance(listing, RestAnswer):
+            self._note_rest(listing.status != 0)
+            self._rest_wait_s = listing.retry_after_s
+            return False
+        self._rest_wait_s = 0
+        self._note_rest(True)
         for index, status in enumerate(listing.statuses):
             if self._statuses.get(index) is not status:
                 self._statuses[index] = status

@@ -13,8 +13,8 @@ own requests end here, since they may hold the API key.
 | a request cannot be sent: link down, not draining, table full | as refused, code NOT_SENT |
 | the venue's clock was sampled `SAMPLES_PER_CLOCK` times | CLOCK by the shortest round trip |
 
-A frame that cannot be read, serverShutdown, or a time request without answer for
-`SESSION_SILENCE_S` drops the socket, and the link connects again.
+A frame that cannot be read, serverShutdown, or a request of the session (logon, subscription,
+time) without answer over `SILENT_SWEEPS` drops the socket, and the link connects again.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ OnFrame = Callable[[Link, bytes, int], None]
 OnEvent = Callable[[Records], None]
 
 SWEEP_EVERY_S = 0.1
-TIME_EVERY_S = 2.0
+TIME_EVERY_NS = 2_000_000_000
 SAMPLES_PER_CLOCK = 5  # So that CLOCK comes each ten seconds.
-SESSION_SILENCE_S = 5.0
+SILENT_SWEEPS = 50  # Five seconds; counted, so that a stall of our own loop is not the venue's.
 NOTICE_BYTES = 512  # Notices of the venue are short; longer frames are not searched for one.
 NS_PER_MS = 1_000_000
 
@@ -81,6 +81,7 @@ class OrderLink:
         self._time_number = 0
         self._time_sent_ns = 0
         self._time_answered = True
+        self._silent_sweeps = 0
 
     def send(self, frame: bytes) -> None:
         """Send a request of the loop; what cannot be sent is told from the event loop."""
@@ -104,7 +105,8 @@ class OrderLink:
 
     def on_open(self) -> None:
         """Log on."""
-        self._time_answered = True
+        self._time_answered, self._silent_sweeps = True, 0
+        self._samples.clear()
         timestamp_ms = (self._clock.ts_ns() + self.venue_offset_ns) // NS_PER_MS
         self.link.send(self.session.opened(timestamp_ms))
 
@@ -143,6 +145,7 @@ class OrderLink:
             self._tell(self._in_flight.lost_events(identity, self._clock.ts_ns()))
 
     def _take_session_reply(self, data: bytes, ts_ns: int) -> None:
+        self._silent_sweeps = 0
         answer = time_reply(data)
         if answer is not None:
             if answer[0] == self._time_number:
@@ -183,17 +186,19 @@ class OrderLink:
             now_ns = self._clock.ts_ns()
             for identity in self._in_flight.take_late(now_ns):
                 self._tell(self._in_flight.lost_events(identity, now_ns))
-            self._ask_time(now_ns)
+            self._watch_session(now_ns)
 
-    def _ask_time(self, now_ns: int) -> None:
-        age_s = (now_ns - self._time_sent_ns) / 1e9
-        if self.session.state is not SessionState.LIVE:
+    def _watch_session(self, now_ns: int) -> None:
+        if self.session.state in (SessionState.CLOSED, SessionState.REFUSED):
             return
-        if not self._time_answered and age_s > SESSION_SILENCE_S:
-            self.link.drop("no answer to a time request")
-        elif self._time_answered and age_s >= TIME_EVERY_S:
+        live = self.session.state is SessionState.LIVE
+        if not live or not self._time_answered:
+            self._silent_sweeps += 1
+            if self._silent_sweeps >= SILENT_SWEEPS:
+                self.link.drop("no answer to a request of the session")
+        elif now_ns - self._time_sent_ns >= TIME_EVERY_NS:
             self._time_number += 1
-            self._time_sent_ns, self._time_answered = now_ns, False
+            self._time_sent_ns, self._time_answered, self._silent_sweeps = now_ns, False, 0
             self.link.send(time_request(self._time_number))
 
     def _tell_unsent(self, identity: str) -> None:

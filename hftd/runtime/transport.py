@@ -4,8 +4,9 @@ Owns a socket. Must not know messages: bytes go up, bytes go down. A frame goes 
 socket to ``on_frame`` in one synchronous call; no queue, task or thread stands between.
 
 - Whatever the link says comes from the event loop, never from inside `send` or `drop`.
-- A ping goes out each `PING_EVERY_S`; nothing heard for `SILENCE_S` means the socket is half
-  open: it is dropped. The peer's own pings are answered by the library.
+- A ping goes out each `PING_EVERY_S`; nothing heard over `SILENT_PINGS` of them means the
+  socket is half open: it is dropped. Pings are counted, not seconds, so that a stall of our
+  own loop is not taken for the peer's. The peer's pings are answered by the library.
 - Messages in fragments are joined, up to `MAX_MESSAGE_BYTES`; a longer one drops the link.
 - Nothing waits behind a socket that does not drain: with over `MAX_UNSENT_BYTES` unsent,
   `send` refuses, and nothing of the frame was written.
@@ -24,7 +25,7 @@ from typing import Protocol
 from picows import WSError, WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
 PING_EVERY_S = 1.0
-SILENCE_S = 5.0
+SILENT_PINGS = 5
 STABLE_S = 30.0
 HANDSHAKE_S = 5.0
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
@@ -62,7 +63,6 @@ class WebSocketLink:
         now_ns: Callable[[], int],
         backoff_s: Callable[[int], float],
         ping_every_s: float = PING_EVERY_S,
-        silence_s: float = SILENCE_S,
     ) -> None:
         self.fault = ""  # Why the link was lost last, for people; never holds a query.
         self._url = url
@@ -70,9 +70,8 @@ class WebSocketLink:
         self._now_ns = now_ns
         self._backoff_s = backoff_s
         self._ping_every_s = ping_every_s
-        self._silence_ns = int(silence_s * 1e9)
         self._transport: WSTransport | None = None
-        self._heard_ns = 0
+        self._silent_pings = 0
         self._ping_timer: asyncio.TimerHandle | None = None
         self._running = False
 
@@ -128,19 +127,19 @@ class WebSocketLink:
     def opened(self, transport: WSTransport) -> None:
         """Take the listener's word that the socket is open."""
         self.fault = ""
-        self._transport, self._heard_ns = transport, self._now_ns()
+        self._transport, self._silent_pings = transport, 0
         self._ping_timer = asyncio.get_running_loop().call_later(self._ping_every_s, self._ping)
         self._user.on_open()
 
     def received(self, data: bytes, ts_ns: int) -> None:
         """Take a whole message from the listener."""
-        self._heard_ns = ts_ns
+        self._silent_pings = 0
         if self._transport is not None:  # What was read along with the cause of a drop is late.
             self._user.on_frame(data, ts_ns)
 
     def alive(self) -> None:
         """Take a pong from the listener."""
-        self._heard_ns = self._now_ns()
+        self._silent_pings = 0
         if self._transport is not None:
             self._user.on_alive()
 
@@ -153,9 +152,10 @@ class WebSocketLink:
     def _ping(self) -> None:
         if self._transport is None:
             return
-        if self._now_ns() - self._heard_ns > self._silence_ns:
+        if self._silent_pings >= SILENT_PINGS:
             self.drop("silent")
             return
+        self._silent_pings += 1
         self._transport.send_ping()
         self._ping_timer = asyncio.get_running_loop().call_later(self._ping_every_s, self._ping)
 

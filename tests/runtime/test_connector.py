@@ -276,6 +276,23 @@ def test_an_unreadable_reply_to_the_logon_is_shown_to_nobody():
     run(work)
 
 
+def test_a_logon_without_answer_is_given_up():
+    """A socket that is alive and a venue that says nothing: a new connection is made."""
+
+    class Mute(ScriptedVenue):
+        def _session_reply(self, asked: dict[str, Any]) -> dict[str, Any] | None:
+            if asked["method"] == "session.logon" and self.logons == 0:
+                self.logons = 1
+                return None
+            return super()._session_reply(asked)
+
+    async def work() -> None:
+        async with trading(Mute()) as desk:
+            assert desk.venue.logons == 2
+
+    run(work)
+
+
 def test_the_loss_of_market_data_is_told_and_mended():
     """MARKET goes down and up; the order link is not touched."""
 

@@ -192,7 +192,7 @@ def test_a_peer_that_answers_no_ping_is_dropped():
     """Half open: the socket stands, nothing is heard, so the link goes and comes back."""
 
     async def work() -> None:
-        async with linked(quiet, pong=False, ping_every_s=0.02, silence_s=0.1) as (
+        async with linked(quiet, pong=False, ping_every_s=0.02) as (
             _, user, _, _,
         ):  # fmt: skip
             await user.until("open", "down", "open")
@@ -205,7 +205,7 @@ def test_a_peer_that_answers_pings_is_alive_without_a_word():
     """Answered pings keep a silent link up, and are told."""
 
     async def work() -> None:
-        async with linked(quiet, ping_every_s=0.02, silence_s=0.1) as (_, user, _, _):
+        async with linked(quiet, ping_every_s=0.02) as (_, user, _, _):
             while user.told.count("alive") < 10:
                 user._changed.clear()
                 await asyncio.wait_for(user._changed.wait(), WITHIN_S)

@@ -41,7 +41,7 @@ class RateLimit(Struct, rename="camel"):
 
     rate_limit_type: str
     interval: str
-    interval_num: Annotated[int, Meta(ge=1, le=1_000_000)]
+    interval_num: Annotated[int, Meta(ge=1, le=1_000)]
     limit: Id
     count: Id = 0
 

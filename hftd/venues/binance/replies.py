@@ -47,6 +47,7 @@ LIMIT_CODES = (-1003, -1015)
 # How long to hold back where the venue did not say: one ORDERS window, one weight window,
 # the shortest ban.
 DEFAULT_WAIT_NS = {429: 10_000_000_000, 403: 60_000_000_000, 418: 120_000_000_000}
+LONGEST_WAIT_MS = 7 * 86_400_000  # Bans last three days at most.
 WINDOW_NS = {
     "SECOND": 1_000_000_000,
     "MINUTE": 60_000_000_000,
@@ -117,7 +118,7 @@ def write_rate_limited(status: int, error: VenueError, ts_ns: int, rows: Rows) -
     wait_ns = DEFAULT_WAIT_NS[status]
     detail = error.data
     if detail is not None and detail.retry_after > detail.server_time > 0:
-        wait_ns = (detail.retry_after - detail.server_time) * NS_PER_MS
+        wait_ns = min(detail.retry_after - detail.server_time, LONGEST_WAIT_MS) * NS_PER_MS
     rows.add(EventKind.RATE_LIMITED, until_ns=ts_ns + wait_ns, code=status)
 
 

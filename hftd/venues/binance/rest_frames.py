@@ -128,5 +128,5 @@ def _write_failure(
     rows.add(EventKind.QUERY_FAILED, instrument=index, code=error.code or status)
     if retry_after_s:
         # The venue's words for "in so many seconds", on an axis of its own.
-        error.data = ErrorDetail(server_time=1, retry_after=1 + min(retry_after_s, 604_800) * 1_000)
+        error.data = ErrorDetail(server_time=1, retry_after=1 + retry_after_s * 1_000)
     write_rate_limited(status, error, ts_ns, rows)
