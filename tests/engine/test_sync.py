@@ -1,0 +1,184 @@
+"""SYNCED, STALE, RESYNCING: how silence is judged and what the venue is asked."""
+
+from __future__ import annotations
+
+import pytest
+
+from hftd.domain.actions import ActionKind
+from hftd.domain.codes import Code
+from hftd.domain.events import Link
+from hftd.engine import book
+from tests.engine.feed import (
+    RESYNCING,
+    STALE,
+    SYNCED,
+    a_synced_book,
+    asked,
+    depth,
+    snapshot,
+    told,
+    touch,
+    touch_event,
+)
+from tests.engine.scene import MS, SECOND, Scene, a_scene, an_event, nothing_told
+
+
+def test_resyncs_come_less_often_until_the_book_has_held() -> None:
+    """The first question is at once, the next after half a second, then a second."""
+    scene = a_scene()
+    times = []
+    for tick in range(40):
+        scene.begin(SECOND + tick * 100 * MS)
+        book.check_age(scene.state, 0, scene.out)
+        times += [tick] * len(scene.actions())
+    assert times == [0, 5, 15, 35]
+    scene.begin(5 * SECOND)
+    snapshot(scene, 10, {100: 5}, {102: 6})
+    scene.begin(16 * SECOND)
+    depth(scene, 11, 11, {99: 1}, {})
+    depth(scene, 13, 13, {99: 1}, {})
+    assert asked(scene) == [ActionKind.RESYNC]
+
+
+# Silence.
+
+
+def silent(scene: Scene) -> None:
+    """Let the book grow just too old, so that it asks for a REST touch."""
+    scene.begin(3 * SECOND)
+    with nothing_told(scene):
+        book.check_age(scene.state, 0, scene.out)
+    scene.begin(3 * SECOND + 1)
+    book.check_age(scene.state, 0, scene.out)
+    assert asked(scene) == [ActionKind.ASK_TOUCH]
+    book.check_age(scene.state, 0, scene.out)
+    assert len(scene.actions()) == 1
+
+
+def test_after_silence_an_equal_rest_touch_is_fresh() -> None:
+    """The age begins anew and nothing is told."""
+    scene = a_synced_book()
+    silent(scene)
+    with nothing_told(scene):
+        book.apply_touch_answer(scene.state, touch_event(0, (100, 5), (102, 6)), scene.out)
+    assert scene.book["state"] == SYNCED
+    assert scene.instrument["frame_ns"] == 3 * SECOND + 1
+
+
+@pytest.mark.parametrize(
+    ("bid", "ask"),
+    [((101, 5), (102, 6)), ((100, 4), (102, 6)), ((100, 5), (103, 6)), ((100, 5), (102, 7))],
+)
+def test_after_silence_a_different_rest_touch_is_stale(
+    bid: tuple[int, int], ask: tuple[int, int]
+) -> None:
+    """Each of the four numbers counts; a snapshot is asked for."""
+    scene = a_synced_book()
+    silent(scene)
+    scene.begin()
+    book.apply_touch_answer(scene.state, touch_event(0, bid, ask), scene.out)
+    assert told(scene) == [(SYNCED, STALE, Code.FEED_STALE)]
+    assert scene.facts()[0]["value"] == 2 * SECOND + 1
+    assert scene.facts()[0]["bound"] == 2 * SECOND
+    assert asked(scene) == [ActionKind.RESYNC]
+
+
+def test_a_frame_between_question_and_answer_has_decided() -> None:
+    """The answer then says nothing about silence."""
+    scene = a_synced_book()
+    silent(scene)
+    touch(scene, 11, (100, 4), (102, 6))
+    with nothing_told(scene):
+        book.apply_touch_answer(scene.state, touch_event(0, (100, 5), (102, 6)), scene.out)
+    assert scene.book["state"] == SYNCED
+
+
+def test_no_answer_is_stale_too() -> None:
+    """A question that has waited as long as a book may be silent is answered by doubt."""
+    scene = a_synced_book()
+    silent(scene)
+    scene.begin(5 * SECOND + 1)
+    book.check_age(scene.state, 0, scene.out)
+    assert told(scene) == []
+    scene.begin(5 * SECOND + 2)
+    book.check_age(scene.state, 0, scene.out)
+    assert told(scene) == [(SYNCED, STALE, Code.FEED_STALE)]
+
+
+def a_stale_book() -> Scene:
+    """Return a book that silence made STALE at 3 s."""
+    scene = a_synced_book()
+    silent(scene)
+    book.apply_touch_answer(scene.state, touch_event(0, (1, 1), (2, 1)), scene.out)
+    assert scene.book["state"] == STALE
+    scene.begin()
+    return scene
+
+
+def test_stale_ends_with_the_next_depth_event() -> None:
+    """In sequence and uncrossed it is SYNCED again; out of sequence it is RESYNCING."""
+    scene = a_stale_book()
+    depth(scene, 11, 11, {99: 2}, {})
+    assert told(scene) == [(STALE, SYNCED, Code.NONE)]
+    scene = a_stale_book()
+    depth(scene, 12, 12, {99: 2}, {})
+    assert told(scene) == [(STALE, RESYNCING, Code.BOOK_NOT_SYNCED)]
+
+
+def test_stale_ends_with_a_newer_uncrossed_touch() -> None:
+    """One that is no newer, or crossed, leaves the doubt."""
+    scene = a_stale_book()
+    touch(scene, 10, (100, 5), (102, 6))
+    touch(scene, 11, (102, 5), (102, 6))
+    assert scene.book["state"] == STALE
+    touch(scene, 12, (101, 5), (102, 6))
+    assert told(scene) == [(STALE, SYNCED, Code.NONE)]
+
+
+def test_a_snapshot_never_ends_stale() -> None:
+    """It renews what is shown, unless it is older than that."""
+    scene = a_stale_book()
+    snapshot(scene, 9, {97: 5}, {104: 6})
+    assert scene.instrument["bid_ticks"] == 100
+    snapshot(scene, 12, {98: 5}, {103: 6})
+    assert scene.book["state"] == STALE
+    assert scene.instrument["bid_ticks"] == 98
+    depth(scene, 13, 13, {99: 1}, {})
+    assert told(scene) == [(STALE, SYNCED, Code.NONE)]
+
+
+def test_a_stale_book_that_hears_nothing_asks_for_a_new_link() -> None:
+    """Once each time as long as a book may be silent: the socket is open but dead."""
+    scene = a_stale_book()
+    seen = []
+    for tick in range(50):
+        scene.begin(3 * SECOND + tick * 100 * MS)
+        book.check_age(scene.state, 0, scene.out)
+        seen += [(tick, a["kind"], a["link"]) for a in scene.actions()]
+    assert seen == [(k, ActionKind.RECONNECT, Link.MARKET) for k in (21, 42)]
+
+
+def test_a_broken_message_resyncs() -> None:
+    """Nothing is decided on what may be half."""
+    scene = a_synced_book()
+    book.apply_broken(scene.state, an_event(), scene.out)
+    assert told(scene) == [(SYNCED, RESYNCING, Code.BOOK_NOT_SYNCED)]
+    assert asked(scene) == [ActionKind.RESYNC]
+
+
+def test_the_link_down_makes_every_book_resync_and_forgets_ids() -> None:
+    """Nothing is asked for before the link is up; a market whose ids begin anew is followed."""
+    scene = a_synced_book()
+    scene.core["market_up"] = 0
+    book.apply_link_down(scene.state, an_event(link=Link.MARKET), scene.out)
+    assert told(scene) == [(SYNCED, RESYNCING, Code.FEED_STALE)]
+    with nothing_told(scene):
+        book.check_age(scene.state, 0, scene.out)
+    scene.core["market_up"] = 1
+    book.check_age(scene.state, 0, scene.out)
+    assert asked(scene) == [ActionKind.RESYNC]
+    snapshot(scene, 3, {90: 5}, {92: 6})
+    assert scene.book["state"] == SYNCED
+    assert scene.instrument["bid_ticks"] == 90
+    touch(scene, 4, (91, 5), (92, 6))
+    assert scene.instrument["bid_ticks"] == 91
