@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import subprocess
@@ -82,6 +83,56 @@ def test_deep_nesting_raises_nothing(link, data):
     """A tower of brackets does not overflow anything."""
     check_bounds(link, data)
     check_bounds(link, rest_frame(RestKind.TOUCH, 0, 200, 0, data))
+
+
+LIMITED = reply(
+    "r0.s44we8-7.s44we8-6",
+    status=429,
+    error={
+        "code": -2021,
+        "msg": "",
+        "data": {
+            "serverTime": 5, "retryAfter": 9, "cancelResult": "SUCCESS",
+            "newOrderResult": "FAILURE", "cancelResponse": order(),
+            "newOrderResponse": {"code": -2010, "msg": ""},
+        },
+    },
+    rateLimits=[
+        {"rateLimitType": "ORDERS", "interval": "DAY", "intervalNum": 1, "limit": 5, "count": 5}
+    ],
+)  # fmt: skip
+MESSAGES = [(link, json.loads(frame)) for link, frame in SEEDS[:-1]] + [(Link.ORDER, LIMITED)]
+ODD = (2**63, 2**63 - 1, -(2**63), 10**40, -1, 0, 1.5, 1e300, None, True, "", "-1", "9" * 18,
+       "9" * 40, "1e9", "0.000000001", "\u0000", [], {}, [[]], [["1", "1"]], "DAY")  # fmt: skip
+
+
+def places(value: object) -> list[tuple[object, object]]:
+    """Return every (container, key) within a JSON value."""
+    found: list[tuple[object, object]] = []
+    members = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, member in members:
+        found.append((value, key))
+        if isinstance(member, (dict, list)):
+            found += places(member)
+    return found
+
+
+@settings(max_examples=600, deadline=None)
+@given(
+    message=st.sampled_from(MESSAGES),
+    changes=st.lists(
+        st.tuples(st.integers(0, 10_000), st.sampled_from(ODD)), min_size=1, max_size=3
+    ),
+)
+def test_odd_values_in_whole_messages_raise_nothing(message, changes):
+    """Any field may hold any JSON value: huge, negative, of another type, or nothing."""
+    link, content = message
+    content = copy.deepcopy(content)
+    for at, value in changes:
+        if found := places(content):
+            container, key = found[at % len(found)]
+            container[key] = copy.deepcopy(value)
+    check_bounds(link, json.dumps(content).encode())
 
 
 def naive_steps(text: str, decimals: int, multiple: int) -> Decimal | None:
