@@ -170,8 +170,12 @@ def test_page_that_power_loss_took_ends_the_journal(tmp_path):
     assert 50 < kept < 100
     writer = JournalWriter(tmp_path, segment_bytes=1 << 16, disk_floor_bytes=0)
     writer.open(HEADER, 0)
-    writer.append(FACT, 1, b"on we go")
-    assert payloads(tmp_path)[kept:] == [(kept + 3, b"on we go")]
+    writer.append(FACT, 1, bytes(9000))
+    writer.close()
+    assert payloads(tmp_path)[kept:] == [(kept + 3, bytes(9000))]
+    # Nothing of what was cut off may be taken for the continuation of what came after.
+    again = JournalWriter(tmp_path, segment_bytes=1 << 16, disk_floor_bytes=0)
+    assert again.open(HEADER, 0) == kept + 4
 
 
 def test_missing_segment_is_refused(tmp_path):
@@ -334,6 +338,40 @@ def test_sync_that_failed_for_the_recorder_is_final(tmp_path):
     publish(tmp_path, RecorderCursor(seq=1, sync_errno=errno.EIO))
     small_writer(tmp_path).open(HEADER, 0)
     assert published(tmp_path) == RecorderCursor(seq=1)
+
+
+# Two records at a time, then time for a reader to be waiting for the next.
+PACED = """
+import sys, time
+from pathlib import Path
+from hftd.journal.record import RecordType
+from hftd.journal.writer import JournalWriter
+writer = JournalWriter(Path(sys.argv[1]), segment_bytes=1 << 16, disk_floor_bytes=0)
+writer.open({"run": "a-1"}, 0)
+print("begun", flush=True)
+while True:
+    until_ns = time.perf_counter_ns() + 50_000
+    while time.perf_counter_ns() < until_ns:
+        pass
+    writer.append(RecordType.INTENT, 0, b"intent")
+    writer.append_market(0, 0, b"frame")
+"""
+
+
+def test_tail_beside_a_living_writer_has_no_holes(tmp_path):
+    """A tail of both streams, always at the tip while another process writes, is in order."""
+    child = subprocess.Popen(
+        [sys.executable, "-c", PACED, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    child.stdout.readline()
+    tail, seqs = JournalReader(tmp_path).tail(), []
+    while len(seqs) < 10_000:
+        seqs += [record.seq for record in tail.read(50)]
+        assert child.poll() is None
+    child.kill()
+    child.wait(10)
+    child.stdout.close()
+    assert seqs == list(range(1, len(seqs) + 1))
 
 
 def test_largest_record_fills_a_segment_and_a_larger_one_is_our_bug(tmp_path):

@@ -195,16 +195,25 @@ def test_recorder_ends_when_its_parent_is_gone(tmp_path):
 
 def test_next_recorder_waits_for_the_one_before(tmp_path):
     """Two recorders never write at once: the second begins when the first has ended."""
-    whole_day(tmp_path / "journal")
-    with recording(tmp_path) as first:
+    day = whole_day(tmp_path / "journal")
+    with recording(tmp_path) as first, recording(tmp_path) as second:
+        # Whichever came first holds the lock; the other has nothing to say until it ends.
+        ready, _, _ = select.select([first.stdout, second.stdout], [], [], 20)
+        if ready == [second.stdout]:
+            first, second = second, first
         read_until(first, "fill", 12)
-        with recording(tmp_path) as second:
-            first.send_signal(signal.SIGTERM)
-            first.stdout.read()
-            assert first.wait(20) == 0
-            second.send_signal(signal.SIGTERM)
-            assert second.wait(20) in (0, 75)
+        day.quote()
+        read_until(first, "fill", 2)
+        first.send_signal(signal.SIGTERM)
+        first.stdout.read()
+        assert first.wait(20) == 0
+        day.quote()
+        read_until(second, "fill", 2)
+        second.send_signal(signal.SIGTERM)
+        second.stdout.read()
+        assert second.wait(20) == 0
     assert ledger(tmp_path) == rebuilt(tmp_path)
+    assert [line["event"] for line in logged(tmp_path)].count("fill") == 16
 
 
 def test_ledger_of_a_newer_version_ends_the_recorder_with_one_line(tmp_path):

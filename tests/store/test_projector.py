@@ -171,6 +171,7 @@ def test_projecting_twice_changes_nothing(tmp_path_factory, cuts):
     for cut in (*cuts, len(records)):
         projector.project(records[at : at + cut])
         at += cut
+        assert contents(engine) | {"cursor": once["cursor"]} == once
     assert contents(engine) == once
     engine.dispose()
 
