@@ -18,8 +18,15 @@ from hftd.domain.order import OrderState
 from hftd.domain.refusals import ms_text
 from hftd.domain.units import from_scaled
 from hftd.runtime.answers_market import spread_bps
-from hftd.runtime.answers_money import atoms_text, brief, position_atoms
-from hftd.runtime.answers_view import LATCHED, Numbers, View, clock_text, state_reason
+from hftd.runtime.answers_money import brief, position_atoms
+from hftd.runtime.answers_view import (
+    LATCHED,
+    Numbers,
+    View,
+    atoms_text,
+    clock_text,
+    state_reason,
+)
 from hftd.runtime.telemetry import StageTimes
 
 # Behind by so much the recorder shows no present any more; it is a minute of a busy market.
