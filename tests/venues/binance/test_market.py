@@ -107,6 +107,26 @@ def test_a_bad_field_breaks_its_own_book_alone(change):
     assert wire.codec.broken == 1
 
 
+@pytest.mark.parametrize("change", [{"p": "0.00"}, {"q": "0"}, {"m": 1}, {"t": None}, {"T": ""}])
+def test_a_bad_field_of_a_trade_breaks_its_book(change):
+    """A trade without price, quantity, side, id or time is no trade."""
+    broken = {"kind": EventKind.BOOK_BROKEN, "instrument": 1}
+    assert Wire().market(TRADE | change) == [broken]
+
+
+@pytest.mark.parametrize("change", [{"b": "1.001"}, {"A": 5}, {"u": -1}, {"a": []}])
+def test_a_bad_field_of_a_touch_breaks_its_book(change):
+    """Half a touch is none."""
+    assert Wire().market(TOUCH | change) == [{"kind": EventKind.BOOK_BROKEN}]
+
+
+def test_a_bad_level_breaks_the_book_even_where_levels_come_before_the_symbol():
+    """Levels that are read afterwards are read as strictly."""
+    for side in ("b", "a"):
+        payload = {side: [["60000.001", "1"]]} | {k: v for k, v in DEPTH.items() if k != side}
+        assert Wire().market(payload) == [{"kind": EventKind.BOOK_BROKEN}]
+
+
 @pytest.mark.parametrize("missing", ["U", "u", "b", "a", "E"])
 def test_a_missing_field_breaks_the_book(missing):
     """A depthUpdate without one of its fields is not half a depthUpdate."""

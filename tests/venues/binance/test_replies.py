@@ -186,6 +186,24 @@ def test_a_cancel_replace_refused_as_a_whole_touched_neither_leg():
     ]
 
 
+def test_a_cancel_replace_whose_new_order_stands_all_the_same_is_told_so():
+    """Each leg by its own result, whatever the whole was called."""
+    data = {
+        "cancelResult": "FAILURE", "newOrderResult": "SUCCESS",
+        "cancelResponse": {"code": -1007, "msg": ""}, "newOrderResponse": order(),
+    }  # fmt: skip
+    assert Wire().order(refused(REPLACE, -2021, 409, **data)) == [
+        {"kind": EventKind.CANCEL_UNKNOWN, "order_key": OLD, "code": -1007},
+        ACCEPTED,
+    ]
+
+
+def test_an_order_that_was_placed_and_rejected_in_one_breath_is_rejected():
+    """A reply of status 200 may hold a status REJECTED."""
+    rejected = ACCEPTED | {"kind": EventKind.REJECTED}
+    assert Wire().order(reply(PLACE, order(status="REJECTED"))) == [rejected]
+
+
 def test_a_cancel_replace_in_doubt_leaves_both_legs_in_doubt():
     """A 5xx may have done either half."""
     assert Wire().order(refused(REPLACE, -1007, 504)) == [
@@ -302,6 +320,7 @@ def test_order_counts_are_reported():
     limits = [
         {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1,
          "limit": 6000, "count": 3},
+        {"rateLimitType": "ORDERS", "interval": "FORTNIGHT", "intervalNum": 1, "limit": 1},
         {"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10, "limit": 50,
          "count": 12},
     ]  # fmt: skip
@@ -322,7 +341,8 @@ def test_an_error_about_the_connection_ends_the_user_stream():
 
 
 @pytest.mark.parametrize(
-    "identity", ["x0", "p", "p9.a-1", "p0", "p0.a", "p0.-", "c0.1-1.1-1", "o0.1-1", "r0.1-1", 5, ""]
+    "identity",
+    ["x0", "p", "p9.a-1", "p0", "p0.a", "p0.-", "p0.0-1", "c0.1-1.1-1", "o0.1-1", "r0.1-1", 5, ""],
 )
 def test_replies_to_ids_that_are_not_ours_give_nothing(identity):
     """A stray id is counted, not believed."""

@@ -61,6 +61,7 @@ def test_expiries_and_rejections():
     prevented = report(x="TRADE_PREVENTION", X="EXPIRED_IN_MATCH", z="0.001")
     assert wire.user(prevented) == [expired]
     assert wire.user(report(x="TRADE_PREVENTION", X="NEW")) == []
+    assert wire.user(report(x="REPLACED", X="NEW")) == []
     rejected = {"kind": EventKind.REJECTED, "code": -2010} | COMMON
     assert wire.user(report(x="REJECTED", X="REJECTED")) == [rejected]
     missed = report(x="REJECTED", X="REJECTED", r="WOULD_MATCH_IMMEDIATELY")
@@ -115,6 +116,8 @@ def test_balances_and_flows_are_in_atoms():
         report(**FILL | {"z": "-1"}),
         report(**FILL | {"n": "1e5"}),
         report(S="HOLD"),
+        report(x="EXPLODED"),
+        report(x="TRADE_PREVENTION", X="ODD"),
         report(x="ODD"),
         report(i=2**64),
         {"e": "executionReport"},
