@@ -101,7 +101,8 @@ class Venue:
         if accounts.identity != self.config.identity:
             raise UsageError(
                 f"the stored account belongs to the market {accounts.identity!r}, "
-                f"asked for was {self.config.identity!r}: use another folder or a fresh one"
+                f"asked for was {self.config.identity!r}: use another folder, or open a new "
+                "account (hftd start --fresh)"
             )
         if accounts.keys != self._keys()[: len(accounts.keys)]:
             raise UsageError(

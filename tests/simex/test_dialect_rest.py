@@ -505,3 +505,79 @@ def test_secrets_never_come_back() -> None:
     assert SECRET not in repr(answers)
     assert SECRET not in repr(client.venue.config)
     assert SECRET.encode() not in client.venue.dump_accounts(1)
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "wanted"),
+    [
+        ("order", "symbol=BTCUSDT", -1102),
+        ("order", "symbol=BTCUSDT&orderId=99", -2013),
+        ("order", "symbol=BTCUSDT&orderId=5&origClientOrderId=none", -2039),
+        ("openOrders", "symbol=NOPE", -1121),
+        ("myTrades", "", -1102),
+        ("myTrades", "symbol=BTCUSDT&fromId=1&startTime=1", -1128),
+        ("myTrades", "symbol=BTCUSDT&startTime=1&endTime=86400002", -1127),
+        ("myTrades", "symbol=BTCUSDT&limit=0", -1130),
+        ("account", "omitZeroBalances=perhaps", -1130),
+    ],
+)
+def test_refused_queries(path: str, query: str, wanted: int) -> None:
+    """What cannot be asked has its code."""
+    client = Client(quiet_venue())
+    client.limit("BUY", "59000", "0.01")
+    assert code(client.signed("GET", path, query)) == (400, wanted)
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "wanted"),
+    [
+        ("depth", "symbol=BTCUSDT&limit=0", -1130),
+        ("depth", "symbol=BTCUSDT&limit=99999999999999999999", -1130),
+        ("trades", "symbol=BTCUSDT&limit=0", -1130),
+        ("ticker/price", 'symbol=BTCUSDT&symbols=["BTCUSDT"]', -1128),
+        ("exchangeInfo", "symbolStatus=OPEN", -1130),
+        ("ping", "a=1", -1104),
+    ],
+)
+def test_refused_public_queries(path: str, query: str, wanted: int) -> None:
+    """So has what cannot be asked in public."""
+    assert code(Client(quiet_venue()).get(f"/api/v3/{path}", query)) == (400, wanted)
+
+
+def test_trades_of_a_time_span_and_orders_from_an_id() -> None:
+    """History can be asked for by time, by order and by id."""
+    client = Client(quiet_venue())
+    for _ in range(3):
+        client.signed("POST", "order", MARKET + "&quantity=0.01")
+        client.wait_ns(SECOND)
+    start_ms = T0 // 1_000_000 + 2000
+    _, late = client.signed("GET", "myTrades", f"symbol=BTCUSDT&startTime={start_ms}")
+    assert [trade["id"] for trade in late] == [2, 3]
+    _, one = client.signed("GET", "myTrades", "symbol=BTCUSDT&orderId=6")
+    assert [trade["id"] for trade in one] == [2]
+    _, orders = client.signed("GET", "allOrders", "symbol=BTCUSDT&orderId=6")
+    assert [order["orderId"] for order in orders] == [6, 7]
+    assert client.get("/api/v3/ticker/price", "symbol=BTCUSDT")[1]["price"] == "60001.00000000"
+    assert client.get("/api/v3/exchangeInfo", "symbolStatus=HALT")[1]["symbols"] == []
+
+
+def test_a_replacement_may_cancel_only_at_the_order_limit() -> None:
+    """With the order window full, DO_NOTHING refuses whole and CANCEL_ONLY still cancels."""
+    client = Client(quiet_venue(Limits(orders_per_10s=1)))
+    client.limit("BUY", "59000", "0.01")
+    wish = REPLACE + "STOP_ON_FAILURE&price=59001&cancelOrderId=5"
+    assert code(client.signed("POST", "order/cancelReplace", wish)) == (429, -1015)
+    wish += "&orderRateLimitExceededMode=CANCEL_ONLY"
+    status, answer = client.signed("POST", "order/cancelReplace", wish)
+    assert (status, answer["code"], answer["data"]["cancelResult"]) == (409, -2021, "SUCCESS")
+    assert client.signed("GET", "openOrders") == (200, [])
+
+
+def test_days_and_raw_requests_have_windows_too() -> None:
+    """The other two limits refuse by their own names."""
+    client = Client(quiet_venue(Limits(orders_per_day=1)))
+    client.limit("BUY", "59000", "0.01")
+    assert "1 DAY" in client.limit("BUY", "59000", "0.01")[1]["msg"]
+    client = Client(quiet_venue(Limits(raw_requests_per_5min=1)))
+    client.get("/api/v3/ping")
+    assert "requests per 5 MINUTE" in client.get("/api/v3/ping")[1]["msg"]

@@ -192,3 +192,15 @@ def test_same_calls_give_the_same_bytes() -> None:
     assert first == frames()
     assert len(first) == 2
     assert json.loads(first[0][1])["stream"] == "btcusdt@bookTicker"
+
+
+def test_a_closed_connection_is_forgotten() -> None:
+    """Nothing is sent to who left; who stays hears on."""
+    client = Client(quiet_venue())
+    gone, stays = (client.open("/ws/btcusdt@bookTicker") for _ in range(2))
+    client.venue.close(gone)
+    client.limit("BUY", "60000.00", "0.01")
+    assert [number for number, _ in client.venue.take()] == [stays]
+    client.venue.close(stays)
+    client.limit("BUY", "60000.50", "0.01")
+    assert client.venue.take() == []

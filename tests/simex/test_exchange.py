@@ -17,7 +17,7 @@ from hftd.simex.limits import Limits
 from hftd.simex.market import ATOMS
 from hftd.simex.matching import MatchingMarket
 from hftd.simex.memory import read_accounts
-from hftd.simex.orders import MAX_FINAL, AccountTrade, Order, OrderBookkeeping, Status
+from hftd.simex.orders import MAX_FINAL, MAX_TRADES, AccountTrade, Order, OrderBookkeeping, Status
 from hftd.simex.presets import SYMBOLS
 from hftd.simex.requests import FEE_ACCOUNT, Kind, Side, Stp, TimeInForce
 from hftd.simex.venue import AccountConfig, Venue, VenueConfig
@@ -239,6 +239,8 @@ def test_snapshot_and_log_bring_everything_back(script: list[tuple[bool, int, in
         log += venue.take_log()
         if number == 10:
             markets = venue.dump_markets(client.ts_ns)
+        if number == 15:
+            accounts, log = venue.dump_accounts(2), b""
     client.venue.take()
     log += venue.take_log()
     truth, totals = _truth(client), venue.exchange.accounts.totals()
@@ -266,6 +268,8 @@ def test_another_market_or_another_account_is_refused() -> None:
         _calm(start=False).restore(renamed, b"", markets, T0)
     with pytest.raises(JournalDamaged, match="line 2"):
         _calm(start=False).restore(read_accounts(accounts), b"[]\nx\n", markets, T0)
+    with pytest.raises(JournalDamaged, match="market snapshot"):
+        _calm(start=False).restore(read_accounts(accounts), b"", b"{", T0)
     with pytest.raises(JournalDamaged, match="format 99"):
         read_accounts(accounts.replace(b'"version":1', b'"version":99'))
     with pytest.raises(JournalDamaged, match="does not read"):
@@ -298,3 +302,33 @@ def test_balance_events_bear_absolute_values() -> None:
     exchange.place(new, T0)
     (balance,) = [each for each in exchange.take_events() if isinstance(each, BalanceEvent)]
     assert balance.balances == [("USDT", 39_410 * ATOMS, 590 * ATOMS)]
+
+
+def test_a_new_account_opens_beside_a_stored_one() -> None:
+    """Accounts that come to a stored venue open with their balances; the old keep theirs."""
+    market = MatchingMarket(SPEC, [QuietFlow()])
+    alice = AccountConfig("alice-key", SECRET, {"USDT": "1000", "BTC": "1"})
+    carol = AccountConfig("carol-key", "carol-secret", {"USDT": "77"})
+    first = Venue(VenueConfig([alice]), [market])
+    first.start(T0)
+    Client(first).limit("BUY", "59000.00", "0.01")
+    accounts, markets = first.dump_accounts(1), first.dump_markets(T0)
+    second = Venue(VenueConfig([alice, carol]), [MatchingMarket(SPEC, [QuietFlow()])])
+    second.restore(read_accounts(accounts), b"", markets, T0)
+    assert Client(second).balances()["USDT"] == ("410.00000000", "590.00000000")
+    assert Client(second, "carol-key", "carol-secret").balances() == {
+        "USDT": ("77.00000000", "0.00000000")
+    }
+
+
+def test_trades_are_kept_to_a_limit() -> None:
+    """The newest trades stay; a query from an id on finds them by it."""
+    book = OrderBookkeeping()
+    for number in range(1, 2 * MAX_TRADES + 1):
+        book.add_trade(
+            AccountTrade(number, 1, "BTCUSDT", 1, 1, 1, 0, "BTC", T0, is_buyer=True, is_maker=True)
+        )
+    assert len(book.trades["BTCUSDT"]) == MAX_TRADES
+    found = book.trades_from("BTCUSDT", 2 * MAX_TRADES - 1, 500)
+    assert [trade.trade_id for trade in found] == [2 * MAX_TRADES - 1, 2 * MAX_TRADES]
+    assert len(book.trades_from("BTCUSDT", -1, 3)) == 3
