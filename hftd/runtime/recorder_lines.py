@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,9 +24,19 @@ from hftd.store.rows import position_base
 from hftd.store.words import Fact, RunWords, atoms_text, code_name, name_of, utc_text
 
 REPEAT_NS = 10_000_000_000
+COUNT_NS = 1_000_000_000
 SUBMITTED_KEPT = 4096
 REFUSAL_KINDS_KEPT = 1024
 _GRAVE = (TradingState.HALTED, TradingState.KILLED)
+
+
+@dataclass
+class _Repeats:
+    """Refusals of one kind since the last line about them."""
+
+    since_ns: int
+    count: int = 0
+    fields: Fields = field(default_factory=dict)
 
 
 class LineMaker:
@@ -33,12 +44,13 @@ class LineMaker:
 
     def __init__(self) -> None:
         self._submitted: OrderedDict[int, int] = OrderedDict()  # order key -> ts_ns
-        # Refusals by kind: when the count began, and how many came since.
-        self._refusals: OrderedDict[tuple[int, int, int], list[int]] = OrderedDict()
+        self._counted_ns = 0
+        self._refusals: OrderedDict[tuple[int, int, int], _Repeats] = OrderedDict()
 
     def lines(self, words: RunWords, record: Record) -> Iterator[Line]:
         """Give out the lines of a record."""
         kind = record.record_type
+        yield from self._count_refusals(record)
         if kind == RecordType.FACT:
             for fact in words.facts(record.payload):
                 yield from self._fact(words, fact, record)
@@ -79,20 +91,36 @@ class LineMaker:
 
     def _refusal(self, words: RunWords, fact: Fact, record: Record) -> Iterator[Line]:
         kind = (fact["code"], fact["instrument"], fact["side"])
-        known = self._refusals.get(kind)
-        if known is not None and fact["ts_ns"] - known[0] < REPEAT_NS:
-            known[1] += 1
-            return
-        if known is not None and known[1]:
-            seconds = REPEAT_NS // 1_000_000_000
-            again = {"count": known[1], "over_s": seconds, "reason": words.reason(fact)}
-            yield _line(record, "info", "refusals", "risk", **_of_fact(words, fact), **again)
+        fields = _of_fact(words, fact) | {
+            "side": name_of(Side, fact["side"]),
+            "code": code_name(fact),
+            "reason": words.reason(fact),
+        }
+        repeats = self._refusals.get(kind)
+        if repeats is None:
+            yield _line(record, "info", "refusal", "risk", **_order_fields(words, fact) | fields)
+            self._refusals[kind] = _Repeats(fact["ts_ns"])
+            if len(self._refusals) > REFUSAL_KINDS_KEPT:
+                self._refusals.popitem(last=False)
         else:
-            fields = _order_fields(words, fact) | {"reason": words.reason(fact)}
-            yield _line(record, "info", "refusal", "risk", **_of_fact(words, fact), **fields)
-        self._refusals[kind] = [fact["ts_ns"], 0]
-        if len(self._refusals) > REFUSAL_KINDS_KEPT:
-            self._refusals.popitem(last=False)
+            repeats.count += 1
+            repeats.fields = fields
+
+    # Called with each record: tells what was counted, forgets what no longer comes.
+    def _count_refusals(self, record: Record) -> Iterator[Line]:
+        if record.ts_ns - self._counted_ns < COUNT_NS:
+            return
+        self._counted_ns = record.ts_ns
+        for kind, repeats in list(self._refusals.items()):
+            if record.ts_ns - repeats.since_ns < REPEAT_NS:
+                continue
+            if not repeats.count:
+                del self._refusals[kind]
+                continue
+            over_s = REPEAT_NS // 1_000_000_000
+            told = repeats.fields | {"count": repeats.count, "over_s": over_s}
+            yield _line(record, "info", "refusals", "risk", **told)
+            self._refusals[kind] = _Repeats(record.ts_ns)
 
 
 def context(instance: str, words: RunWords) -> Fields:

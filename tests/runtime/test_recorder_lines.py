@@ -60,13 +60,28 @@ def test_day_is_told_in_lines(tmp_path):
 
 
 def test_refusals_of_a_kind_are_counted_for_ten_seconds(tmp_path):
-    """The first of a kind has its line; then one count every ten seconds; kinds stand apart."""
+    """The first of a kind has its line, then counts come, also when no more refusals do."""
     day = DaysWork(tmp_path)
     day.begin()
     for _ in range(25):
         day.refuse()
         day.ts_ns += SECOND_NS
     day.fact(FactKind.REFUSAL, code=Code.DUPLICATE)
+    for _ in range(25):
+        day.ts_ns += SECOND_NS
+        day.second()
+    day.refuse()
     lines, _ = lines_of(tmp_path)
-    told = [(found.event, found.fields.get("count")) for found in lines[1:]]
-    assert told == [("refusal", None), ("refusals", 9), ("refusals", 9), ("refusal", None)]
+    told = [
+        (found.event, found.fields["code"], found.fields.get("count"))
+        for found in lines
+        if found.event.startswith("refusal")
+    ]
+    assert told == [
+        ("refusal", "ORDER_SIZE", None),
+        ("refusals", "ORDER_SIZE", 9),
+        ("refusals", "ORDER_SIZE", 10),
+        ("refusal", "DUPLICATE", None),
+        ("refusals", "ORDER_SIZE", 5),
+        ("refusal", "ORDER_SIZE", None),
+    ]
