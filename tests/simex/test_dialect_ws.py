@@ -95,7 +95,7 @@ def test_numbers_are_signed_in_their_literal_form() -> None:
 
 
 def test_an_order_and_its_events() -> None:
-    """NEW, then the cancel: each with its execution report, then the balances."""
+    """A placed order is told with every documented key, and then the balances."""
     client = Client(quiet_venue())
     connection = client.log_on()
     wish = {**BUY, "price": "59000.00", "quantity": "0.01", "newClientOrderId": "mine"}
@@ -149,6 +149,15 @@ def test_an_order_and_its_events() -> None:
         "u": now_ms,
         "B": [{"a": "USDT", "f": "99410.00000000", "l": "590.00000000"}],
     }
+
+
+def test_a_cancel_and_its_events() -> None:
+    """On a cancel c is the cancel's own client id and C the order's; the money is free again."""
+    client = Client(quiet_venue())
+    connection = client.log_on()
+    wish = {**BUY, "price": "59000.00", "quantity": "0.01", "newClientOrderId": "mine"}
+    client.call(connection, "order.place", **client.stamped(**wish))
+    events(client, connection)
     cancel = {"symbol": "BTCUSDT", "origClientOrderId": "mine", "newClientOrderId": "off"}
     reply = client.call(connection, "order.cancel", **client.stamped(**cancel))
     assert reply["result"]["status"] == "CANCELED"
@@ -219,11 +228,12 @@ def test_queries_answer_as_rest_does() -> None:
     for method, params, path in pairs:
         reply = client.call(connection, method, **client.stamped(**params))
         assert (200, reply["result"]) == client.signed("GET", path, **params)
-    for method, params, path in [
+    public = [
         ("exchangeInfo", symbol, "exchangeInfo"),
-        ("depth", {**symbol, "limit": 5}, "depth"),
+        ("depth", {**symbol, "limit": "5"}, "depth"),
         ("ticker.book", symbol, "ticker/bookTicker"),
-    ]:
+    ]
+    for method, params, path in public:
         reply = client.call(connection, method, **params)
         query = "&".join(f"{name}={value}" for name, value in params.items())
         assert (200, reply["result"]) == client.get(f"/api/v3/{path}", query)
