@@ -7,6 +7,7 @@ import json
 import resource
 import signal
 import sys
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -281,5 +282,42 @@ def test_a_log_that_cannot_be_written_ends_the_exchange(tmp_path: Path) -> None:
         async with exchange(tmp_path) as second, aiohttp.ClientSession() as session:
             _, orders = await Rest(session, second.url).ask("GET", "openOrders")
             assert [order["price"] for order in orders] == ["50000.00000000"]
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("kill_after", [1, 17, 60])
+def test_kill_9_in_the_middle_of_a_burst(tmp_path: Path, kill_after: int) -> None:
+    """Of a burst that a kill cuts off, every order that was acknowledged stands afterwards."""
+    acknowledged: list[int] = []
+
+    async def burst(process: Process, session: aiohttp.ClientSession) -> None:
+        api = WsApi(await session.ws_connect(process.url.replace("http", "ws") + "/ws-api/v3"))
+        await api.log_on()
+        for number in range(90):
+            kind = {"type": "MARKET"} if number % 3 == 0 else {**ORDER, "price": "50000"}
+            wish = {**ORDER, **kind, "quantity": "0.001", **_stamp()}
+            if kind["type"] == "MARKET":
+                del wish["timeInForce"]
+            await api.socket.send_json({"id": number, "method": "order.place", "params": wish})
+        while len(acknowledged) < kill_after:
+            frame = await api.next_frame()
+            if "result" in frame:
+                acknowledged.append(frame["result"]["orderId"])
+        await process.end(signal.SIGKILL)
+
+    async def run() -> None:
+        async with exchange(tmp_path) as first, aiohttp.ClientSession() as session:
+            await burst(first, session)
+        async with exchange(tmp_path) as second, aiohttp.ClientSession() as session:
+            rest = Rest(session, second.url)
+            _, orders = await rest.ask("GET", "allOrders", symbol="BTCUSDT")
+            assert {order["orderId"] for order in orders} >= set(acknowledged)
+            balances, open_orders, trades = await _truth(rest)
+            locked = {each["asset"]: Decimal(each["locked"]) for each in balances}
+            assert locked["USDT"] == len(open_orders) * Decimal(50)
+            paid = sum(Decimal(trade["quoteQty"]) for trade in trades)
+            free = next(Decimal(each["free"]) for each in balances if each["asset"] == "USDT")
+            assert free + locked["USDT"] + paid == 100_000
 
     asyncio.run(run())
