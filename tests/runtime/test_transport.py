@@ -133,7 +133,7 @@ def test_texts_arrive_in_order_with_rising_times():
 
 
 def test_fragments_are_joined():
-    """A message in three parts, with a ping between them, arrives as one."""
+    """A message in three parts, with a ping between them, arrives as one; the next starts anew."""
 
     def greet(transport: WSTransport) -> None:
         transport.send(WSMsgType.TEXT, b"a", fin=False)
@@ -141,10 +141,12 @@ def test_fragments_are_joined():
         transport.send_ping(b"still there?")
         transport.send(WSMsgType.CONTINUATION, b"c")
         transport.send(WSMsgType.TEXT, b"next")
+        transport.send(WSMsgType.TEXT, b"d", fin=False)
+        transport.send(WSMsgType.CONTINUATION, b"e")
 
     async def work() -> None:
         async with linked(greet) as (_, user, _, _):
-            await user.until("open", b"abc", b"next")
+            await user.until("open", b"abc", b"next", b"de")
 
     run(work)
 
