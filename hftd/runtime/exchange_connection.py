@@ -77,14 +77,14 @@ class Connection:
         except (ConnectionError, TimeoutError):
             self.abort()
 
-    async def ping(self) -> None:
-        """Ping for ever; end the connection when nobody answers."""
+    async def ping(self, every_s: float = PING_EVERY_S, within_s: float = PONG_WITHIN_S) -> None:
+        """Ping for ever; end the connection when nobody answered within ``within_s``."""
         loop = asyncio.get_running_loop()
         self.heard_pong(loop.time())
         try:
             while not self._closing:
-                await asyncio.sleep(PING_EVERY_S)
-                if loop.time() - self._pong_s > PONG_WITHIN_S:
+                await asyncio.sleep(every_s)
+                if loop.time() - self._pong_s > within_s:
                     self.abort()
                     return
                 await self._socket.ping(str(int(loop.time() * 1000)).encode())

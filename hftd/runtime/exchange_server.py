@@ -27,9 +27,12 @@ from hftd.simex.memory import read_accounts
 from hftd.simex.venue import Venue
 
 MARKETS_EVERY_S = 5.0
+MAX_CONNECTIONS = 500
+"""WebSocket connections at one time; each may hold its queue's bound of memory."""
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _MAX_BODY_BYTES = 1_000_000
 _CLOSE_WITHIN_S = 2.0
+_TOO_MANY = {"code": -1034, "msg": "Too many connections."}
 _INTERNAL = {"code": -1000, "msg": "An unknown error occurred while processing the request."}
 
 
@@ -182,6 +185,8 @@ class ExchangeServer:
         return web.json_response(_INTERNAL, status=500)
 
     async def _serve_socket(self, request: web.Request) -> web.StreamResponse:
+        if len(self._connections) >= MAX_CONNECTIONS:
+            return web.json_response(_TOO_MANY, status=429)
         number = None
         with self._guard():
             number = self._venue.open(request.raw_path, self._clock())
