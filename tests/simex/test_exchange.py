@@ -332,3 +332,28 @@ def test_trades_are_kept_to_a_limit() -> None:
     found = book.trades_from("BTCUSDT", 2 * MAX_TRADES - 1, 500)
     assert [trade.trade_id for trade in found] == [2 * MAX_TRADES - 1, 2 * MAX_TRADES]
     assert len(book.trades_from("BTCUSDT", -1, 3)) == 3
+
+
+def test_symbols_share_the_account() -> None:
+    """What one symbol locks, another cannot spend; client ids and order ids are each symbol's."""
+    config = VenueConfig([AccountConfig("alice-key", SECRET, {"USDT": "1000"})])
+    markets = [
+        MatchingMarket(SYMBOLS[symbol].spec, agents("calm", symbol, 1))
+        for symbol in ("BTCUSDT", "ETHUSDT")
+    ]
+    venue = Venue(config, markets)
+    venue.start(T0)
+    client = Client(venue)
+    client.wait_ns(SECOND)
+    terms = "side=BUY&type=LIMIT&timeInForce=GTC&newClientOrderId=same"
+    one = client.signed("POST", "order", f"symbol=BTCUSDT&{terms}&price=50000&quantity=0.015")
+    two = client.signed("POST", "order", f"symbol=ETHUSDT&{terms}&price=2000&quantity=0.2")
+    assert (one[0], two[1]["code"]) == (200, -2010)
+    assert "insufficient" in two[1]["msg"]
+    two = client.signed("POST", "order", f"symbol=ETHUSDT&{terms}&price=2000&quantity=0.1")
+    assert two[0] == 200
+    _, orders = client.signed("GET", "openOrders")
+    assert [order["symbol"] for order in orders] == ["BTCUSDT", "ETHUSDT"]
+    assert client.balances()["USDT"] == ("50.00000000", "950.00000000")
+    client.signed("DELETE", "openOrders", "symbol=ETHUSDT")
+    assert [order["symbol"] for order in client.signed("GET", "openOrders")[1]] == ["BTCUSDT"]
