@@ -5,10 +5,11 @@ Nothing runs: a test puts into the arrays what it asks about, or lets the engine
 
 from __future__ import annotations
 
+from functools import cache
 from types import UnionType
 from typing import Any, NamedTuple, get_args, get_origin, get_type_hints, is_typeddict
 
-from hftd.config.load import load_profile
+from hftd.config.load import LoadedProfile, load_profile
 from hftd.domain.codes import TradingState
 from hftd.domain.instrument import Instrument
 from hftd.drivers.books import assets_of, build_world
@@ -58,6 +59,12 @@ TWO = (
 )
 
 
+@cache
+def loaded_with(*sets: str) -> LoadedProfile:
+    """Return the market maker's profile with these values; it is frozen, and slow to load."""
+    return load_profile("market-making", environ={}, sets=sets)
+
+
 class HandClock:
     """A clock that a test sets."""
 
@@ -94,8 +101,7 @@ class Desk(NamedTuple):
 
 def a_desk(*, two: bool = False, canary: str = "false") -> Desk:
     """Return a daemon that runs, connected and well, with an opening of 1 BTC and 100000 USDT."""
-    sets = [*(TWO if two else ()), f"canary.enabled={canary}"]
-    loaded = load_profile("market-making", environ={}, sets=sets)
+    loaded = loaded_with(f"canary.enabled={canary}", *(TWO if two else ()))
     instruments = [BTC, ETH] if two else [BTC]
     scene = Scene(build_world(loaded.profile, instruments), new_outs())
     core = scene.core
