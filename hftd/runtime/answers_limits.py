@@ -114,7 +114,8 @@ def _of_funds(view: View) -> Iterator[shapes.Limit]:
         reserved[quote if order["side"] == Side.BUY else base] += order["reserved_atoms"]
     for at, balance in enumerate(view.balances):
         spendable = expected_atoms(balance) - balance["reserve_atoms"]
-        yield _limit("C11", "spendable_funds", view.assets[at], E8, spendable, reserved[at])
+        asset = view.assets[at]
+        yield _limit("C11", f"spendable_{asset.lower()}", asset, E8, spendable, reserved[at])
 
 
 # C17: the bucket's tokens; it is a theoretical arrival time, so many intervals ahead of now.

@@ -1,0 +1,178 @@
+"""Each limit's use, against the engine's own sums."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hftd.domain.actions import ACTION
+from hftd.domain.codes import Code, TradingState
+from hftd.engine import breaker, exposure, risk
+from hftd.runtime.answers_limits import reference_half_ticks, references_half_ticks
+from hftd.runtime.answers_view import look
+from tests.engine.scene import BUY, MS, SECOND, SELL, put_order
+from tests.runtime.answers_desk import BTC, ETH, STARTED_NS, TAG, Desk, a_desk
+
+CONTROLS = {
+    "C03", "C04", "C05", "C06", "C07", "C11", "C12", "C13", "C14", "C15", "C16", "C17", "C19",
+    "C22", "C23", "C24", "C26", "C27",
+}  # fmt: skip
+ORDERS = st.lists(
+    st.tuples(
+        st.integers(0, 1), st.sampled_from([BUY, SELL]), st.integers(1, 9), st.integers(1, 9)
+    ),
+    max_size=8,
+)
+
+
+def limit(desk: Desk, name: str, instrument: str | None = None) -> dict[str, Any]:
+    """Return one limit by name."""
+    limits: list[dict[str, Any]] = desk.ask("risk")["limits"]
+    return next(one for one in limits if (one["name"], one["instrument"]) == (name, instrument))
+
+
+def test_every_control_with_a_number_is_there() -> None:
+    """Per instrument where the limit is one of an instrument."""
+    desk = a_desk(two=True)
+    limits = desk.ask("risk")["limits"]
+    assert {one["code"] for one in limits} == CONTROLS
+    assert len({(one["code"], one["name"], one["instrument"]) for one in limits}) == len(limits)
+    sizes = [one["instrument"] for one in limits if one["name"] == "max_position_base"]
+    assert sizes == ["BTC-USDT", "ETH-USDT"]
+
+
+@settings(max_examples=40)
+@given(ORDERS, st.integers(-20, 20), st.integers(0, 20))
+def test_use_is_what_the_gate_would_compare(
+    orders: list[tuple[int, int, int, int]], held: int, target: int
+) -> None:
+    """Exposure, open notional and the worst position are the engine's own, in its own units."""
+    desk = a_desk(two=True)
+    state = desk.scene.state
+    for slot, (index, side, price, lots) in enumerate(orders):
+        put_order(desk.scene, slot, side, price * 100_000, lots, instrument=index)
+    state.instruments[1]["position_lots"] = held
+    state.instruments[1]["target_position_lots"] = target
+    state.instruments["mid_half_ticks"] = 1_200_001
+    for name, atoms in (
+        ("max_gross_exposure_quote", exposure.gross_exposure_atoms(state)),
+        ("max_open_notional_quote", exposure.open_notional_atoms(state)),
+    ):
+        assert Decimal(limit(desk, name)["use"]) * 10**8 == int(atoms)
+    worst = max(
+        held - target + exposure.open_lots(state, 1, BUY),
+        exposure.open_lots(state, 1, SELL) - held + target,
+    )
+    use = Decimal(limit(desk, "max_position_base", "ETH-USDT")["use"])
+    assert use * 10**8 == int(worst) * ETH.lot_e8
+    count = limit(desk, "max_open_orders", "BTC-USDT")["use"]
+    assert int(count) == exposure.open_count(state, 0)
+
+
+@settings(max_examples=60)
+@given(
+    st.integers(0, 1),
+    st.integers(2, 40),
+    st.integers(0, 20),
+    st.lists(st.tuples(st.integers(0, 20), st.integers(0, 7_000)), max_size=6),
+)
+def test_references_are_the_engines(
+    valid: int, mid: int, last: int, trades: list[tuple[int, int]]
+) -> None:
+    """Mid, last trade and the median of five seconds: their median, and how far they are apart."""
+    desk = a_desk()
+    record, now = desk.scene.instrument, int(desk.scene.core["now_ns"])
+    record["market_valid"], record["mid_half_ticks"], record["last_trade_ticks"] = valid, mid, last
+    for at, (ticks, age_ms) in enumerate(sorted(trades, key=lambda one: -one[1])):
+        record["trade_window_ticks"][at] = ticks
+        record["trade_window_ns"][at] = now - age_ms * MS
+        record["trade_window_next"] = at + 1
+    state = desk.scene.state
+    view = look(state, [BTC], ["USDT", "BTC"], TAG, STARTED_NS, now)
+    known = references_half_ticks(view, 0)
+    assert reference_half_ticks(known) == exposure.reference_half_ticks(state, 0)
+    apart = Decimal(limit(desk, "price_collar_bps", "BTC-USDT")["use"])
+    assert apart * 100 == int(exposure.reference_spread_bps_e2(state, 0))
+
+
+def test_refusals_are_counted_by_code() -> None:
+    """Every code of the gate has its count since the start, also of 0."""
+    desk = a_desk()
+    wish = np.zeros(1, ACTION)[0]
+    for code in (Code.FUNDS, Code.FUNDS, Code.POSITION_LIMIT):
+        risk.refuse(desk.scene.state, desk.scene.out, wish, int(code))
+    counts = {one["code"]: one["count"] for one in desk.ask("risk")["counters"]}
+    assert (counts["FUNDS"], counts["POSITION_LIMIT"], counts["SELF_TRADE"]) == (2, 1, 0)
+    assert sum(counts.values()) == desk.ask("status")["orders"]["denied"] == 3
+
+
+@pytest.mark.parametrize("trading", TradingState)
+def test_the_gate_is_what_the_engine_lets_through(trading: TradingState) -> None:
+    """Open lets any order out, reduce_only only a reducing one, closed none."""
+    desk = a_desk()
+    desk.scene.core["state"] = trading
+    wish = np.zeros(1, ACTION)[0]
+    plain = risk.gate(desk.scene.state, wish) == Code.NONE
+    wish["reduce_only"] = 1
+    reducing = risk.gate(desk.scene.state, wish) == Code.NONE
+    words = {(True, True): "open", (False, True): "reduce_only", (False, False): "closed"}
+    assert desk.ask("risk")["gate"] == words[plain, reducing]
+
+
+def test_counts_and_ages_are_of_this_moment() -> None:
+    """Rejects and breaches in their windows, silence, offsets and orders in doubt."""
+    desk = a_desk()
+    core, now = desk.scene.core, int(desk.scene.core["now_ns"])
+    core["reject_ns"][:3] = (now - SECOND, now - 11 * SECOND, now - 2 * SECOND)
+    core["breach_ns"][5] = now
+    core["wall_offset_ns"], core["venue_offset_ns"] = 5 * MS, -45 * MS
+    core["clock_bad_since_ns"] = now - 2 * SECOND
+    core["order_tat_ns"] = now + 3 * int(core["order_interval_ns"]) - 1
+    put_order(desk.scene, 0, BUY, 6_000_000, 10, unknown_since_ns=now - SECOND)
+    put_order(desk.scene, 1, SELL, 6_000_000, 10, unknown_since_ns=now - 4 * SECOND)
+    desk.scene.instrument["frame_ns"] = now - 500 * MS
+    desk.scene.instrument["uncovered_ns"] = now - 250 * MS
+    assert limit(desk, "reject_storm_count")["use"] == "2"
+    window = int(core["reject_storm_window_ns"])
+    assert breaker.count_recent(core["reject_ns"], now, window) == 2
+    assert limit(desk, "collar_breach_count")["use"] == "1"
+    assert limit(desk, "max_clock_offset_ms")["use"] == "50"
+    assert limit(desk, "clock_halt_after_ms")["use"] == "2000"
+    assert limit(desk, "max_orders_per_second")["use"] == "3"
+    assert limit(desk, "max_unknown_orders")["use"] == "2"
+    assert limit(desk, "unknown_timeout_ms")["use"] == "4000"
+    book = limit(desk, "max_book_age_ms", "BTC-USDT")
+    assert (book["use"], book["limit"], book["unit"], book["ratio"]) == ("500", "2000", "ms", 0.25)
+    assert limit(desk, "uncovered_trade_ms", "BTC-USDT")["use"] == "250"
+    assert limit(desk, "user_stream_timeout_ms")["use"] == "0"
+
+
+def test_sizes_and_money_have_the_units_of_their_limit() -> None:
+    """Base, quote, the asset that a side spends; the ratio is use over limit."""
+    desk = a_desk()
+    core = desk.scene.core
+    put_order(desk.scene, 0, SELL, 6_000_000, 500, reserved_atoms=500_000)
+    put_order(desk.scene, 1, BUY, 5_900_000, 100, reserved_atoms=59 * 10**8)
+    core["day_loss_atoms"], core["turnover_atoms"] = 125 * 10**8, 10**8
+    size = limit(desk, "max_order_size_base", "BTC-USDT")
+    assert (size["use"], size["limit"], size["unit"], size["ratio"]) == (
+        "0.005",
+        "0.02",
+        "BTC",
+        0.25,
+    )
+    assert limit(desk, "max_order_notional_quote", "BTC-USDT")["use"] == "300"
+    loss = limit(desk, "max_daily_loss_quote")
+    assert (loss["use"], loss["unit"], loss["ratio"]) == ("125", "USDT", 0.5)
+    funds = [one for one in desk.ask("risk")["limits"] if one["code"] == "C11"]
+    assert [(one["unit"], one["use"], one["limit"]) for one in funds] == [
+        ("USDT", "59", "100000"),
+        ("BTC", "0.005", "1"),
+    ]
+    floor = limit(desk, "disk_floor_mb")
+    assert (floor["limit"], floor["use"], floor["ratio"]) == ("500", "50000", 0.01)
