@@ -121,9 +121,11 @@ class RunWords:
             return None
         return decimal_text(Fraction(fact["cost_atoms"], lots * instrument.lot_e8))
 
-    def reason(self, fact: Fact) -> str:
-        """Return ``CODE: key=value, key=value`` with units."""
+    def reason(self, fact: Fact) -> str | None:
+        """Return ``CODE: key=value, key=value`` with units, None for no code."""
         code = fact["code"]
+        if code == Code.NONE:
+            return None
         if code not in REFUSAL_FIELDS:
             return name_of(Code, code)
         value_name, bound_name, unit = REFUSAL_FIELDS[Code(code)]
