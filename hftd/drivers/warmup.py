@@ -13,6 +13,7 @@ from hftd.domain.events import EventKind, Link
 from hftd.domain.instrument import Instrument
 from hftd.engine import step
 from hftd.engine.engine import Engine
+from hftd.venues.binance.rest_frames import RestKind, rest_frame
 from hftd.venues.port import Codec, new_event
 
 SLOW_SECONDS = 0.5  # A kernel out of the cache loads faster than this.
@@ -43,12 +44,8 @@ def warm_up(engine: Engine, codec: Codec, symbol: str, say: Say) -> float:
     began = time.monotonic()
     outs, world = engine.arrays()
     strategy = engine.strategy
-    frame = (
-        f'{{"stream":"{symbol.lower()}@bookTicker","data":{{"u":1,"s":"{symbol}",'
-        f'"b":"100.00","B":"1.00000","a":"101.00","A":"1.00000"}}}}'
-    ).encode()
     parts: list[tuple[str, Callable[[], object]]] = [
-        ("codec", lambda: codec.decode(Link.MARKET, frame, 1, engine.events, engine.levels)),
+        ("codec", lambda: decode(engine, codec, symbol)),
         ("book, orders, positions, breakers", lambda: observe(engine)),
         (
             f"strategy {strategy.name}",
@@ -71,3 +68,15 @@ def observe(engine: Engine) -> None:
     outs, world = engine.arrays()
     engine.events[0] = new_event(EventKind.BOOT, 1, epoch=1, on_crash=1)[0]
     step.observe(world, engine.events, 0, engine.levels, outs)
+
+
+def decode(engine: Engine, codec: Codec, symbol: str) -> None:
+    """Let the codec decode one frame of each kind that a kernel reads."""
+    touch = (
+        f'{{"stream":"{symbol.lower()}@bookTicker","data":{{"u":1,"s":"{symbol}",'
+        f'"b":"100.00","B":"1.00000","a":"101.00","A":"1.00000"}}}}'
+    )
+    depth = '{"lastUpdateId":1,"bids":[["100.00","1.00000"]],"asks":[["101.00","1.00000"]]}'
+    snapshot = rest_frame(RestKind.DEPTH, 0, 200, 0, depth.encode())
+    codec.decode(Link.MARKET, touch.encode(), 1, engine.events, engine.levels)
+    codec.decode(Link.REST, snapshot, 1, engine.events, engine.levels)
