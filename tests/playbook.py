@@ -245,7 +245,9 @@ class Playbook:
         """Start and show the usual market: both sides are submitted in the last step."""
         return self.start().market()
 
-    def market(self, bid: int = 5990, ask: int = 6010, lots: int = 1000, index: int = 0) -> Playbook:
+    def market(
+        self, bid: int = 5990, ask: int = 6010, lots: int = 1000, index: int = 0
+    ) -> Playbook:
         """Show a market of three even levels a side: by depth, after a snapshot if one is due.
 
         Units: ticks, lots. Levels of an earlier market are removed.

@@ -133,6 +133,8 @@ def fill_limits(record: Any, profile: Profile, instrument: Instrument, limits: R
     record["collar_bps_e2"] = bps_e2(limits.price_collar_bps)
     record["max_quote_distance_bps_e2"] = bps_e2(limits.max_quote_distance_bps)
     record["max_position_lots"] = lots(limits.max_position_base, instrument)
+    target = profile.inventory.target_base
+    record["target_base_atoms"] = -1 if target == "opening" else floor_e8(target)
     for key in ("max_order_lots", "max_order_notional_atoms", "max_position_lots"):
         if record[key] <= 0:
             raise ProfileError(

@@ -1,8 +1,9 @@
-"""What stops trading by itself or by command: pauses, halts, the kill, and clearing the venue.
+"""What stops trading by itself or by command: pauses, halts, the kill.
 
-Owns the trading state. A pause pulls quotes and lifts itself when its reason has cleared
-and a dwell time has passed; HALTED (by a control) and KILLED (by the operator) are latched
-over restarts, and only ``reset`` leaves them. Nothing on the kill's path reads PnL.
+Owns the trading state; how the venue is cleared of our orders stands in clearing.py. A pause
+pulls quotes and lifts itself when its reason has cleared and a dwell time has passed; HALTED
+(by a control) and KILLED (by the operator) are latched over restarts, and only ``reset``
+leaves them. Nothing on the kill's path reads PnL.
 
 Bits of ``core["pause_mask"]`` are the reasons that hold now; OPERATOR is lifted by
 ``resume`` alone.
@@ -18,11 +19,10 @@ from hftd.domain.events import Link
 from hftd.domain.facts import FactKind
 from hftd.domain.kernel import kernel
 from hftd.domain.order import OrderState
-from hftd.engine import orders
+from hftd.engine import clearing
 from hftd.engine.emit import add_action, add_fact
-from hftd.engine.exposure import open_count, reference_spread_bps_e2
-from hftd.engine.position import equity_fact, mark, total_atoms
-from hftd.engine.reports import LATE_REPORT_BIT, mark_all_dirty
+from hftd.engine.exposure import reference_spread_bps_e2
+from hftd.engine.position import equity_fact, mark, mark_all_dirty, total_atoms
 from hftd.engine.state import ORDERS_CAPACITY, WINDOW_CAPACITY, Out, State
 
 PAUSE_OPERATOR = 1
@@ -34,7 +34,6 @@ PAUSE_RATE = 32
 PAUSE_REFERENCE = 64
 
 LOSS_CONFIRM_NS = 250_000_000  # C15 takes two updates at least this far apart.
-RECANCEL_NS = 1_000_000_000  # While clearing, a cancel without effect is sent again.
 DAY_NS = 86_400_000_000_000
 
 
@@ -72,24 +71,13 @@ def is_latched(state: State) -> bool:
 
 
 @kernel
-def begin_clear(state: State, out: Out, code: int) -> None:
-    """Cancel everything of ours now, and have the venue asked until it shows none."""
-    core = state.core[0]
-    core["kill_requested_ns"] = core["now_ns"]
-    core["venue_clear"] = 0
-    core["verify_ends"] = 0
-    core["verify_asked_ns"] = 0
-    orders.cancel_all(state, out, -1, code)
-
-
-@kernel
 def halt(state: State, out: Out, code: int, value: int, bound: int) -> None:
     """Stop by a control: latched, all orders canceled."""
     core = state.core[0]
     if is_latched(state) or core["state"] == TradingState.STOPPING:
         return
     set_state(state, out, TradingState.HALTED, code, value, bound)
-    begin_clear(state, out, code)
+    clearing.begin(state, out, code)
     latch(state, out, TradingState.HALTED, code)
     if code == Code.DAILY_LOSS and core["halt_and_reduce"] == 1:
         for index in range(state.instruments.shape[0]):
@@ -102,7 +90,7 @@ def kill(state: State, out: Out) -> None:
     set_state(state, out, TradingState.KILLED, Code.KILL, 0, 0)
     for index in range(state.instruments.shape[0]):
         state.instruments[index]["flatten"] = 0
-    begin_clear(state, out, Code.KILL)
+    clearing.begin(state, out, Code.KILL)
     latch(state, out, TradingState.KILLED, Code.KILL)
 
 
@@ -114,7 +102,7 @@ def stop(state: State, out: Out) -> None:
     set_state(state, out, TradingState.STOPPING, Code.STOP, 0, 0)
     for index in range(state.instruments.shape[0]):
         state.instruments[index]["flatten"] = 0
-    begin_clear(state, out, Code.STOP)
+    clearing.begin(state, out, Code.STOP)
 
 
 @kernel
@@ -159,9 +147,6 @@ def pause_code(mask: int) -> int:
 def settle(state: State, out: Out) -> None:
     """Let RUNNING, REDUCE_ONLY and PAUSED follow from the reasons that hold."""
     core = state.core[0]
-    if core["pause_mask"] & LATE_REPORT_BIT:
-        core["pause_mask"] &= ~LATE_REPORT_BIT
-        halt(state, out, Code.LATE_REPORT, 0, 0)
     trading = core["state"]
     mask = core["pause_mask"]
     if (trading == TradingState.RUNNING or trading == TradingState.REDUCE_ONLY) and mask != 0:
@@ -210,15 +195,21 @@ def check_references(state: State) -> None:
 
 @kernel
 def check_unknown(state: State, out: Out) -> None:
-    """C27: too many orders in doubt, or one for too long."""
+    """C27: too many orders UNKNOWN, or an order in doubt or short of fills for too long.
+
+    After a crash every create that was in flight is UNKNOWN: while RECOVERING, when nothing
+    is created, only the age counts.
+    """
     core = state.core[0]
     count = 0
     oldest_ns = 0
     for slot in range(ORDERS_CAPACITY):
         order = state.orders[slot]
-        if order["key"] != 0 and order["unknown_since_ns"] > 0:
+        if order["key"] == 0 or order["unknown_since_ns"] == 0:
+            continue
+        oldest_ns = max(oldest_ns, core["now_ns"] - order["unknown_since_ns"])
+        if order["state"] == OrderState.UNKNOWN and core["state"] != TradingState.RECOVERING:
             count += 1
-            oldest_ns = max(oldest_ns, core["now_ns"] - order["unknown_since_ns"])
     if count > core["max_unknown_orders"] or oldest_ns > core["unknown_timeout_ns"]:
         halt(state, out, Code.UNKNOWN_ORDERS, count, core["max_unknown_orders"])
 
@@ -294,11 +285,23 @@ def roll_day(state: State, out: Out) -> None:
 
 
 @kernel
+def newest_mark_ns(state: State) -> int:
+    """Return when the market last told a mark of an open position; now where none is open."""
+    newest_ns, is_flat = 0, True
+    for index in range(state.instruments.shape[0]):
+        instrument = state.instruments[index]
+        if instrument["position_lots"] != 0:
+            is_flat = False
+            newest_ns = max(newest_ns, instrument["mark_ns"])
+    return state.core[0]["now_ns"] if is_flat else newest_ns
+
+
+@kernel
 def check_loss(state: State, out: Out) -> None:
     """C15, C16: the day's loss, the drawdown from its peak, the turnover.
 
-    Breaking the loss takes two updates at least 250 ms apart, so that one bad print halts
-    nothing.
+    Breaking the loss takes two SYNCED updates at least 250 ms apart, so that one bad print
+    halts nothing, however long it stands.
     """
     core = state.core[0]
     for index in range(state.instruments.shape[0]):
@@ -310,11 +313,12 @@ def check_loss(state: State, out: Out) -> None:
     core["drawdown_atoms"] = core["peak_equity_atoms"] - total
     loss_broken = core["day_loss_atoms"] >= core["max_daily_loss_atoms"]
     drawdown_broken = core["drawdown_atoms"] >= core["max_drawdown_atoms"]
+    marked_ns = newest_mark_ns(state)
     if not loss_broken and not drawdown_broken:
         core["loss_seen_ns"] = 0
     elif core["loss_seen_ns"] == 0:
-        core["loss_seen_ns"] = core["now_ns"]
-    elif core["now_ns"] - core["loss_seen_ns"] >= LOSS_CONFIRM_NS:
+        core["loss_seen_ns"] = marked_ns
+    elif marked_ns - core["loss_seen_ns"] >= LOSS_CONFIRM_NS:
         if loss_broken:
             value, bound = core["day_loss_atoms"], core["max_daily_loss_atoms"]
             halt(state, out, Code.DAILY_LOSS, value, bound)
@@ -323,52 +327,6 @@ def check_loss(state: State, out: Out) -> None:
     if core["turnover_atoms"] > core["max_turnover_atoms"]:
         value, bound = core["turnover_atoms"], core["max_turnover_atoms"]
         halt(state, out, Code.TURNOVER_LIMIT, value, bound)
-
-
-@kernel
-def clear_venue(state: State, out: Out) -> None:
-    """Carry a kill, halt or stop to its end: no open order, and the venue says so."""
-    core = state.core[0]
-    if core["kill_requested_ns"] == 0 or core["venue_clear"] == 1 or core["order_up"] == 0:
-        return
-    now = core["now_ns"]
-    if open_count(state, -1) > 0:
-        for slot in range(ORDERS_CAPACITY):
-            order = state.orders[slot]
-            if order["key"] == 0 or order["state"] == OrderState.PENDING_NEW:
-                continue  # One that is on its way is canceled as it surfaces.
-            if now - order["cancel_sent_ns"] >= RECANCEL_NS and order["reduce_only"] == 0:
-                orders.cancel(state, out, slot, Code.NONE)
-        return
-    asked = core["verify_asked_ns"]
-    if core["verify_ends"] == 0 or now - asked >= RECANCEL_NS:
-        core["verify_ends"] = state.instruments.shape[0]
-        core["verify_found"] = 0
-        core["verify_asked_ns"] = now
-        for index in range(state.instruments.shape[0]):
-            add_action(state, out, ActionKind.ASK_OPEN_ORDERS, index)
-
-
-@kernel
-def apply_open_orders_end(state: State, event: Any) -> None:
-    """One instrument's open orders are told: the venue is clear once none was ours."""
-    core = state.core[0]
-    if core["verify_ends"] == 0 or core["venue_clear"] == 1:
-        return
-    core["verify_found"] += event["order_count"]
-    core["verify_ends"] -= 1
-    if core["verify_ends"] == 0 and core["verify_found"] == 0 and open_count(state, -1) == 0:
-        core["venue_clear"] = 1
-        core["venue_checked_ns"] = core["now_ns"]
-
-
-@kernel
-def check_exit(state: State, out: Out) -> None:
-    """A stopping daemon may end once the venue is clear."""
-    core = state.core[0]
-    if core["stopping"] == 1 and core["venue_clear"] == 1 and core["exit_sent"] == 0:
-        core["exit_sent"] = 1
-        add_action(state, out, ActionKind.EXIT, -1)
 
 
 @kernel

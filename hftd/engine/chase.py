@@ -2,7 +2,8 @@
 
 Owns the resolution of doubt. The rules for an order that the venue says it does not know:
 not believed before the request can no longer enter the matching engine (timestamp plus
-recvWindow plus ten seconds), and final only after two such answers at least a second apart.
+recvWindow plus ten seconds), and final only after two such answers at least a second apart,
+between which the lists of open orders and of own trades have not shown it either.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ from hftd.domain.kernel import kernel
 from hftd.domain.order import OrderEvent, OrderState
 from hftd.engine import orders
 from hftd.engine.emit import add_action, order_fact, query_order
-from hftd.engine.reports import FILLS_LATE_NS, apply_accepted, apply_ended
+from hftd.engine.reports import apply_accepted, apply_ended
 from hftd.engine.state import ORDERS_CAPACITY, Out, State
 
 NOT_FOUND_MARGIN_NS = 10_000_000_000
 NOT_FOUND_APART_NS = 1_000_000_000
 CANCEL_LATE_NS = 1_000_000_000
+FILLS_LATE_NS = 500_000_000  # What a terminal report counts follows by itself until then.
 SUBMIT_LATE_NS = 5_000_000_000  # The connector tells a lost answer earlier; this is its net.
 
 
@@ -39,25 +41,31 @@ def back_off_ns(attempt: int) -> int:
 
 
 @kernel
+def ask_fills(state: State, out: Out, order: Any) -> None:
+    """Ask for own trades since the order was sent, among which all of its fills are."""
+    action = add_action(state, out, ActionKind.ASK_TRADES, order["instrument"])
+    action["trade_id"] = order["trade_id_before"] + 1
+
+
+@kernel
 def ask_late_fills(state: State, out: Out, order: Any) -> None:
     """Fetch own trades where a terminal report counted fills that have not arrived."""
     now = state.core[0]["now_ns"]
-    if order["final_state"] != 0 and now - order["final_ns"] >= FILLS_LATE_NS:
-        order["final_ns"] = now
-        action = add_action(state, out, ActionKind.ASK_TRADES, order["instrument"])
-        action["trade_id"] = state.instruments[order["instrument"]]["own_trade_id"] + 1
+    if order["final_state"] != 0 and now - order["fills_asked_ns"] >= FILLS_LATE_NS:
+        order["fills_asked_ns"] = now
+        ask_fills(state, out, order)
 
 
 @kernel
 def needs_query(state: State, order: Any) -> bool:
     """Tell whether it is time to ask what became of an order."""
     now = state.core[0]["now_ns"]
+    if order["final_state"] != 0:
+        return False
     if order["query_at_ns"] > 0:
         return now >= order["query_at_ns"]
-    since = now - order["cancel_sent_ns"]
-    if order["state"] == OrderState.PENDING_CANCEL or order["state"] == OrderState.PENDING_REPLACE:
-        return since >= CANCEL_LATE_NS
-    return False
+    leaving = order["state"] != OrderState.PENDING_NEW and orders.is_leaving(order)
+    return leaving and now - order["cancel_sent_ns"] >= CANCEL_LATE_NS
 
 
 @kernel
@@ -91,19 +99,17 @@ def apply_status(state: State, event: Any, out: Out) -> None:
     if slot < 0:
         return
     order = state.orders[slot]
-    order["seen_attempt"] = state.core[0]["recovery_attempt"]
     if event["found"] == 0:
-        apply_not_found(state, out, slot)
+        if order["final_state"] == 0:
+            apply_not_found(state, out, slot)
         return
-    order["not_found_count"] = 0
+    order["not_found_ns"] = 0
     status = event["status"]
-    if status == OrderState.CANCELED:
-        apply_ended(state, event, out, OrderEvent.CANCELED, OrderState.CANCELED)
-    elif status == OrderState.FILLED:
-        apply_ended(state, event, out, OrderEvent.FILL_FULL, OrderState.FILLED)
+    if status == OrderState.CANCELED or status == OrderState.FILLED:
+        apply_ended(state, event, out, status)
     elif status == OrderState.EXPIRED or status == OrderState.REJECTED:
-        apply_ended(state, event, out, OrderEvent.EXPIRED, OrderState.EXPIRED)
-    else:
+        apply_ended(state, event, out, OrderState.EXPIRED)
+    elif order["final_state"] == 0:
         apply_live(state, event, out, slot)
 
 
@@ -112,22 +118,21 @@ def apply_live(state: State, event: Any, out: Out, slot: int) -> None:
     """The order is open at the venue: adopt it, mend a cancel that failed, fetch its fills."""
     order = state.orders[slot]
     now = state.core[0]["now_ns"]
-    leaving = order["state"] == OrderState.PENDING_CANCEL
-    late = leaving or order["state"] == OrderState.PENDING_REPLACE
+    leaving = order["state"] != OrderState.PENDING_NEW and orders.is_leaving(order)
+    order["seen_attempt"] = state.core[0]["recovery_attempt"]
     apply_accepted(state, event, out)
     order["query_at_ns"] = 0
     order["query_attempt"] = 0
     order["unknown_since_ns"] = 0
-    if late and now - order["cancel_sent_ns"] >= CANCEL_LATE_NS:
+    if leaving and now - order["cancel_sent_ns"] >= CANCEL_LATE_NS:
         orders.cancel(state, out, slot, Code.NONE)
     if event["cum_qty_lots"] > order["cum_lots"]:
-        action = add_action(state, out, ActionKind.ASK_TRADES, order["instrument"])
-        action["trade_id"] = state.instruments[order["instrument"]]["own_trade_id"] + 1
+        ask_fills(state, out, order)
 
 
 @kernel
 def apply_not_found(state: State, out: Out, slot: int) -> None:
-    """The venue knows no such order: counted, and believed only by the module's rule."""
+    """The venue knows no such order: believed only by the module's rule."""
     core = state.core[0]
     order = state.orders[slot]
     now = core["now_ns"]
@@ -137,36 +142,58 @@ def apply_not_found(state: State, out: Out, slot: int) -> None:
     if now < final_ns:
         order["query_at_ns"] = min(now + back_off_ns(order["query_attempt"]), final_ns)
         return
-    if order["not_found_count"] == 0:
-        order["not_found_count"] = 1
-        order["not_found_ns"] = now
-        order["query_at_ns"] = now + NOT_FOUND_APART_NS
-        return
-    if now - order["not_found_ns"] < NOT_FOUND_APART_NS:
-        return
-    if order["state"] == OrderState.UNKNOWN:
-        orders.end(state, out, slot, OrderEvent.NEVER_ACCEPTED, OrderState.REJECTED, Code.NONE)
+    order["query_at_ns"] = max(now, order["not_found_ns"]) + NOT_FOUND_APART_NS
+    if order["not_found_ns"] == 0:
+        ask_absence(state, out, order)
+    elif now - order["not_found_ns"] >= NOT_FOUND_APART_NS:
+        if not is_absent(state, order):
+            ask_absence(state, out, order)
+        elif order["state"] == OrderState.UNKNOWN:
+            orders.end(state, out, slot, OrderEvent.NEVER_ACCEPTED, OrderState.REJECTED, Code.NONE)
+
+
+@kernel
+def ask_absence(state: State, out: Out, order: Any) -> None:
+    """Count the first answer that the order does not exist, and ask the venue's lists too."""
+    order["not_found_ns"] = state.core[0]["now_ns"]
+    add_action(state, out, ActionKind.ASK_OPEN_ORDERS, order["instrument"])
+    ask_fills(state, out, order)
+
+
+@kernel
+def is_absent(state: State, order: Any) -> bool:
+    """Tell whether both lists were told since; had one shown the order, it were known now."""
+    instrument = state.instruments[order["instrument"]]
+    open_orders_told = instrument["open_orders_told_ns"] > order["not_found_ns"]
+    return open_orders_told and instrument["trades_told_ns"] > order["not_found_ns"]
 
 
 @kernel
 def adopt(state: State, event: Any, out: Out) -> int:
     """Take an order that bears our tag and that we do not know into the table.
 
-    It comes from a life whose memory is lost; it is canceled, never left to itself. A
-    status that names no side or quantity cannot be adopted. Returns the slot or -1.
+    It comes from a life whose memory is lost; it is canceled, never left to itself. What it
+    filled before a new ledger's opening is in that opening; an older ledger is told of each
+    fill. A status that names no quantity cannot be adopted. Returns the slot or -1.
     """
     slot = orders.free_slot(state)
-    if slot < 0 or event["qty_lots"] <= 0:
+    if slot < 0 or event["qty_lots"] <= event["cum_qty_lots"]:
         return -1
+    instrument = state.instruments[event["instrument"]]
+    has_opening = state.balances[instrument["base_asset"]]["opening_known"] == 1
+    missing_trade_id = instrument["missing_trade_id"]
     order = state.orders[slot]
     order["key"] = event["order_key"]
     order["instrument"] = event["instrument"]
     order["side"] = event["side"]
     order["price_ticks"] = event["price_ticks"]
     order["qty_lots"] = event["qty_lots"]
-    order["cum_lots"] = event["cum_qty_lots"]
+    order["cum_lots"] = 0 if has_opening else event["cum_qty_lots"]
     order["venue_cum_lots"] = event["cum_qty_lots"]
-    order["leaves_lots"] = event["qty_lots"] - event["cum_qty_lots"]
+    order["leaves_lots"] = order["qty_lots"] - order["cum_lots"]
+    order["trade_id_before"] = instrument["own_trade_id"]
+    if missing_trade_id > 0:
+        order["trade_id_before"] = missing_trade_id - 1
     order["venue_order_id"] = event["venue_order_id"]
     order["state"] = OrderState.NEW
     order["sent_ns"] = state.core[0]["now_ns"]
@@ -175,5 +202,3 @@ def adopt(state: State, event: Any, out: Out) -> int:
     orders.reserve(state, order)
     order_fact(state, out, order, OrderEvent.ACCEPTED, OrderState.NONE, Code.RECONCILE_DIFFERENCE)
     return slot
-
-

@@ -61,7 +61,8 @@ def cancel_one(state: State, event: Any, out: Out) -> int:
 @kernel
 def pause(state: State) -> int:
     """Pull quotes until ``resume``."""
-    if breaker.is_latched(state):
+    stopping = state.core[0]["state"] == TradingState.STOPPING
+    if breaker.is_latched(state) or stopping:
         return Code.GATE_CLOSED
     breaker.pause(state, breaker.PAUSE_OPERATOR)
     return Code.NONE
@@ -82,19 +83,35 @@ def resume(state: State) -> int:
 
 @kernel
 def reset(state: State, out: Out) -> int:
-    """Leave HALTED or KILLED by a clean reconciliation, toward PAUSED."""
+    """Leave HALTED or KILLED by a clean reconciliation, toward PAUSED.
+
+    One that is under way already will do. Without a journal nothing may trade again.
+    """
+    core = state.core[0]
     if not breaker.is_latched(state):
         return Code.GATE_CLOSED
-    recovery.start(state, out, recovery.Then.RESET)
+    if core["journal_failed"] == 1:
+        return Code.JOURNAL
+    core["reset_wanted"] = 1
+    if core["recovery_phase"] == recovery.Phase.IDLE:
+        recovery.start(state, out)
     return Code.NONE
 
 
 @kernel
 def flatten(state: State, instrument: int) -> int:
-    """Go to position 0 on one instrument or all; only where nothing quotes."""
-    trading = state.core[0]["state"]
-    if trading != TradingState.PAUSED and not breaker.is_latched(state):
+    """Go to position 0 on one instrument or all; only where nothing quotes.
+
+    A pause that would lift itself is held, so that what is flat stays flat until ``resume``.
+    Books that the venue contradicts may not sell: the coins could be the user's own.
+    """
+    core = state.core[0]
+    if core["state"] != TradingState.PAUSED and not breaker.is_latched(state):
         return Code.GATE_CLOSED
+    if core["recovery_clean"] == 0 and core["recovery_phase"] == recovery.Phase.IDLE:
+        return Code.RECONCILE_DIFFERENCE
+    if core["state"] == TradingState.PAUSED:
+        breaker.pause(state, breaker.PAUSE_OPERATOR)
     for index in range(state.instruments.shape[0]):
         if instrument < 0 or instrument == index:
             state.instruments[index]["flatten"] = 1

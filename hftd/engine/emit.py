@@ -79,9 +79,7 @@ def note(state: State, out: Out, instrument: int, code: int, value: int, bound: 
 
 
 @kernel
-def order_fact(
-    state: State, out: Out, order: Any, event: int, state_from: int, code: int
-) -> None:
+def order_fact(state: State, out: Out, order: Any, event: int, state_from: int, code: int) -> None:
     """Record that an order changed; quantities are those after the change."""
     fact = add_fact(state, out, FactKind.ORDER, order["instrument"])
     fact["order_key"] = order["key"]
@@ -143,5 +141,3 @@ def balance_note(state: State, out: Out, asset: int, code: int, value: int, boun
     fact["code"] = code
     fact["value"] = value
     fact["bound"] = bound
-
-

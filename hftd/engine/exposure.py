@@ -60,16 +60,26 @@ def open_notional_atoms(state: State) -> int:
 
 
 @kernel
-def gross_exposure_atoms(state: State) -> int:
-    """Return the sum over instruments of the larger worst-case side, at the mark."""
+def gross_exposure_atoms(state: State, wish: Any) -> int:
+    """Return the sum over instruments of the larger worst-case side, the wish included.
+
+    At the mid; an instrument whose market was not seen yet counts with what it cost.
+    """
     total = 0
     for index in range(state.instruments.shape[0]):
         instrument = state.instruments[index]
         position = instrument["position_lots"] - instrument["target_position_lots"]
         worst_long = position + open_lots(state, index, Side.BUY)
         worst_short = open_lots(state, index, Side.SELL) - position
+        if wish["instrument"] == index and wish["side"] == Side.BUY:
+            worst_long += wish["qty_lots"]
+        elif wish["instrument"] == index:
+            worst_short += wish["qty_lots"]
         lots = max(worst_long, worst_short)
-        total += lots * instrument["mid_half_ticks"] * instrument["unit_atoms"] // 2
+        if instrument["mid_half_ticks"] == 0:
+            total += abs(instrument["cost_atoms"])
+        else:
+            total += lots * instrument["mid_half_ticks"] * instrument["unit_atoms"] // 2
     return total
 
 

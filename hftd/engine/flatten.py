@@ -7,6 +7,8 @@ position counts our own fills only.
 
 from __future__ import annotations
 
+from typing import Any
+
 from hftd.domain.actions import ActionKind
 from hftd.domain.codes import Code
 from hftd.domain.kernel import kernel
@@ -32,17 +34,30 @@ def slice_price_ticks(state: State, index: int, side: int) -> int:
 
 
 @kernel
-def slice_lots(state: State, index: int, side: int, price_ticks: int) -> int:
-    """Return how much one slice may do: the rest, the order limits, what the funds carry."""
-    instrument = state.instruments[index]
+def slice_lots(instrument: Any, price_ticks: int) -> int:
+    """Return how much one slice may do: the rest, within the order limits."""
     lots = abs(instrument["position_lots"] - instrument["target_position_lots"])
     lots = min(lots, instrument["max_order_lots_reduce"])
     per_lot = price_ticks * instrument["unit_atoms"]
-    lots = min(lots, instrument["max_order_notional_atoms_reduce"] // per_lot)
+    return min(lots, instrument["max_order_notional_atoms_reduce"] // per_lot)
+
+
+@kernel
+def funded_lots(state: State, index: int, side: int, price_ticks: int, lots: int) -> int:
+    """Return how much of a slice the funds above the reserve carry."""
+    instrument = state.instruments[index]
+    per_lot = price_ticks * instrument["unit_atoms"]
     if side == Side.BUY:
         return min(lots, free_atoms(state, state.core[0]["quote_asset"]) // per_lot)
     free = free_atoms(state, instrument["base_asset"])
     return min(lots, free // instrument["lot_atoms"])
+
+
+@kernel
+def may_begin(state: State) -> bool:
+    """Tell whether a slice may be sent: links up, and the books agree with the venue."""
+    core = state.core[0]
+    return core["order_up"] == 1 and core["user_up"] == 1 and core["recovery_clean"] == 1
 
 
 @kernel
@@ -72,15 +87,17 @@ def flatten_one(state: State, out: Out, index: int) -> None:
     if excess == 0:
         instrument["flatten"] = 0
         return
-    if core["now_ns"] < instrument["flatten_next_ns"]:
+    if core["now_ns"] < instrument["flatten_next_ns"] or not may_begin(state):
         return
     price = slice_price_ticks(state, index, side)
     if price <= 0:
         return
-    lots = slice_lots(state, index, side, price)
+    wanted = slice_lots(instrument, price)
+    lots = funded_lots(state, index, side, price, wanted)
     if is_dust(state, index, lots, price):
         instrument["flatten"] = 0
-        note(state, out, index, Code.SIZE_ZERO, lots, instrument["min_qty_lots"])
+        code = Code.SIZE_ZERO if lots == wanted else Code.BALANCE_SHORT
+        note(state, out, index, code, lots, wanted)
         return
     wish = add_wish(state, out, ActionKind.SUBMIT, index)
     wish["side"] = side

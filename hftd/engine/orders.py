@@ -16,10 +16,11 @@ know and is noted, never applied)::
     UNKNOWN        !    .    !    NEW  PFIL FILL CXLD REJ  .    EXP  .    REJ
     terminal       !    .    .    .    !    !    .    .    .    .    .    .
 
-``back`` returns to NEW or PARTIALLY_FILLED by the filled quantity. A create is never sent
-twice: an order whose outcome is in doubt is UNKNOWN, keeps its exposure, and is asked for.
-A cancel never ends an order; only a terminal report does, and only once every fill that
-the report counts has been applied.
+``back`` returns to NEW or PARTIALLY_FILLED by the filled quantity. Our own DENIED stands in
+no column: what the gate refused never enters the table. A create is never sent twice: an
+order whose outcome is in doubt is UNKNOWN, keeps its exposure, and is asked for. A cancel
+never ends an order; only a terminal report does, and only once every fill that the report
+counts has been applied; until then the order is PENDING_CANCEL and open by what is missing.
 """
 
 from __future__ import annotations
@@ -51,7 +52,6 @@ def _transitions() -> np.ndarray[Any, np.dtype[np.int64]]:
     """Return the table of the module's docstring, indexed [state, event]."""
     table = np.full((len(_S), len(_E)), ILLEGAL, np.int64)
     table[_S.NONE, _E.SUBMITTED] = _S.PENDING_NEW
-    table[_S.NONE, _E.DENIED] = _S.DENIED
     for state in OPEN_STATES:
         row = table[state]
         row[[_E.CANCEL_SENT, _E.ACCEPTED, _E.CANCEL_REJECTED, _E.OUTCOME_UNKNOWN]] = KEEP
@@ -94,21 +94,23 @@ def next_state(state: int, event: int, cum_lots: int) -> int:
 
 
 @kernel
-def is_open(order: Any) -> bool:
-    """Tell whether the slot holds an order that may still trade."""
-    return order["key"] != 0
+def is_leaving(order: Any) -> bool:
+    """Tell whether a cancel of the order is on its way, by itself or within a replacement."""
+    state = order["state"]
+    pending = state == OrderState.PENDING_CANCEL or state == OrderState.PENDING_REPLACE
+    return pending or (state == OrderState.PENDING_NEW and order["cancel_wanted"] == 1)
 
 
 @kernel
-def in_flight(order: Any) -> bool:
-    """Tell whether something was sent for this order that has no answer yet."""
-    state = order["state"]
-    return (
-        state == OrderState.PENDING_NEW
-        or state == OrderState.PENDING_CANCEL
-        or state == OrderState.PENDING_REPLACE
-        or state == OrderState.UNKNOWN
-    )
+def crosses(order: Any, wish: Any) -> bool:
+    """Tell whether a wish would trade with an open order of ours."""
+    if order["key"] == 0 or order["instrument"] != wish["instrument"]:
+        return False
+    if order["side"] == wish["side"]:
+        return False
+    if wish["side"] == Side.BUY:
+        return wish["price_ticks"] >= order["price_ticks"]
+    return wish["price_ticks"] <= order["price_ticks"]
 
 
 @kernel
@@ -183,11 +185,12 @@ def stage(state: State, out: Out, wish: Any) -> int:
     order["reduce_only"] = wish["reduce_only"]
     order["decision_seq"] = core["decision_seq"]
     order["sent_ns"] = core["now_ns"]
+    order["trade_id_before"] = state.instruments[wish["instrument"]]["own_trade_id"]
     order["state"] = OrderState.PENDING_NEW
     reserve(state, order)
     order_fact(state, out, order, OrderEvent.SUBMITTED, OrderState.NONE, Code.NONE)
     if wish["kind"] == ActionKind.CANCEL_REPLACE:
-        mark_replaced(state, out, wish["target_key"], order)
+        mark_replaced(state, out, wish["target_key"])
     action = add_action(state, out, wish["kind"], wish["instrument"])
     action["order_key"] = order["key"]
     action["target_key"] = wish["target_key"]
@@ -201,16 +204,16 @@ def stage(state: State, out: Out, wish: Any) -> int:
 
 
 @kernel
-def mark_replaced(state: State, out: Out, target_key: int, order: Any) -> None:
-    """Tie the order that goes and the one that comes, until the venue has answered."""
+def mark_replaced(state: State, out: Out, target_key: int) -> None:
+    """Move the order that goes to PENDING_REPLACE until the venue has answered."""
     target_slot = find(state, target_key, 0)
     assert target_slot >= 0
     target = state.orders[target_slot]
     before = target["state"]
-    target["state"] = next_state(before, OrderEvent.REPLACE_SENT, target["cum_lots"])
-    target["replaced_by_key"] = order["key"]
+    to = next_state(before, OrderEvent.REPLACE_SENT, target["cum_lots"])
+    assert to != ILLEGAL
+    target["state"] = to
     target["cancel_sent_ns"] = state.core[0]["now_ns"]
-    order["replaces_key"] = target_key
     order_fact(state, out, target, OrderEvent.REPLACE_SENT, before, Code.NONE)
 
 
@@ -263,8 +266,6 @@ def end(state: State, out: Out, slot: int, event: int, to: int, code: int) -> No
     tombstone["state"] = to
     tombstone["qty_lots"] = order["qty_lots"]
     tombstone["cum_lots"] = order["cum_lots"]
-    tombstone["ended_ns"] = state.core[0]["now_ns"]
-    untie(state, order)
     if to == OrderState.CANCELED:
         state.core[0]["canceled"] += 1
     state.instruments[order["instrument"]]["dirty"] = 1
@@ -275,19 +276,6 @@ def end(state: State, out: Out, slot: int, event: int, to: int, code: int) -> No
 def clear_slot(state: State, slot: int) -> None:
     """Make a slot free; every field returns to zero so that equal states hash equally."""
     state.orders[slot] = state.orders[ORDERS_CAPACITY]  # The record past the last is blank.
-
-
-@kernel
-def untie(state: State, order: Any) -> None:
-    """Forget the tie between an ended order and the one it replaced or was replaced by."""
-    for slot in range(ORDERS_CAPACITY):
-        other = state.orders[slot]
-        if other["key"] == 0:
-            continue
-        if other["replaces_key"] == order["key"]:
-            other["replaces_key"] = 0
-        if other["replaced_by_key"] == order["key"]:
-            other["replaced_by_key"] = 0
 
 
 @kernel

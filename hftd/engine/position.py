@@ -88,7 +88,8 @@ def apply_fee(state: State, index: int, event: Any) -> None:
     else:
         notional = event["price_ticks"] * event["qty_lots"] * instrument["unit_atoms"]
         rate = max(core["taker_fee_bps_e2"], core["maker_fee_bps_e2"])
-        instrument["other_fee_atoms"] += notional // 1_000_000 * rate
+        # Divided first, and rounded up against us: notional times rate could leave int64.
+        instrument["other_fee_atoms"] += (notional + 999_999) // 1_000_000 * rate
 
 
 @kernel
@@ -103,6 +104,9 @@ def apply_fill(state: State, index: int, event: Any) -> None:
     state.balances[instrument["base_asset"]]["traded_atoms"] += sign * base_atoms
     state.balances[core["quote_asset"]]["traded_atoms"] -= sign * notional
     apply_fee(state, index, event)
+    if instrument["mark_bid_ticks"] == 0:  # A fill before any market is its own mark.
+        instrument["mark_bid_ticks"] = event["price_ticks"]
+        instrument["mark_ask_ticks"] = event["price_ticks"]
     instrument["fills"] += 1
     core["fills"] += 1
     core["turnover_atoms"] += notional
@@ -126,13 +130,29 @@ def apply_foreign_fill(state: State, index: int, event: Any) -> None:
 
 
 @kernel
-def mark(state: State, index: int) -> None:
-    """Value one position at the limit mark; without a two-sided book the value stands."""
+def take_mark(state: State, index: int) -> None:
+    """Keep the touch of a valid market as the mark, and when the market told it."""
     instrument = state.instruments[index]
     if instrument["market_valid"] == 0:
         return
+    instrument["mark_bid_ticks"] = instrument["market_bid_ticks"]
+    instrument["mark_ask_ticks"] = instrument["market_ask_ticks"]
+    instrument["mark_ns"] = max(instrument["touch_ns"], state.books[index]["depth_ns"])
+
+
+@kernel
+def mark(state: State, index: int) -> None:
+    """Value one position at the limit mark: the last one of a valid market.
+
+    Before the first such market of a boot the mark of the boot before holds, and where there
+    was none, what the books carried.
+    """
+    take_mark(state, index)
+    instrument = state.instruments[index]
     position = instrument["position_lots"]
-    price = instrument["market_bid_ticks"] if position >= 0 else instrument["market_ask_ticks"]
+    price = instrument["mark_bid_ticks"] if position >= 0 else instrument["mark_ask_ticks"]
+    if price == 0:
+        return
     worth = position * price * instrument["unit_atoms"]
     instrument["unrealized_atoms"] = worth - instrument["cost_atoms"]
     instrument["fees_atoms"] = (
@@ -209,3 +229,10 @@ def equity_fact(state: State, out: Out) -> None:
     fact["day_loss_atoms"] = core["day_loss_atoms"]
     fact["drawdown_atoms"] = core["drawdown_atoms"]
     fact["turnover_atoms"] = core["turnover_atoms"]
+
+
+@kernel
+def mark_all_dirty(state: State) -> None:
+    """Let the next decision look at every instrument."""
+    for index in range(state.instruments.shape[0]):
+        state.instruments[index]["dirty"] = 1

@@ -9,7 +9,9 @@ The same road is taken at start, after every loss of our own reports, and for ``
     BALANCES     the venue's balances against opening + fills - fees + flows, to the last unit
 
 A difference is tried three times, since a report may be on its way; then it HALTs and each
-difference is a fact with both numbers. Fills are never made up.
+difference is a fact with both numbers. Fills are never made up. Where a clean end leads
+follows from the state alone: RECOVERING to RUNNING, HALTED and KILLED to PAUSED if ``reset``
+was asked for and nothing has halted since, a pause for lost reports is lifted.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from hftd.domain.codes import BookState, Code, TradingState
 from hftd.domain.facts import FactKind
 from hftd.domain.kernel import kernel
 from hftd.domain.order import OrderEvent, OrderState
-from hftd.engine import breaker, orders
+from hftd.engine import breaker, orders, reports
 from hftd.engine.emit import add_action, add_fact, balance_note, order_fact
 from hftd.engine.exposure import open_count
 from hftd.engine.position import balance_fact, expected_atoms, position_fact
@@ -47,15 +49,6 @@ class Phase(IntEnum):
     AGAIN = 6
 
 
-class Then(IntEnum):
-    """What a clean end leads to."""
-
-    START = 0
-    LIFT_USER_STREAM = 1
-    RESET = 2
-    REPORT = 3
-
-
 @kernel
 def boot(state: State, event: Any, out: Out) -> None:
     """Begin a boot: forget the world, keep the books; nothing leaves before it is clean."""
@@ -76,20 +69,21 @@ def boot(state: State, event: Any, out: Out) -> None:
     core["exit_sent"] = 0
     core["kill_requested_ns"] = 0
     core["venue_clear"] = 0
-    core["recovery_attempt"] = 0
+    core["reset_wanted"] = 0
     core["order_tat_ns"] = 0
+    core["loss_seen_ns"] = 0
     core["reject_ns"][:] = 0
     core["breach_ns"][:] = 0
     for index in range(state.instruments.shape[0]):
         forget_market(state, index)
     for asset in range(state.balances.shape[0]):
         state.balances[asset]["known"] = 0
+    reports.miss_all(state)
     doubt_orders(state, out)
     breaker.set_state(state, out, TradingState.RECOVERING, Code.STARTING_UP, 0, 0)
     if event["latched"] != 0:
-        code = Code.KILL if event["latched"] == TradingState.KILLED else Code.RESET
-        breaker.set_state(state, out, event["latched"], code, 0, 0)
-    start(state, out, Then.START)
+        breaker.set_state(state, out, event["latched"], event["code"], 0, 0)
+    start(state, out)
 
 
 @kernel
@@ -110,7 +104,11 @@ def forget_market(state: State, index: int) -> None:
     instrument["last_trade_id"] = 0
     instrument["trade_window_ns"][:] = 0
     instrument["market_valid"] = 0
+    instrument["uncovered_ns"] = 0
+    instrument["through_bid_ns"] = 0
+    instrument["through_ask_ns"] = 0
     instrument["resync_asked_ns"] = 0
+    instrument["resync_attempt"] = 0
     instrument["touch_asked_ns"] = 0
     instrument["flatten"] = 0
     for side in range(2):
@@ -131,6 +129,7 @@ def doubt_orders(state: State, out: Out) -> None:
         before = order["state"]
         order["query_at_ns"] = 0
         order["query_attempt"] = 0
+        order["unknown_since_ns"] = now if order["final_state"] != 0 else 0
         if before == OrderState.PENDING_NEW or before == OrderState.UNKNOWN:
             order["state"] = OrderState.UNKNOWN
             order["unknown_since_ns"] = now
@@ -138,11 +137,11 @@ def doubt_orders(state: State, out: Out) -> None:
 
 
 @kernel
-def start(state: State, out: Out, then: int) -> None:
-    """Begin a reconciliation; it waits for the links by itself."""
+def start(state: State, out: Out) -> None:
+    """Begin a reconciliation; it waits for the links by itself. Nothing is created before."""
     core = state.core[0]
-    core["recovery_then"] = then
     core["recovery_attempt"] = 0
+    core["recovery_differed"] = 0
     core["recovery_clean"] = 0
     enter(state, out, Phase.LINKS)
     advance(state, out)
@@ -155,7 +154,8 @@ def enter(state: State, out: Out, phase: int) -> None:
     count = state.instruments.shape[0]
     core["recovery_phase"] = phase
     core["recovery_since_ns"] = core["now_ns"]
-    core["recovery_ends"] = count
+    for index in range(count):
+        state.instruments[index]["awaited"] = 1
     if phase == Phase.OPEN_ORDERS:
         core["recovery_attempt"] += 1
         for index in range(count):
@@ -164,17 +164,37 @@ def enter(state: State, out: Out, phase: int) -> None:
         settle_orders(state, out)
     elif phase == Phase.TRADES:
         for index in range(count):
-            ask_trades(state, out, index)
+            ask_trades(state, out, index, first_missing(state.instruments[index]))
     elif phase == Phase.BALANCES:
         add_action(state, out, ActionKind.ASK_BALANCES, -1)
 
 
 @kernel
-def ask_trades(state: State, out: Out, index: int) -> None:
-    """Ask for own trades after the last one known; a new ledger asks where history stands."""
+def is_last_awaited(state: State, index: int) -> bool:
+    """Take one instrument's answer; tell whether every instrument has answered now."""
+    if state.instruments[index]["awaited"] == 0:
+        return False
+    state.instruments[index]["awaited"] = 0
+    for other in range(state.instruments.shape[0]):
+        if state.instruments[other]["awaited"] == 1:
+            return False
+    return True
+
+
+@kernel
+def first_missing(instrument: Any) -> int:
+    """Return the id from which own trades are asked for: what may be missing, else the next."""
+    if instrument["missing_trade_id"] > 0:
+        return instrument["missing_trade_id"]
+    return instrument["own_trade_id"] + 1
+
+
+@kernel
+def ask_trades(state: State, out: Out, index: int, trade_id: int) -> None:
+    """Ask for own trades from an id on; a new ledger asks where history stands."""
     opening = state.balances[state.instruments[index]["base_asset"]]["opening_known"]
     action = add_action(state, out, ActionKind.ASK_TRADES, index)
-    action["trade_id"] = state.instruments[index]["own_trade_id"] + 1 if opening == 1 else BASELINE
+    action["trade_id"] = trade_id if opening == 1 else BASELINE
 
 
 @kernel
@@ -225,22 +245,23 @@ def learn_opening_mids(state: State) -> None:
 
 
 @kernel
-def apply_open_orders_end(state: State, out: Out) -> None:
+def apply_open_orders_end(state: State, event: Any, out: Out) -> None:
     """One instrument's open orders are told."""
-    core = state.core[0]
-    if core["recovery_phase"] != Phase.OPEN_ORDERS:
-        return
-    core["recovery_ends"] -= 1
-    if core["recovery_ends"] == 0:
+    index = event["instrument"]
+    state.instruments[index]["open_orders_told_ns"] = state.core[0]["now_ns"]
+    waiting = state.core[0]["recovery_phase"] == Phase.OPEN_ORDERS
+    if waiting and is_last_awaited(state, index):
         enter(state, out, Phase.SETTLE)
         advance(state, out)
 
 
 @kernel
 def learn_baseline(state: State, event: Any) -> None:
-    """A trade from before the ledger's first run: only its id is kept."""
+    """A trade from before the ledger's first run: only its id is kept, so that it stays out."""
     instrument = state.instruments[event["instrument"]]
-    instrument["own_trade_id"] = max(instrument["own_trade_id"], event["trade_id"])
+    trade_id = event["trade_id"]
+    instrument["own_trade_id"] = max(instrument["own_trade_id"], trade_id)
+    instrument["forgotten_trade_id"] = max(instrument["forgotten_trade_id"], trade_id)
 
 
 @kernel
@@ -253,35 +274,43 @@ def is_baseline(state: State, event: Any) -> bool:
 @kernel
 def apply_trades_end(state: State, event: Any, out: Out) -> None:
     """One page of own trades is told; a full page is followed by the next."""
-    core = state.core[0]
-    if core["recovery_phase"] != Phase.TRADES:
+    index = event["instrument"]
+    state.instruments[index]["trades_told_ns"] = state.core[0]["now_ns"]
+    if state.core[0]["recovery_phase"] != Phase.TRADES:
         return
     if event["order_count"] >= TRADES_PAGE and not is_baseline(state, event):
-        ask_trades(state, out, event["instrument"])
-        return
-    core["recovery_ends"] -= 1
-    if core["recovery_ends"] == 0:
+        ask_trades(state, out, index, event["trade_id"] + 1)
+    elif is_last_awaited(state, index):
         enter(state, out, Phase.BALANCES)
+
+
+@kernel
+def told_atoms(balance: Any) -> int:
+    """Return what the venue says that the account holds of an asset."""
+    return balance["free_atoms"] + balance["locked_atoms"]
 
 
 @kernel
 def apply_balances_end(state: State, out: Out) -> None:
     """All balances are told: fix the opening of a new ledger, else compare to the last unit."""
-    if state.core[0]["recovery_phase"] != Phase.BALANCES:
+    core = state.core[0]
+    if core["recovery_phase"] != Phase.BALANCES:
         return
     differences = 0
     for asset in range(state.balances.shape[0]):
         balance = state.balances[asset]
-        told = balance["free_atoms"] + balance["locked_atoms"]
         if balance["opening_known"] == 0:
+            moved = balance["traded_atoms"] + balance["flow_atoms"]
             balance["opening_known"] = 1
-            balance["opening_atoms"] = told - balance["traded_atoms"] - balance["flow_atoms"]
+            balance["opening_atoms"] = told_atoms(balance) - moved
             balance_fact(state, out, asset)
-        elif told != expected_atoms(balance):
+        elif told_atoms(balance) != expected_atoms(balance):
             differences += 1
     if differences == 0:
         finish(state, out)
-    elif state.core[0]["recovery_attempt"] < ATTEMPTS:
+        return
+    core["recovery_differed"] += 1
+    if core["recovery_differed"] < ATTEMPTS:
         enter(state, out, Phase.AGAIN)
     else:
         refuse(state, out, differences)
@@ -293,47 +322,64 @@ def refuse(state: State, out: Out, differences: int) -> None:
     core = state.core[0]
     for asset in range(state.balances.shape[0]):
         balance = state.balances[asset]
-        told = balance["free_atoms"] + balance["locked_atoms"]
-        if told != expected_atoms(balance):
-            code = Code.RECONCILE_DIFFERENCE
-            balance_note(state, out, asset, code, expected_atoms(balance), told)
+        told, expected = told_atoms(balance), expected_atoms(balance)
+        if told != expected:
+            balance_note(state, out, asset, Code.RECONCILE_DIFFERENCE, expected, told)
     core["recovery_phase"] = Phase.IDLE
+    core["reset_wanted"] = 0
     breaker.halt(state, out, Code.RECONCILE_DIFFERENCE, differences, 0)
 
 
 @kernel
+def set_target(state: State, index: int) -> None:
+    """Fix the position to return to: where the profile names a holding, that less the opening."""
+    instrument = state.instruments[index]
+    target = instrument["target_base_atoms"]
+    if target >= 0:
+        opening = state.balances[instrument["base_asset"]]["opening_atoms"]
+        instrument["target_position_lots"] = (target - opening) // instrument["lot_atoms"]
+
+
+@kernel
 def finish(state: State, out: Out) -> None:
-    """Books and venue agree: do what the reconciliation was for."""
+    """Books and venue agree: go where the state leads."""
     core = state.core[0]
     core["recovery_phase"] = Phase.IDLE
     core["recovery_clean"] = 1
     core["venue_checked_ns"] = core["now_ns"]
     core["user_alive_ns"] = core["now_ns"]
     for index in range(state.instruments.shape[0]):
+        state.instruments[index]["missing_trade_id"] = 0
+        set_target(state, index)
         position_fact(state, out, index)
     fact = add_fact(state, out, FactKind.NOTE, -1)
     fact["code"] = Code.RECONCILED
     breaker.lift(state, breaker.PAUSE_USER_STREAM)
-    then = core["recovery_then"]
-    if then == Then.RESET:
-        breaker.latch(state, out, 0, Code.RESET)
-        breaker.pause(state, breaker.PAUSE_OPERATOR)
-        core["kill_requested_ns"] = 0
-        breaker.set_state(state, out, TradingState.PAUSED, Code.OPERATOR, 0, 0)
-    elif then == Then.START:
-        finish_start(state, out)
+    if core["state"] == TradingState.RECOVERING:
+        leave_recovering(state, out)
+    elif breaker.is_latched(state):
+        if core["kill_requested_ns"] == 0:  # Latched since before this boot: nothing was sent.
+            core["venue_clear"] = 1
+        if core["reset_wanted"] == 1:
+            leave_latch(state, out)
 
 
 @kernel
-def finish_start(state: State, out: Out) -> None:
-    """Leave RECOVERING: latched states stay, a crash may ask for a halt, else run."""
+def leave_latch(state: State, out: Out) -> None:
+    """Let ``reset`` lead from HALTED or KILLED to PAUSED, which only ``resume`` leaves."""
     core = state.core[0]
-    if breaker.is_latched(state):
-        core["venue_clear"] = 1
-        return
-    if core["state"] != TradingState.RECOVERING:
-        return
+    core["reset_wanted"] = 0
+    core["kill_requested_ns"] = 0
+    breaker.latch(state, out, 0, Code.RESET)
+    breaker.pause(state, breaker.PAUSE_OPERATOR)
+    breaker.set_state(state, out, TradingState.PAUSED, Code.OPERATOR, 0, 0)
+
+
+@kernel
+def leave_recovering(state: State, out: Out) -> None:
+    """Run, or halt where the profile wants a person to look after a crash."""
+    core = state.core[0]
     if core["crashed"] == 1 and core["on_crash"] == 0:
         breaker.halt(state, out, Code.RECONCILED, 0, 0)
-        return
-    breaker.set_state(state, out, TradingState.RUNNING, Code.RECONCILED, 0, 0)
+    else:
+        breaker.set_state(state, out, TradingState.RUNNING, Code.RECONCILED, 0, 0)

@@ -3,6 +3,10 @@
 Owns the meaning of a report for order, position and balance. Fills are keyed by the
 venue's trade id, so that a report, a reply and a query may all tell the same one. Which
 state an order moves to stands in orders.py.
+
+A FILL names its order by our key (reports) or by the venue's id alone (lists of trades). One
+whose id is of no order and no tombstone is a foreign trade; while an order of that side has
+no venue id yet it may also be ours, and is left to be listed again.
 """
 
 from __future__ import annotations
@@ -14,8 +18,8 @@ from hftd.domain.events import EventKind
 from hftd.domain.facts import FactKind
 from hftd.domain.kernel import kernel
 from hftd.domain.order import FeeAsset, OrderEvent, OrderState, Side
-from hftd.engine import orders
-from hftd.engine.emit import add_fact, note, order_fact
+from hftd.engine import breaker, orders
+from hftd.engine.emit import add_fact, order_fact
 from hftd.engine.position import (
     apply_fill as book_fill,
 )
@@ -23,18 +27,23 @@ from hftd.engine.position import (
     apply_foreign_fill,
     balance_fact,
     mark,
+    mark_all_dirty,
     position_fact,
 )
-from hftd.engine.state import TRADES_SEEN_CAPACITY, WINDOW_CAPACITY, Out, State
-
-# What a fill may be missing after a terminal report before own trades are asked for.
-FILLS_LATE_NS = 500_000_000
-LATE_REPORT_BIT = 1 << 8  # In pause_mask; breaker.py turns it into HALT.
+from hftd.engine.state import (
+    ORDERS_CAPACITY,
+    TRADES_SEEN_CAPACITY,
+    WINDOW_CAPACITY,
+    Out,
+    State,
+)
 
 
 @kernel
 def was_seen(state: State, instrument: int, trade_id: int) -> bool:
     """Tell whether an own trade was applied before, newest first."""
+    if trade_id <= state.instruments[instrument]["forgotten_trade_id"]:
+        return True
     total = state.rings[1]
     for back in range(min(total, TRADES_SEEN_CAPACITY)):
         seen = state.trades_seen[(total - 1 - back) % TRADES_SEEN_CAPACITY]
@@ -45,13 +54,55 @@ def was_seen(state: State, instrument: int, trade_id: int) -> bool:
 
 @kernel
 def remember(state: State, instrument: int, trade_id: int) -> None:
-    """Keep an own trade's id so that it is never applied again."""
+    """Keep an own trade's id so that it is never applied again.
+
+    What the ring forgets still counts as applied, by the highest id forgotten.
+    """
     seen = state.trades_seen[state.rings[1] % TRADES_SEEN_CAPACITY]
+    if state.rings[1] >= TRADES_SEEN_CAPACITY:
+        old = state.instruments[seen["instrument"]]
+        old["forgotten_trade_id"] = max(old["forgotten_trade_id"], seen["trade_id"])
     state.rings[1] += 1
     seen["instrument"] = instrument
     seen["trade_id"] = trade_id
     record = state.instruments[instrument]
     record["own_trade_id"] = max(record["own_trade_id"], trade_id)
+
+
+@kernel
+def miss_from(state: State, index: int, trade_id: int) -> None:
+    """Keep the lowest id from which own trades may be missing, until a reconciliation."""
+    instrument = state.instruments[index]
+    if instrument["missing_trade_id"] == 0 or trade_id < instrument["missing_trade_id"]:
+        instrument["missing_trade_id"] = trade_id
+
+
+@kernel
+def miss_all(state: State) -> None:
+    """Our reports have a gap from here on: own trades after the last one known may be missing."""
+    for index in range(state.instruments.shape[0]):
+        miss_from(state, index, state.instruments[index]["own_trade_id"] + 1)
+
+
+@kernel
+def may_be_ours(state: State, event: Any) -> bool:
+    """Tell whether a trade of an unknown order fits one of ours that has no venue id yet.
+
+    Such an order exists after all, perhaps: what said that it does not counts no more.
+    """
+    fits = False
+    for slot in range(ORDERS_CAPACITY):
+        order = state.orders[slot]
+        if order["key"] == 0 or order["venue_order_id"] != 0:
+            continue
+        if order["instrument"] != event["instrument"] or order["side"] != event["side"]:
+            continue
+        sign = 1 if order["side"] == Side.BUY else -1
+        within = sign * (order["price_ticks"] - event["price_ticks"]) >= 0
+        if within and event["qty_lots"] <= order["leaves_lots"]:
+            order["not_found_ns"] = 0
+            fits = True
+    return fits
 
 
 @kernel
@@ -65,6 +116,8 @@ def apply_accepted(state: State, event: Any, out: Out) -> None:
     before = order["state"]
     if event["venue_order_id"] != 0:
         order["venue_order_id"] = event["venue_order_id"]
+    if order["final_state"] != 0:
+        return
     order["state"] = orders.next_state(before, OrderEvent.ACCEPTED, order["cum_lots"])
     order["unknown_since_ns"] = 0
     order["query_at_ns"] = 0
@@ -84,36 +137,45 @@ def revive(state: State, out: Out, event: Any) -> None:
     """
     place = orders.find_tombstone(state, event["order_key"], event["venue_order_id"])
     if place >= 0 and state.tombstones[place]["state"] == OrderState.REJECTED:
-        note(state, out, event["instrument"], Code.LATE_REPORT, event["kind"], 0)
-        state.core[0]["pause_mask"] |= LATE_REPORT_BIT
+        breaker.halt(state, out, Code.LATE_REPORT, event["kind"], 0)
 
 
 @kernel
 def apply_fill(state: State, event: Any, out: Out) -> None:
     """Apply one execution, once, to order, position and balances.
 
-    A trade of no order of ours moves the baseline as an external flow.
+    A trade of no order of ours moves the baseline as an external flow; one of an order that
+    is over is booked all the same, and halts.
     """
     index = event["instrument"]
     if was_seen(state, index, event["trade_id"]):
         return
-    remember(state, index, event["trade_id"])
     slot = orders.find(state, event["order_key"], event["venue_order_id"])
-    if slot < 0 and event["order_key"] == 0:
-        place = orders.find_tombstone(state, 0, event["venue_order_id"])
-        if place < 0:
-            apply_foreign_fill(state, index, event)
-            foreign_fact(state, out, event)
-            return
+    is_unnamed = slot < 0 and event["order_key"] == 0
+    if is_unnamed and orders.find_tombstone(state, 0, event["venue_order_id"]) < 0:
+        apply_unowned(state, event, out)
+        return
+    remember(state, index, event["trade_id"])
     book_fill(state, index, event)
     mark(state, index)
     if slot >= 0:
         apply_fill_to_order(state, event, out, slot)
     else:
         fill_fact(state, out, event, event["order_key"])
-        note(state, out, index, Code.LATE_REPORT, event["trade_id"], event["qty_lots"])
-        state.core[0]["pause_mask"] |= LATE_REPORT_BIT
+        breaker.halt(state, out, Code.LATE_REPORT, event["trade_id"], event["qty_lots"])
     position_fact(state, out, index)
+
+
+@kernel
+def apply_unowned(state: State, event: Any, out: Out) -> None:
+    """A trade of an order we do not know: an external flow, unless it may yet prove ours."""
+    index = event["instrument"]
+    if may_be_ours(state, event):
+        miss_from(state, index, event["trade_id"])
+        return
+    remember(state, index, event["trade_id"])
+    apply_foreign_fill(state, index, event)
+    foreign_fact(state, out, event)
 
 
 @kernel
@@ -122,23 +184,39 @@ def apply_fill_to_order(state: State, event: Any, out: Out, slot: int) -> None:
     order = state.orders[slot]
     before = order["state"]
     order["cum_lots"] += event["qty_lots"]
-    assert order["cum_lots"] <= order["qty_lots"]
-    order["leaves_lots"] = order["qty_lots"] - order["cum_lots"]
-    order["unknown_since_ns"] = 0
-    order["query_at_ns"] = 0
     if event["venue_order_id"] != 0:
         order["venue_order_id"] = event["venue_order_id"]
     if order["acked_ns"] == 0:
         order["acked_ns"] = state.core[0]["now_ns"]
     fill_fact(state, out, event, order["key"])
-    if order["leaves_lots"] == 0:
-        orders.end(state, out, slot, OrderEvent.FILL_FULL, OrderState.FILLED, Code.NONE)
+    final = order["final_state"]
+    whole = order["qty_lots"] if final == 0 else order["venue_cum_lots"]
+    order["leaves_lots"] = whole - order["cum_lots"]
+    if order["leaves_lots"] < 0:  # The venue filled more than we ordered, or than it said.
+        breaker.halt(state, out, Code.LATE_REPORT, order["cum_lots"], whole)
+    if order["leaves_lots"] <= 0:
+        to = OrderState.FILLED if final == 0 else final
+        orders.end(state, out, slot, ending_event(to), to, Code.NONE)
         return
     orders.reserve(state, order)
-    order["state"] = orders.next_state(before, OrderEvent.FILL_PARTIAL, order["cum_lots"])
+    if final == 0:
+        order["unknown_since_ns"] = 0
+        order["query_at_ns"] = 0
+        order["state"] = orders.next_state(before, OrderEvent.FILL_PARTIAL, order["cum_lots"])
     order_fact(state, out, order, OrderEvent.FILL_PARTIAL, before, Code.NONE)
-    if order["final_state"] != 0 and order["cum_lots"] >= order["venue_cum_lots"]:
-        orders.end(state, out, slot, OrderEvent.CANCELED, order["final_state"], Code.NONE)
+    surfaced = before == OrderState.PENDING_NEW or before == OrderState.UNKNOWN
+    if surfaced and order["cancel_wanted"] == 1 and final == 0:
+        orders.cancel(state, out, slot, Code.NONE)
+
+
+@kernel
+def ending_event(to: int) -> int:
+    """Return the event by which an order comes to a terminal state."""
+    if to == OrderState.FILLED:
+        return OrderEvent.FILL_FULL
+    if to == OrderState.EXPIRED:
+        return OrderEvent.EXPIRED
+    return OrderEvent.CANCELED
 
 
 @kernel
@@ -184,7 +262,7 @@ def flow_fact(state: State, out: Out, asset: int, delta_atoms: int) -> None:
 
 
 @kernel
-def apply_ended(state: State, event: Any, out: Out, order_event: int, to: int) -> None:
+def apply_ended(state: State, event: Any, out: Out, to: int) -> None:
     """The venue says that an order is over, with so much filled.
 
     Fills that the report counts and that have not arrived keep the order open, with just
@@ -195,15 +273,20 @@ def apply_ended(state: State, event: Any, out: Out, order_event: int, to: int) -
         revive(state, out, event)
         return
     order = state.orders[slot]
+    now = state.core[0]["now_ns"]
     if event["venue_order_id"] != 0:
         order["venue_order_id"] = event["venue_order_id"]
     order["venue_cum_lots"] = max(order["venue_cum_lots"], event["cum_qty_lots"])
     missing = order["venue_cum_lots"] - order["cum_lots"]
     if missing <= 0:
-        orders.end(state, out, slot, order_event, to, Code.NONE)
+        orders.end(state, out, slot, ending_event(to), to, Code.NONE)
         return
+    if order["final_state"] == 0:
+        order["state"] = OrderState.PENDING_CANCEL
+        order["fills_asked_ns"] = now
+        order["unknown_since_ns"] = now
+        order["query_at_ns"] = 0
     order["final_state"] = to
-    order["final_ns"] = state.core[0]["now_ns"]
     order["leaves_lots"] = missing
     orders.reserve(state, order)
 
@@ -233,6 +316,8 @@ def apply_rejected(state: State, event: Any, out: Out) -> None:
         core["reject_ns"][core["reject_next"] % WINDOW_CAPACITY] = core["now_ns"]
         core["reject_next"] += 1
     orders.end(state, out, slot, OrderEvent.REJECTED, OrderState.REJECTED, Code.NONE)
+    if event["code"] == VenueCode.DUPLICATE_ID:  # C10: an id of ours is in use already.
+        breaker.halt(state, out, Code.CLIENT_ID_CLASH, event["order_key"], 0)
 
 
 @kernel
@@ -243,6 +328,8 @@ def apply_cancel_rejected(state: State, event: Any, out: Out) -> None:
         return
     order = state.orders[slot]
     before = order["state"]
+    if order["final_state"] != 0:
+        return
     order["state"] = orders.next_state(before, OrderEvent.CANCEL_REJECTED, order["cum_lots"])
     order["query_at_ns"] = state.core[0]["now_ns"]
     if order["state"] != before:
@@ -258,6 +345,8 @@ def apply_unknown(state: State, event: Any, out: Out) -> None:
     order = state.orders[slot]
     before = order["state"]
     now = state.core[0]["now_ns"]
+    if order["final_state"] != 0:
+        return
     if event["kind"] == EventKind.OUTCOME_UNKNOWN:
         order["state"] = orders.next_state(before, OrderEvent.OUTCOME_UNKNOWN, 0)
     if order["query_at_ns"] == 0:
@@ -274,7 +363,6 @@ def apply_balance(state: State, event: Any, out: Out) -> None:
     balance["known"] = 1
     balance["free_atoms"] = event["free_atoms"]
     balance["locked_atoms"] = event["locked_atoms"]
-    balance["told_ns"] = state.core[0]["now_ns"]
     balance_fact(state, out, event["asset"])
     mark_all_dirty(state)
 
@@ -284,10 +372,3 @@ def apply_flow(state: State, event: Any, out: Out) -> None:
     """A deposit, withdrawal or transfer: it moves the baseline, not the PnL."""
     state.balances[event["asset"]]["flow_atoms"] += event["delta_atoms"]
     flow_fact(state, out, event["asset"], event["delta_atoms"])
-
-
-@kernel
-def mark_all_dirty(state: State) -> None:
-    """Let the next decision look at every instrument."""
-    for index in range(state.instruments.shape[0]):
-        state.instruments[index]["dirty"] = 1

@@ -16,11 +16,12 @@ from hftd.domain.codes import Code
 from hftd.domain.events import EventKind, Link, Timer
 from hftd.domain.facts import FactKind
 from hftd.domain.kernel import kernel
-from hftd.domain.order import OrderEvent, OrderState, Side
+from hftd.domain.order import OrderState
 from hftd.engine import (
     book,
     breaker,
     chase,
+    clearing,
     commands,
     flatten,
     orders,
@@ -29,13 +30,16 @@ from hftd.engine import (
     recovery,
     reports,
     risk,
+    risk_account,
     signals,
 )
 from hftd.engine.emit import add_fact, note
 from hftd.engine.position import equity_fact
-from hftd.engine.state import ORDERS_CAPACITY, Out, State
+from hftd.engine.state import N_WISHES, ORDERS_CAPACITY, Out, State
 
 Levels = np.ndarray[Any, np.dtype[np.int64]]
+
+QUIET_NS = 1_000_000_000
 
 
 @kernel
@@ -108,8 +112,8 @@ def observe_link(state: State, event: Any, out: Out) -> None:
         if up == 1:
             breaker.lift(state, breaker.PAUSE_ORDER_LINK)
         else:
-            core["user_up"] = 0
             breaker.pause(state, breaker.PAUSE_ORDER_LINK)
+            observe_user_link(state, 0, out)
     elif link == Link.USER:
         observe_user_link(state, up, out)
 
@@ -122,11 +126,12 @@ def observe_user_link(state: State, up: int, out: Out) -> None:
     was_up = core["user_up"]
     core["user_up"] = up
     if up == 0:
+        if was_up == 1:
+            reports.miss_all(state)
         breaker.pause(state, breaker.PAUSE_USER_STREAM)
     elif was_up == 0:
         if core["recovery_phase"] == recovery.Phase.IDLE:
-            breaker.pause(state, breaker.PAUSE_USER_STREAM)
-            recovery.start(state, out, recovery.Then.LIFT_USER_STREAM)
+            recovery.start(state, out)
         else:
             recovery.advance(state, out)
 
@@ -144,9 +149,9 @@ def observe_account(state: State, event: Any, out: Out) -> None:
         else:
             reports.apply_fill(state, event, out)
     elif kind == EventKind.CANCELED:
-        reports.apply_ended(state, event, out, OrderEvent.CANCELED, OrderState.CANCELED)
+        reports.apply_ended(state, event, out, OrderState.CANCELED)
     elif kind == EventKind.EXPIRED:
-        reports.apply_ended(state, event, out, OrderEvent.EXPIRED, OrderState.EXPIRED)
+        reports.apply_ended(state, event, out, OrderState.EXPIRED)
     elif kind == EventKind.REJECTED:
         reports.apply_rejected(state, event, out)
     elif kind == EventKind.CANCEL_REJECTED:
@@ -183,7 +188,6 @@ def observe_foreign(state: State, event: Any, out: Out) -> None:
     """An order on the account that is not ours: counted and told, never touched."""
     state.core[0]["foreign_orders"] += 1
     fact = add_fact(state, out, FactKind.NOTE, event["instrument"])
-    fact["code"] = Code.CLIENT_ID_CLASH if event["order_key"] != 0 else Code.NONE
     fact["venue_order_id"] = event["venue_order_id"]
     fact["side"] = event["side"]
     fact["price_ticks"] = event["price_ticks"]
@@ -208,8 +212,8 @@ def observe_world(state: State, event: Any, out: Out) -> None:
     elif kind == EventKind.COMMAND:
         commands.apply(state, event, out)
     elif kind == EventKind.OPEN_ORDERS_END:
-        recovery.apply_open_orders_end(state, out)
-        breaker.apply_open_orders_end(state, event)
+        recovery.apply_open_orders_end(state, event, out)
+        clearing.apply_open_orders_end(state, event)
     elif kind == EventKind.TRADES_END:
         recovery.apply_trades_end(state, event, out)
     elif kind == EventKind.BALANCES_END:
@@ -233,11 +237,15 @@ def observe_timer(state: State, event: Any, out: Out) -> None:
 
 @kernel
 def observe_rate_limited(state: State, event: Any, out: Out) -> None:
-    """C30 in its first form: 429 keeps quiet until the time told; a ban halts."""
+    """C30 in its first form: 429 keeps quiet until the time told; a ban halts.
+
+    A time that is none, or past, is a second from now.
+    """
     core = state.core[0]
-    core["rate_limited_until_ns"] = max(core["rate_limited_until_ns"], event["until_ns"])
+    until_ns = max(event["until_ns"], core["now_ns"] + QUIET_NS)
+    core["rate_limited_until_ns"] = max(core["rate_limited_until_ns"], until_ns)
     if event["code"] == 418 or event["code"] == 403:
-        breaker.halt(state, out, Code.BANNED, event["code"], event["until_ns"])
+        breaker.halt(state, out, Code.BANNED, event["code"], until_ns)
     else:
         breaker.pause(state, breaker.PAUSE_RATE)
 
@@ -253,8 +261,8 @@ def decide(world: Any, outs: Any) -> None:
     quoter.diff(state, out)
     judge(state, out)
     recovery.advance(state, out)
-    breaker.clear_venue(state, out)
-    breaker.check_exit(state, out)
+    clearing.carry_on(state, out)
+    clearing.check_exit(state, out)
 
 
 @kernel
@@ -264,7 +272,7 @@ def judge(state: State, out: Out) -> None:
     Cancels skip the gate. A refused replacement still takes the old quote off the market:
     what we would not send anew we do not leave standing either.
     """
-    for at in range(out.counts[2]):
+    for at in range(out.counts[N_WISHES]):
         wish = out.wishes[at]
         if wish["kind"] == ActionKind.CANCEL:
             slot = orders.find(state, wish["target_key"], 0)
@@ -276,7 +284,7 @@ def judge(state: State, out: Out) -> None:
             continue
         code = risk.check(state, wish)
         if code == Code.NONE:
-            risk.count_order(state)
+            risk_account.count_order(state)
             orders.stage(state, out, wish)
             continue
         risk.refuse(state, out, wish, code)
@@ -288,20 +296,12 @@ def judge(state: State, out: Out) -> None:
 
 @kernel
 def is_deferred(state: State, wish: Any) -> bool:
-    """C09: tell whether the wish would cross an own order whose cancel is in flight."""
+    """C09: tell whether all own orders that the wish would cross are on their way out."""
+    deferred = False
     for slot in range(ORDERS_CAPACITY):
         order = state.orders[slot]
-        if order["key"] == 0 or order["instrument"] != wish["instrument"]:
-            continue
-        leaving = (
-            order["state"] == OrderState.PENDING_CANCEL
-            or order["state"] == OrderState.PENDING_REPLACE
-        )
-        if order["side"] == wish["side"] or not leaving:
-            continue
-        gap = wish["price_ticks"] - order["price_ticks"]
-        if wish["side"] == Side.SELL:
-            gap = -gap
-        if gap >= 0:
-            return True
-    return False
+        if orders.crosses(order, wish):
+            if not orders.is_leaving(order):
+                return False
+            deferred = True
+    return deferred
