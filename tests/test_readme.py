@@ -1,0 +1,48 @@
+"""README says what is there: its files exist, its commands are known, its codes are complete."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from hftd.cli.hftd import COMMANDS
+from hftd.control.commands import COMMANDS as CONTROL_COMMANDS
+from hftd.domain.codes import Code
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+FIRST_STATE_CODE = 40  # Codes below are the gate's refusals.
+
+
+def test_files_named_in_readme_exist() -> None:
+    """Every path of the tree that README names in code is there."""
+    rooms = "hftd|tests|scripts|systemd|profiles"
+    named = re.findall(rf"`((?:{rooms})/[\w./-]+|engine/\w+\.py)", README)
+    assert len(named) > 30
+    for name in named:
+        path = ROOT / ("hftd/" + name if name.startswith("engine/") else name)
+        assert path.exists(), name
+
+
+def test_every_refusal_code_stands_in_readme() -> None:
+    """The gate's codes and README's table are the same set."""
+    table = README.split("## What a refusal means")[1].split("\n## ")[0]
+    rows = set(re.findall(r"^\| `([A-Z_]+)` \|", table, re.MULTILINE))
+    gate = {code.name for code in Code if 0 < code < FIRST_STATE_CODE}
+    assert gate <= rows
+    assert rows <= {code.name for code in Code}
+
+
+def test_commands_named_in_readme_are_known() -> None:
+    """Every hftd and hftctl command that README shows exists."""
+    for name in re.findall(r"scripts/hftd ([a-z-]+)", README):
+        assert name in COMMANDS, name
+    for name in re.findall(r"scripts/hftctl ([a-z-]+)", README):
+        assert name in CONTROL_COMMANDS, name
+
+
+def test_readme_opens_with_the_two_commands() -> None:
+    """A newcomer finds how to start and how to test in the first block."""
+    block = README.split("```")[1]
+    assert "scripts/hftd start --profile canary" in block
+    assert "scripts/test" in block
