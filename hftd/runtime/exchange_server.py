@@ -70,11 +70,7 @@ class ExchangeServer:
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=_CLOSE_WITHIN_S)
         await runner.setup()
         try:
-            site = web.TCPSite(runner, host, port)
-            try:
-                await site.start()
-            except OSError as error:
-                raise UsageError(f"cannot listen on {host} port {port}: {error}") from error
+            await self._bind(runner, host, port)
             self.port = runner.addresses[0][1]
             if self._state is not None:
                 self._state.announce(host, self.port)
@@ -93,6 +89,20 @@ class ExchangeServer:
                 self._state.withdraw()
         if self._failure is not None:
             raise InvariantBroken("the simulated exchange stopped") from self._failure
+
+    async def _bind(self, runner: web.AppRunner, host: str, port: int) -> None:
+        # Clients of the process before this one come back to its port by themselves.
+        last_port = 0 if self._state is None else self._state.last_port()
+        if port == 0 and last_port != 0:
+            try:
+                await web.TCPSite(runner, host, last_port).start()
+                return
+            except OSError:
+                pass  # Somebody else has it by now, and any other port will do.
+        try:
+            await web.TCPSite(runner, host, port).start()
+        except OSError as error:
+            raise UsageError(f"cannot listen on {host} port {port}: {error}") from error
 
     def stop(self) -> None:
         """End ``run``; safe from a signal handler of the loop."""

@@ -6,6 +6,7 @@ Owns the files below ``--state DIR``. Knows no format of what it stores and no s
     accounts.<generation>.log what happened to accounts since, a line a call
     markets.json              snapshot of the markets' own states, some seconds old
     exchange.json             host, port and pid while it listens
+    port                      the port it last listened on: a restart takes it again if it can
     exchange.lock             held while it runs
 
 Appends go to the page cache before a reply leaves, so that ``kill -9`` loses nothing that was
@@ -99,8 +100,14 @@ class StateFolder:
 
     def announce(self, host: str, port: int) -> None:
         """Say where the exchange listens."""
+        _replace(self._folder / "port", str(port).encode(), durable=False)
         listening = msgspec.json.encode(Listening(host, port, os.getpid()))
         _replace(self._folder / "exchange.json", listening, durable=False)
+
+    def last_port(self) -> int:
+        """Return the port of the process before this one, 0 where there was none."""
+        text = _read(self._folder / "port") or b""
+        return int(text) if text.isdigit() else 0
 
     def withdraw(self) -> None:
         """Take the announcement back: nobody listens any more."""

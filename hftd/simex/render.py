@@ -11,8 +11,8 @@ from typing import Any, TypeAlias
 from hftd.simex.events import ExecType, OrderEvent, Placed
 from hftd.simex.exchange import Listing
 from hftd.simex.numbers import text_of
-from hftd.simex.orders import AccountTrade, Order
-from hftd.simex.requests import ExpiryReason, Side, TouchChanged, Trade
+from hftd.simex.orders import OPEN, AccountTrade, Order
+from hftd.simex.requests import ExpiryReason, Kind, Side, TouchChanged, Trade
 
 Json: TypeAlias = dict[str, Any]
 
@@ -201,7 +201,7 @@ def execution_report(listing: Listing, event: OrderEvent) -> Json:
         "T": ms(event.ts_ns),
         "t": -1 if trade is None else trade.trade_id,
         "I": event.exec_id,
-        "w": event.exec_type is ExecType.NEW,
+        "w": order.status in OPEN and order.kind is not Kind.MARKET,
         "m": trade is not None and trade.is_maker,
         "M": trade is not None,
         "O": ms(order.created_ns),

@@ -188,6 +188,7 @@ def test_fills_of_both_sides() -> None:
     made = [json.loads(frame)["event"] for frame in bob._heard[maker] if b'"x":"TRADE"' in frame]
     assert (taken[0]["t"], taken[0]["m"], taken[0]["X"]) == (1, False, "FILLED")
     assert (made[0]["t"], made[0]["m"], made[0]["X"]) == (1, True, "PARTIALLY_FILLED")
+    assert (taken[0]["w"], made[0]["w"]) == (False, True)
     assert (taken[0]["N"], taken[0]["n"]) == ("USDT", "0.60000000")
     assert (made[0]["N"], made[0]["n"]) == ("BTC", "0.00001000")
     assert (made[0]["l"], made[0]["z"], made[0]["Y"]) == (
