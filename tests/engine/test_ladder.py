@@ -45,6 +45,7 @@ def test_a_full_side_drops_its_farthest_level() -> None:
     ladder.set_level(book, ASK, LEVELS_CAPACITY + 20, 7)
     assert book["count"][ASK] == LEVELS_CAPACITY
     assert book["ticks"][ASK, 0] == LEVELS_CAPACITY + 9
+    assert ladder.best_ticks(book, ASK) == 10
     ladder.set_level(book, ASK, 5, 7)
     assert book["count"][ASK] == LEVELS_CAPACITY
     assert book["ticks"][ASK, 0] == LEVELS_CAPACITY + 8
@@ -62,7 +63,12 @@ def test_a_full_side_takes_a_level_in_its_midst() -> None:
     ladder.set_level(book, ASK, 13, 4)
     ticks = [int(price) for price in book["ticks"][ASK, -5:]]
     assert ticks == [14, 13, 12, 11, 10]
-    assert book["ticks"][ASK, 0] < 4_200
+    assert [int(lots) for lots in book["lots"][ASK, -5:]] == [1, 4, 3, 1, 1]
+    assert book["ticks"][ASK, 0] == LEVELS_CAPACITY + 9
+    ladder.set_level(book, ASK, LEVELS_CAPACITY + 9, 8)
+    ladder.set_level(book, ASK, LEVELS_CAPACITY + 8, 9)
+    ladder.set_level(book, ASK, 9, 5)
+    assert [int(lots) for lots in book["lots"][ASK, :2]] == [9, 1]
     assert book["count"][ASK] == LEVELS_CAPACITY
 
 
