@@ -4,7 +4,7 @@
 ``trending``  the worth drifts for minutes on end, more takers know: a maker's stock loses.
 ``crash``     calm, then a slide that fills the bids, then a fall of over a tenth.
 
-Must not know how agents act; the numbers were found with ``tests/bench/calm.py``.
+Must not know how agents act; the numbers were found with ``tests/bench/maker.py``.
 """
 
 from __future__ import annotations

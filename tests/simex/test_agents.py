@@ -17,7 +17,7 @@ from hftd.simex.agents import agents, symbol_seed
 from hftd.simex.matching import MatchingMarket
 from hftd.simex.presets import SYMBOLS
 from hftd.simex.requests import Kind, Place, Report, Side, TouchChanged, Trade
-from tests.bench.calm import Bench, Outcome, Rule
+from tests.bench.maker import Bench, Outcome, Rule
 
 START_NS = 1_700_000_000_000_000_000
 SECOND_NS = 1_000_000_000

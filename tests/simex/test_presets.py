@@ -11,7 +11,7 @@ from hftd.simex.agents import agents
 from hftd.simex.matching import MatchingMarket
 from hftd.simex.presets import PRESETS, SYMBOLS
 from hftd.simex.requests import Side, TouchChanged, Trade
-from tests.bench.calm import Bench, Rule
+from tests.bench.maker import Bench, Rule
 
 START_NS = 1_700_000_000_000_000_000
 SECOND_NS = 1_000_000_000
