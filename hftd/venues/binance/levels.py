@@ -25,8 +25,8 @@ from hftd.venues.binance.scan import (
     matches,
     next_key,
     peek,
-    scan_decimal,
     scan_integer,
+    scan_pair,
     skip_space,
     skip_value,
 )
@@ -72,20 +72,7 @@ def scan_levels(
     while True:
         if at >= end or data[at] != OPEN_LIST or row >= len(levels):
             return BAD, row
-        at += 1
-        if at < end and data[at] <= 32:
-            at = skip_space(data, at)
-        price_ticks, rest, at = scan_decimal(data, at, steps[0], steps[1])
-        if at == BAD or price_ticks == 0 or rest:
-            return BAD, row
-        if at < end and data[at] <= 32:
-            at = skip_space(data, at)
-        if at >= end or data[at] != COMMA:
-            return BAD, row
-        at += 1
-        if at < end and data[at] <= 32:
-            at = skip_space(data, at)
-        qty_lots, rest, at = scan_decimal(data, at, steps[2], steps[3])
+        price_ticks, qty_lots, at = scan_pair(data, at + 1, 0, steps)
         if at == BAD:
             return BAD, row
         if at < end and data[at] <= 32:
@@ -94,8 +81,7 @@ def scan_levels(
             return BAD, row
         levels[row, 0] = side
         levels[row, 1] = price_ticks
-        # As `scan.scan_lots`: an odd quantity is rounded down, never to the level's removal.
-        levels[row, 2] = 1 if rest and qty_lots == 0 else qty_lots
+        levels[row, 2] = qty_lots
         row += 1
         at += 1
         if at < end and data[at] <= 32:

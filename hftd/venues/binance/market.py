@@ -26,8 +26,7 @@ from hftd.venues.binance.scan import (
     next_key,
     peek,
     scan_integer,
-    scan_lots,
-    scan_ticks,
+    scan_pair,
     skip_space,
     skip_string,
     skip_value,
@@ -154,13 +153,12 @@ def _write_depth(
 def _write_trade(data: bytes, steps: Levels, events: Records, places: Levels) -> int:
     event = events[0]
     trade_id, after_id = scan_integer(data, places[TRADE_ID])
-    price_ticks, after_price = scan_ticks(data, places[PRICE], steps[0], steps[1])
-    qty_lots, after_qty = scan_lots(data, places[QTY], steps[2], steps[3])
+    price_ticks, qty_lots, after = scan_pair(data, places[PRICE], max(1, places[QTY]), steps)
     traded_ns = _time_ns(data, places[TRADE_TIME])
     maker = peek(data, places[BUYER_IS_MAKER])
-    if after_id == BAD or after_price == BAD or after_qty == BAD or traded_ns == BAD:
+    if after_id == BAD or after == BAD or traded_ns == BAD:
         return BAD
-    if price_ticks == 0 or qty_lots == 0 or (maker != TRUE and maker != FALSE):
+    if qty_lots == 0 or (maker != TRUE and maker != FALSE):
         return BAD
     event["kind"] = PUBLIC_TRADE
     event["exch_ts_ns"] = traded_ns
@@ -175,13 +173,9 @@ def _write_trade(data: bytes, steps: Levels, events: Records, places: Levels) ->
 def _write_touch(data: bytes, steps: Levels, events: Records, places: Levels) -> int:
     event = events[0]
     last_update_id, after_id = scan_integer(data, places[LAST_ID])
-    bid_ticks, after_bid = scan_ticks(data, places[BIDS], steps[0], steps[1])
-    bid_lots, after_bid_qty = scan_lots(data, places[BID_QTY], steps[2], steps[3])
-    ask_ticks, after_ask = scan_ticks(data, places[ASKS], steps[0], steps[1])
-    ask_lots, after_ask_qty = scan_lots(data, places[ASK_QTY], steps[2], steps[3])
-    if after_id == BAD or after_bid == BAD or after_bid_qty == BAD:
-        return BAD
-    if after_ask == BAD or after_ask_qty == BAD:
+    bid_ticks, bid_lots, after_bid = scan_pair(data, places[BIDS], max(1, places[BID_QTY]), steps)
+    ask_ticks, ask_lots, after_ask = scan_pair(data, places[ASKS], max(1, places[ASK_QTY]), steps)
+    if after_id == BAD or after_bid == BAD or after_ask == BAD:
         return BAD
     event["kind"] = TOUCH
     event["last_update_id"] = last_update_id

@@ -111,7 +111,7 @@ def _write_touch(body: bytes, index: int, venue: VenueTable, rows: Rows) -> None
 
 
 def _market_lots(text: str, lot_e8: int) -> int:
-    # As `scan.scan_lots`: odd quantities of others are rounded down, never to nothing.
+    # As `scan.scan_pair`: odd quantities of others are rounded down, never to nothing.
     atoms = atoms_of(text)
     if atoms < 0:
         raise Unreadable(f"a quantity is needed, was {text[:40]!r}")

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from hftd.domain.events import EventKind, Link
 from hftd.venues.binance.levels import scan_levels
 from hftd.venues.binance.rest_frames import RestKind, rest_frame
-from hftd.venues.binance.scan import BAD, scan_lots, scan_ticks
+from hftd.venues.binance.scan import BAD, scan_pair
 from hftd.venues.port import MAX_EVENTS, MAX_LEVELS
 from tests.venues.binance.fixtures import Wire, order, reply, report
 from tests.venues.binance.test_market import DEPTH, TOUCH, TRADE
@@ -154,16 +154,25 @@ numbers = st.one_of(
 @settings(max_examples=400, deadline=None)
 @given(text=numbers, decimals=st.integers(0, 8), multiple=st.sampled_from((1, 5, 10, 25)))
 def test_decimals_become_steps_as_decimal_reads_them(text, decimals, multiple):
-    """Ticks are exact or refused; lots are rounded down, above zero to at least one."""
-    data = f'"{text}"'.encode()
-    ticks, ticks_end = scan_ticks(data, 0, decimals, multiple)
-    lots, lots_end = scan_lots(data, 0, decimals, multiple)
+    """Ticks are exact and above zero, or refused; lots round down, above zero to at least one."""
+    data = f'"{text}" , "{text}"x'.encode()
+    qty_at = data.index(b",") + 2
+    table = np.array([decimals, multiple, decimals, multiple])
+    # A price that is good by itself stands before the quantity, and the other way round.
+    easy = np.array([0, 1, decimals, multiple])
+    price, lots, lots_end = scan_pair(b'"7",' + data, 0, 4, easy)
+    both = scan_pair(data, 0, 0, table)
+    assert scan_pair(data, 0, qty_at, table) == both
     steps = naive_steps(text, decimals, multiple)
     if steps is None:
-        assert (ticks_end, lots_end) == (BAD, BAD)
+        assert (lots_end, both[2]) == (BAD, BAD)
         return
-    assert (lots, lots_end) == (max(int(steps), int(steps > 0)), len(data))
-    assert (ticks, ticks_end) == ((int(steps), len(data)) if steps == int(steps) else (0, BAD))
+    assert (price, lots) == (7, max(int(steps), int(steps > 0)))
+    assert lots_end == 4 + len(text) + 2
+    if steps == int(steps) > 0:
+        assert both == (int(steps), int(steps), len(data) - 1)
+    else:
+        assert both[2] == BAD
 
 
 level = st.tuples(st.integers(0, 10**9), st.integers(0, 10**12))

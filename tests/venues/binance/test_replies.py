@@ -91,7 +91,15 @@ def test_a_new_order_rejection_is_told_apart_by_its_text(text, code):
 
 @pytest.mark.parametrize(
     ("status", "code"),
-    [(500, -2010), (500, -1000), (503, -1001), (504, -1007), (400, -1006), (400, -1007), (400, -1001)],
+    [
+        (500, -2010),
+        (500, -1000),
+        (503, -1001),
+        (504, -1007),
+        (400, -1006),
+        (400, -1007),
+        (400, -1001),
+    ],
 )
 def test_an_error_that_proves_nothing_leaves_the_order_unknown(status, code):
     """5xx and the codes of unknown outcome are no rejection."""
