@@ -63,7 +63,7 @@ class World:
     """One daemon, one exchange, the network between them, and their time.
 
     ``boot`` it, then ``turn`` it or ``run_until`` a time; between two turns everything may be
-    looked at: ``engine`` on this side, ``venue`` on the other.
+    looked at: ``engine`` on this side, ``venue`` on the other, ``roads`` between them.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class World:
         self._ink = ink or memory.Silence()
         codec = build.codec(profile, self.instruments, TAG)
         self._loop = Loop(self.engine, codec, self._ink, self._perform, NoStamps())
-        self._roads = Roads(
+        self.roads = Roads(
             self._exchange, signer_of(DEFAULT_KEY, DEFAULT_SECRET), self.instruments, codec,
             self._on_frame, self._on_event, profile.venue.recv_window_ms,
         )  # fmt: skip
@@ -128,7 +128,7 @@ class World:
         now_ns = self.now_ns
         epoch = now_ns // 1_000_000_000
         self._on_event(new_event(EventKind.BOOT, now_ns, epoch=epoch, on_crash=1))
-        self._roads.connect()
+        self.roads.connect()
         self.calendar.at(now_ns + PULSE_NS, self._pulse)
 
     def run_until(self, ts_ns: int) -> None:
@@ -161,7 +161,7 @@ class World:
         elif kind == ActionKind.LATCH:
             self.latched = (int(action["state"]), int(action["code"]))
         else:
-            self._roads.perform(action, frame)
+            self.roads.perform(action, frame)
 
     def _pulse(self) -> None:
         now_ns = self.now_ns
