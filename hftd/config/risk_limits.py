@@ -67,8 +67,6 @@ class RiskLimits(Section):
     """The window of collar_breach_count."""
     duplicate_window_ms: Annotated[PositiveMs, Field(le=60_000)] = 1_000
     """How long a sent order's twin (same side, price, size) stays refused (C10)."""
-    max_cancels_per_second: Annotated[Integer, Field(gt=0, le=1_000)] = 10
-    """Cancels sent a second at most; their own reserve, never shared with orders (C17)."""
     reject_storm_count: Count = 5
     """Unexpected rejects by the venue within the window that HALT (C19)."""
     reject_storm_window_ms: PositiveMs = 10_000

@@ -1,0 +1,144 @@
+"""The order table: every pair of state and event, as drawn, and what staging and ending leave."""
+
+from __future__ import annotations
+
+import pytest
+
+from hftd.domain.actions import ActionKind as A
+from hftd.domain.events import EventKind as E
+from hftd.domain.facts import FactKind as F
+from hftd.domain.order import TERMINAL, OrderEvent, OrderState, Side
+from hftd.engine import orders
+from tests.playbook import Playbook
+
+COLUMNS = "SUBM CANC REPL ACC PART FULL CXLD REJ CREJ EXP UNKN NEVR".split()
+ROWS = {
+    "NONE": (OrderState.NONE,),
+    "PENDING_NEW": (OrderState.PENDING_NEW,),
+    "NEW": (OrderState.NEW,),
+    "PARTIALLY_F.": (OrderState.PARTIALLY_FILLED,),
+    "PENDING_CANCEL": (OrderState.PENDING_CANCEL,),
+    "PENDING_REPL.": (OrderState.PENDING_REPLACE,),
+    "UNKNOWN": (OrderState.UNKNOWN,),
+    "terminal": TERMINAL,
+}
+WORDS = {
+    "PNEW": OrderState.PENDING_NEW,
+    "NEW": OrderState.NEW,
+    "PFIL": OrderState.PARTIALLY_FILLED,
+    "FILL": OrderState.FILLED,
+    "CXLD": OrderState.CANCELED,
+    "REJ": OrderState.REJECTED,
+    "EXP": OrderState.EXPIRED,
+    "UNKN": OrderState.UNKNOWN,
+    "PCXL": OrderState.PENDING_CANCEL,
+    "PRPL": OrderState.PENDING_REPLACE,
+}
+
+
+def drawn() -> list[tuple[OrderState, OrderEvent, str]]:
+    """Return the table of the module's docstring, cell by cell."""
+    lines = (orders.__doc__ or "").splitlines()
+    at = next(number for number, line in enumerate(lines) if line.split() == COLUMNS)
+    cells = []
+    for line in lines[at + 1 : at + 1 + len(ROWS)]:
+        name, *words = line.split()
+        for state in ROWS[name]:
+            cells += [
+                (state, OrderEvent(column), word) for column, word in enumerate(words)
+            ]
+    return cells
+
+
+def test_the_drawing_is_whole() -> None:
+    """Every state and every event of the venue or of ours stands in the drawing."""
+    pairs = {(state, event) for state, event, _ in drawn()}
+    events = [event for event in OrderEvent if event != OrderEvent.DENIED]
+    assert pairs == {(state, event) for state in OrderState for event in events}
+
+
+@pytest.mark.parametrize(("state", "event", "word"), drawn())
+def test_the_table_is_as_drawn(state: OrderState, event: OrderEvent, word: str) -> None:
+    """What follows each state and event is what the drawing says, legal or not."""
+    after_nothing = orders.next_state(int(state), int(event), 0)
+    after_fill = orders.next_state(int(state), int(event), 3)
+    if word == "!":
+        assert after_nothing == after_fill == orders.ILLEGAL
+    elif word == ".":
+        assert after_nothing == after_fill == state
+    elif word == "back":
+        assert after_nothing == OrderState.NEW
+        assert after_fill == OrderState.PARTIALLY_FILLED
+    else:
+        assert after_nothing == after_fill == WORDS[word]
+
+
+def test_an_intent_is_complete_before_it_can_leave() -> None:
+    """With the SUBMIT stand the id, the reservation and the exposure of the order."""
+    play = Playbook().run()
+    action = play.expect(A.SUBMIT, side=Side.BUY)
+    order = play.order(action["order_key"])
+    assert order["state"] == OrderState.PENDING_NEW
+    assert order["leaves_lots"] == order["qty_lots"] == action["qty_lots"]
+    assert order["reserved_atoms"] == 1000 * 5990 * 10_000
+    assert order["key"] >> 30 == play.epoch
+
+
+def test_keys_are_new_after_a_restart() -> None:
+    """A boot of the next epoch never mints a key of the boot before."""
+    play = Playbook().run()
+    first = {row["order_key"] for row in play.all_actions if row["order_key"]}
+    for key in first:
+        play.feed(E.REJECTED, order_key=key, code=-201001)
+    play.boot().links().reconcile().market(5980, 6000)
+    second = {row["order_key"] for row in play.actions if row["order_key"]}
+    assert len(second) == 2
+    assert not first & second
+
+
+def test_a_contradiction_is_noted_and_asked_for() -> None:
+    """A REJECTED for an order that rests changes nothing; the venue is asked what holds."""
+    play = Playbook()
+    buy, _ = play.resting()
+    play.feed(E.REJECTED, order_key=buy, code=-1013)
+    assert play.order(buy)["state"] == OrderState.NEW
+    assert play.expect(A.QUERY_ORDER)["target_key"] == buy
+    assert play.told(F.NOTE)
+
+
+def test_a_replacement_stops_on_failure() -> None:
+    """Cancel refused: the new leg ends REJECTED, the old order stands where it stood."""
+    play = Playbook()
+    buy, _sell = play.resting()
+    play.after(ms=600).market(5985, 6010)
+    new = play.expect(A.CANCEL_REPLACE, side=Side.BUY, target_key=buy)["order_key"]
+    assert play.order(buy)["state"] == OrderState.PENDING_REPLACE
+    play.feed(E.CANCEL_REJECTED, order_key=buy, code=-2011)
+    assert play.order(buy)["state"] == OrderState.NEW
+    play.feed(E.REJECTED, order_key=new, code=-202201)
+    assert play.ended(new) == OrderState.REJECTED
+    assert play.core["rejected"] == 0
+
+
+def test_a_replacement_may_succeed_by_half() -> None:
+    """409: the old order is canceled and the new one refused; the side is quoted afresh."""
+    play = Playbook()
+    buy, _sell = play.resting()
+    play.after(ms=600).market(5985, 6010)
+    new = play.expect(A.CANCEL_REPLACE, side=Side.BUY)["order_key"]
+    play.canceled(buy).feed(E.REJECTED, order_key=new, code=-201001)
+    assert (play.ended(buy), play.ended(new)) == (OrderState.CANCELED, OrderState.REJECTED)
+    play.market(5985, 6010, lots=900)
+    assert play.key(Side.BUY) not in (buy, new)
+
+
+def test_the_old_leg_may_fill_while_it_is_replaced() -> None:
+    """A fill of the order that goes ends it FILLED; both legs counted until then."""
+    play = Playbook()
+    buy, _sell = play.resting()
+    play.after(ms=600).market(5985, 6010)
+    new = play.expect(A.CANCEL_REPLACE, side=Side.BUY)["order_key"]
+    play.fill(buy, 1000)
+    assert play.ended(buy) == OrderState.FILLED
+    play.feed(E.REJECTED, order_key=new, code=-202201)
+    assert play.instrument["position_lots"] == 1000

@@ -1,0 +1,163 @@
+"""Position, cost, fees and PnL in integers against a Fraction reference."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hftd.domain.events import EventKind as E
+from hftd.domain.facts import FactKind as F
+from hftd.domain.order import FeeAsset, Side
+from hftd.engine import position
+from tests.engine.scene import BUY, SELL, Scene, a_scene, an_event
+
+UNIT = 1_000
+LOT_ATOMS = 1_000
+
+fills = st.lists(
+    st.tuples(st.sampled_from([BUY, SELL]), st.integers(1, 10_000), st.integers(1, 50)),
+    min_size=1,
+    max_size=30,
+)
+
+
+class Reference:
+    """Average cost in exact fractions."""
+
+    def __init__(self) -> None:
+        """Begin flat."""
+        self.lots = 0
+        self.cost = Fraction(0)
+        self.realized = Fraction(0)
+
+    def trade(self, side: int, price: int, lots: int) -> None:
+        """Book one execution, through zero in two parts."""
+        sign = 1 if side == BUY else -1
+        if self.lots * sign < 0:
+            closed = min(lots, abs(self.lots))
+            share = self.cost * closed / abs(self.lots)
+            self.realized += -sign * closed * price * UNIT - share
+            self.cost -= share
+            self.lots += sign * closed
+            lots -= closed
+        self.cost += sign * lots * price * UNIT
+        self.lots += sign * lots
+
+
+def booked(scene: Scene, trades: list[tuple[int, int, int]]) -> Reference:
+    """Book trades in the scene and in the reference."""
+    reference = Reference()
+    for side, price, lots in trades:
+        reference.trade(side, price, lots)
+        event = an_event(kind=int(E.FILL), side=side, price_ticks=price, qty_lots=lots)
+        event["fee_asset"] = int(FeeAsset.QUOTE)
+        position.apply_fill(scene.state, 0, event)
+    return reference
+
+
+@given(fills)
+def test_cost_and_realized_follow_fractions(trades: list[tuple[int, int, int]]) -> None:
+    """Position is exact; cost and realized differ by rounding of each closing only."""
+    scene = a_scene()
+    reference = booked(scene, trades)
+    record = scene.instrument
+    assert record["position_lots"] == reference.lots
+    assert abs(int(record["cost_atoms"]) - reference.cost) <= len(trades)
+    assert abs(int(record["realized_atoms"]) - reference.realized) <= len(trades)
+    if reference.lots == 0:
+        assert record["cost_atoms"] == 0
+
+
+@given(fills, st.integers(1, 10_000), st.integers(1, 200))
+def test_the_identities_hold_to_the_atom(
+    trades: list[tuple[int, int, int]], bid: int, spread: int
+) -> None:
+    """Realized + unrealized is the cash that came in plus the position at its mark, exactly."""
+    scene = a_scene()
+    booked(scene, trades)
+    record = scene.instrument
+    record["market_valid"] = 1
+    record["market_bid_ticks"], record["market_ask_ticks"] = bid, bid + spread
+    position.mark(scene.state, 0)
+    lots = int(record["position_lots"])
+    mark = bid if lots >= 0 else bid + spread
+    cash = sum((1 if side == SELL else -1) * p * q * UNIT for side, p, q in trades)
+    total = int(record["realized_atoms"]) + int(record["unrealized_atoms"])
+    assert total == cash + lots * mark * UNIT
+    quote, base = scene.state.balances["traded_atoms"][:2]
+    assert (int(quote), int(base)) == (cash, lots * LOT_ATOMS)
+
+
+@given(st.integers(-(10**15), 10**15), st.integers(1, 10**6), st.data())
+def test_a_share_of_the_cost_is_rounded_toward_zero(
+    cost: int, lots: int, data: st.DataObject
+) -> None:
+    """The share of a closing is the exact one without its fraction."""
+    closed = data.draw(st.integers(1, lots))
+    exact = Fraction(cost * closed, lots)
+    assert position.cost_share(cost, closed, lots) == int(exact)
+
+
+def test_a_fill_through_zero_opens_the_rest_at_its_own_price() -> None:
+    """Long 10 at 100, sell 25 at 110: 10 are closed with profit, short 15 cost 110 each."""
+    scene = a_scene()
+    booked(scene, [(BUY, 100, 10), (SELL, 110, 25)])
+    record = scene.instrument
+    assert record["position_lots"] == -15
+    assert record["realized_atoms"] == 10 * 10 * UNIT
+    assert record["cost_atoms"] == -15 * 110 * UNIT
+
+
+def test_fees_are_kept_apart_by_asset() -> None:
+    """Base and quote fees leave their balances; a third asset counts at the full rate, up."""
+    scene = a_scene()
+    scene.core["taker_fee_bps_e2"] = 1_000
+    for fee_asset in (FeeAsset.BASE, FeeAsset.QUOTE, FeeAsset.OTHER):
+        event = an_event(kind=int(E.FILL), side=int(Side.BUY), price_ticks=100, qty_lots=10)
+        event["fee_asset"], event["fee_atoms"] = int(fee_asset), 7
+        position.apply_fill(scene.state, 0, event)
+    record = scene.instrument
+    assert (record["base_fee_atoms"], record["quote_fee_atoms"]) == (7, 7)
+    assert record["other_fee_atoms"] == 1_000  # Of 1,000,000 atoms, 10 bps.
+    quote, base = scene.state.balances["traded_atoms"][:2]
+    assert (int(quote), int(base)) == (-3 * 100 * 10 * UNIT - 7, 3 * 10 * LOT_ATOMS - 7)
+    position.mark(scene.state, 0)
+    assert record["fees_atoms"] == 7 * 100 * UNIT // LOT_ATOMS + 7 + 1_000
+
+
+def test_a_base_fee_is_valued_against_us() -> None:
+    """What does not divide is rounded up."""
+    scene = a_scene()
+    scene.instrument["lot_atoms"] = 1_001
+    assert position.fee_quote_atoms(scene.instrument, 1, 1) == 1
+    assert position.fee_quote_atoms(scene.instrument, 1_001, 3) == 3 * UNIT
+
+
+def test_the_last_valid_mark_holds_while_there_is_none() -> None:
+    """A market that is gone changes no mark; a fill meanwhile is valued at the last one."""
+    scene = a_scene()
+    booked(scene, [(BUY, 100, 10)])
+    record = scene.instrument
+    record["market_valid"], record["market_bid_ticks"], record["market_ask_ticks"] = 1, 90, 92
+    position.mark(scene.state, 0)
+    assert record["unrealized_atoms"] == -10 * 10 * UNIT
+    record["market_valid"], record["market_bid_ticks"], record["market_ask_ticks"] = 0, 0, 0
+    booked(scene, [(SELL, 80, 4)])
+    position.mark(scene.state, 0)
+    assert record["unrealized_atoms"] == -6 * 10 * UNIT
+    assert position.total_atoms(scene.state) == -4 * 20 * UNIT - 6 * 10 * UNIT
+
+
+def test_a_position_fact_carries_all_numbers() -> None:
+    """The fact's total is realized + unrealized - fees of the record."""
+    scene = a_scene()
+    booked(scene, [(BUY, 100, 10), (SELL, 120, 4)])
+    scene.begin()
+    position.mark(scene.state, 0)
+    position.position_fact(scene.state, scene.out, 0)
+    (fact,) = scene.facts()
+    assert fact["kind"] == F.POSITION
+    assert fact["total_atoms"] == 4 * 20 * UNIT + 6 * 0
+    assert fact["position_lots"] == 6
