@@ -11,6 +11,8 @@ from pathlib import Path
 
 import msgspec
 
+from hftd.journal.record import Stream
+
 _NAME = "recorder.json"
 
 
@@ -18,7 +20,7 @@ class RecorderCursor(msgspec.Struct, frozen=True):
     """What the recorder has read, and what of it is in SQL and on the disk."""
 
     seq: int = 0  # Everything up to here is in SQL and in the logs.
-    synced_seq: int = 0  # Everything up to here outlives a loss of power.
+    synced_seq: int = 0  # The orders stream up to here outlives a loss of power.
     ts_ns: int = 0  # When this was written, by the clock of the recorder.
     pid: int = 0
     sync_errno: int = 0  # Not 0: the disk refused a sync, and the kernel tells that once.
@@ -41,3 +43,11 @@ def published(folder: Path) -> RecorderCursor:
         return msgspec.json.decode((folder / _NAME).read_bytes(), type=RecorderCursor)
     except (FileNotFoundError, msgspec.DecodeError):
         return RecorderCursor()
+
+
+def durable(folder: Path, stream: Stream) -> int:
+    """Return the seq up to which a stream was on the disk, 0 where nobody knows.
+
+    What is behind it may be gone after a loss of power; what is before it may not.
+    """
+    return published(folder).synced_seq if stream is Stream.ORDERS else 0

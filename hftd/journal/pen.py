@@ -10,6 +10,7 @@ from pathlib import Path
 
 from hftd.errors import JournalDamaged
 from hftd.journal import segment
+from hftd.journal.cursor import durable
 from hftd.journal.record import (
     PAGE,
     SEGMENT_HEAD_BYTES,
@@ -72,6 +73,12 @@ class Pen:
                 raise JournalDamaged(
                     f"{path}: offset {self.pos}: record does not verify, "
                     f"but records go on at offset {later}"
+                )
+            durable_seq = durable(self._folder, self._stream)
+            if seq < durable_seq:
+                raise JournalDamaged(
+                    f"{path}: offset {self.pos}: ends at seq {seq}, "
+                    f"but {durable_seq} was on the disk"
                 )
             torn = len(bytes(view[self.pos :]).rstrip(b"\0"))
             view[self.pos : self.pos + torn] = bytes(torn)

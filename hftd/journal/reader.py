@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from hftd.errors import JournalDamaged
 from hftd.journal import segment
+from hftd.journal.cursor import durable
 from hftd.journal.record import (
     BODY,
     HEAD_BYTES,
@@ -166,6 +167,7 @@ class _Place:
         self._view = memoryview(b"")
         self._pos = 0
         self._chain = 0
+        self._last_seq = 0
 
     def seq(self) -> int:
         """Return the seq of the record that stands here, 0 where there is none."""
@@ -175,6 +177,7 @@ class _Place:
         assert self.head is not None
         record, self._pos, self._chain = self.head.record, self.head.end, self.head.chain
         self.head = None
+        self._last_seq = record.seq
         return record
 
     def fill(self) -> None:
@@ -204,6 +207,7 @@ class _Place:
         self._view = memoryview(segment.map_file(coming.path, writable=False))
         self._path, self._number = coming.path, coming.head.number
         self._pos, self._chain = SEGMENT_HEAD_BYTES, coming.head.chain
+        self._last_seq = coming.head.first_seq - 1
         return True
 
     def _next_segment(self) -> segment.Segment | None:
@@ -224,10 +228,15 @@ class _Place:
         return begun[-1]
 
     def judge(self) -> None:
-        """Raise JournalDamaged where records go on behind the end of what verifies."""
+        """Raise JournalDamaged where this cannot be the end, be it a torn one."""
         later = torn_or_damaged(self._view, self._pos, self._chain, self._stream)
-        if later and not read_record(self._view, self._pos, self._chain, self._stream):
+        durable_seq = durable(self._folder, self._stream)
+        if read_record(self._view, self._pos, self._chain, self._stream):
+            return  # It was half written a moment ago.
+        if later:
             raise self._damage(f"record does not verify, but records go on at offset {later}")
+        if self._last_seq < durable_seq:
+            raise self._damage(f"ends at seq {self._last_seq}, but {durable_seq} was on the disk")
 
     def _damage(self, what: str) -> JournalDamaged:
         return JournalDamaged(f"{self._path}: offset {self._pos}: {what}")

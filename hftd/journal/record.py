@@ -178,7 +178,8 @@ def torn_or_damaged(view: memoryview, pos: int, chain: int, stream: Stream) -> i
     A process that dies leaves at most one half record, with nothing behind it. A machine that
     loses power may leave later pages written and an earlier one not: then a whole page of zeros
     lies between, and what follows it was never promised to be durable. A record that verifies
-    with neither of these before it means that bytes which once were good no longer are.
+    with neither of these before it means that bytes which once were good no longer are. A payload
+    may hold such a page of zeros itself: the caller asks besides what was known to be durable.
     """
     if pos + HEAD_BYTES > len(view):
         return 0

@@ -76,6 +76,7 @@ class Recorder:
         self._orders = SegmentSync(options.journal, Stream.ORDERS)
         self._market = SegmentSync(options.journal, Stream.MARKET)
         self._market_synced_s = 0.0
+        self._orders_seq = 0
         self._cursor = RecorderCursor()
         self._projector: Projector
         self._words: RunWords | None = None
@@ -172,6 +173,8 @@ class Recorder:
                 if self._may_end():
                     raise HftdError("the ledger was lost before the journal was read") from error
                 await asyncio.sleep(DATABASE_RETRY_SECONDS)
+        orders = [record.seq for record in records if record.stream is Stream.ORDERS]
+        self._orders_seq = max([self._orders_seq, *orders])
         last = records[-1]
         # While a lost ledger is made anew, the cursor stays where the lines are.
         if last.seq > self._cursor.seq:
@@ -187,9 +190,9 @@ class Recorder:
             self._logs.write(line, common)
 
     def _sync(self, *, market: bool) -> None:
-        if self._cursor.synced_seq == self._cursor.seq and not market:
+        seq = max(self._orders_seq, self._cursor.synced_seq)
+        if self._cursor.synced_seq == seq and not market:
             return
-        seq = self._cursor.seq
         try:
             self._orders.sync()
             if market:

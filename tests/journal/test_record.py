@@ -95,3 +95,33 @@ def test_frame_is_split_into_link_and_bytes():
     """The first byte of a frame record is its link."""
     link, frame = record.split_frame(memoryview(b"\x02{}"))
     assert (link, frame) == (2, b"{}")
+
+
+def test_magic_within_a_broken_record_is_no_record():
+    """Text that looks like the beginning of a record is not taken for one, wherever it is."""
+    written, _ = record.encode_record(RecordType.FRAME_OUT, 1, 0, b"-hjr1...hjr1" * 9, 0)
+    broken = bytearray(written)
+    broken[-1] ^= 1
+    for room in (0, 1, 16, 64):
+        view = memoryview(bytes(broken) + bytes(room))
+        assert record.torn_or_damaged(view, 0, 0, Stream.ORDERS) == 0
+    assert record.torn_or_damaged(memoryview(bytes(20)), 0, 0, Stream.ORDERS) == 0
+
+
+@given(st.integers(0, 2), st.binary(max_size=60), st.integers(0, 7))
+def test_any_broken_record_before_others_is_damage(place, payload, bit):
+    """Whichever of the records before the last is broken, in whichever byte, it is seen."""
+    view, chain, begins = bytearray(), 0, []
+    for seq in range(4):
+        begins.append(len(view))
+        written, chain = record.encode_record(RecordType.FACT, seq, 0, payload, chain)
+        view += written + bytes(-len(written) % 8)
+    for offset in range(begins[place], begins[place] + 32 + len(payload)):
+        view[offset] ^= 1 << bit
+        pos, chain = 0, 0
+        while found := record.read_record(memoryview(view), pos, chain, Stream.ORDERS):
+            pos, chain = found.end, found.chain
+        assert pos == begins[place]
+        judged = record.torn_or_damaged(memoryview(view), pos, chain, Stream.ORDERS)
+        assert judged in begins[place + 1 :]
+        view[offset] ^= 1 << bit

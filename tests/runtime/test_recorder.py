@@ -230,6 +230,22 @@ def test_ledger_of_a_newer_version_ends_the_recorder_with_one_line(tmp_path):
     assert done.stderr.count("\n") == 1
 
 
+def test_ledger_that_cannot_be_opened_is_waited_for(tmp_path):
+    """While the database is not there the recorder says so; then it catches up."""
+    whole_day(tmp_path / "journal")
+    (tmp_path / "hftd.db").mkdir()
+    with recording(tmp_path) as child:
+        line = read_until(child, "ledger_unreachable")
+        assert line["level"] == "error"
+        assert "unable to open" in line["detail"]
+        (tmp_path / "hftd.db").rmdir()
+        read_until(child, "fill", 12)
+        child.send_signal(signal.SIGTERM)
+        child.stdout.read()
+        assert child.wait(20) == 0
+    assert ledger(tmp_path) == rebuilt(tmp_path)
+
+
 @pytest.fixture
 def recorder_of_a_day(tmp_path):
     """Return the state folder of a recorder that has read a whole day, and the day."""

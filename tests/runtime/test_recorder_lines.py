@@ -1,10 +1,15 @@
 """Which lines a day's work makes."""
 
+import numpy as np
+
+from hftd.domain.actions import ACTION, ActionKind
 from hftd.domain.codes import Code
+from hftd.domain.events import EVENT, EventKind, Link
 from hftd.domain.facts import FactKind
+from hftd.domain.order import OrderEvent, OrderState
 from hftd.journal.reader import JournalReader
 from hftd.journal.record import RecordType, decode_json
-from hftd.runtime.recorder_lines import LineMaker, context
+from hftd.runtime.recorder_lines import SUBMITTED_KEPT, LineMaker, context
 from hftd.store.words import RunWords
 from tests.store.days_work import SECOND_NS, DaysWork, whole_day
 
@@ -85,3 +90,43 @@ def test_refusals_of_a_kind_are_counted_for_ten_seconds(tmp_path):
         ("refusals", "ORDER_SIZE", 5),
         ("refusal", "ORDER_SIZE", None),
     ]
+
+
+def test_every_record_has_a_debug_line(tmp_path):
+    """Frames, inputs and intents are told at debug, with their text or their kind."""
+    day = DaysWork(tmp_path)
+    day.begin()
+    event, action = np.zeros(1, EVENT), np.zeros(2, ACTION)
+    event["kind"], action["kind"] = EventKind.TIMER, [ActionKind.SUBMIT, ActionKind.CANCEL]
+    day.writer.append_frame(day.ts_ns, Link.USER, b'{"e":"\x1b"}' + b"x" * 600)
+    day.writer.append(RecordType.EVENT, day.ts_ns, event.tobytes())
+    day.writer.append(RecordType.INTENT, day.ts_ns, action.tobytes())
+    day.writer.append(RecordType.FRAME_OUT, day.ts_ns, b'{"method":"order.place"}')
+    day.writer.append(RecordType.INTENT, day.ts_ns, b"of another size")
+    lines, _ = lines_of(tmp_path)
+    assert {found.level for found in lines[1:]} == {"debug"}
+    assert [(found.event, found.fields.get("kind")) for found in lines[1:]] == [
+        ("frame_in", None), ("input", "TIMER"), ("intent", "SUBMIT"), ("intent", "CANCEL"),
+        ("frame_out", None),
+    ]  # fmt: skip
+    assert (lines[1].fields["link"], lines[1].fields["bytes"]) == ("USER", 609)
+    assert lines[5].fields["text"] == '{"method":"order.place"}'
+
+
+def test_tables_of_orders_and_refusals_are_bounded(tmp_path):
+    """However many orders and kinds of refusal there are, only the newest are remembered."""
+    day = DaysWork(tmp_path, segment_bytes=1 << 22)
+    day.begin()
+    for number in range(SUBMITTED_KEPT + 5):
+        day.orders = number + 1
+        submitted = day.order_fact(OrderEvent.SUBMITTED, OrderState.NONE, OrderState.PENDING_NEW)
+        day.append_facts(submitted, {"kind": FactKind.REFUSAL, "code": 1000 + number})
+    accepted = (OrderEvent.ACCEPTED, OrderState.PENDING_NEW, OrderState.NEW)
+    day.append_facts(day.order_fact(*accepted))
+    day.orders = 1
+    day.append_facts(day.order_fact(*accepted))
+    day.fact(FactKind.REFUSAL, code=1000)
+    lines, _ = lines_of(tmp_path)
+    told = [found.fields["latency_us"] for found in lines if found.event == "order_accepted"]
+    assert told == [0.0, None]
+    assert lines[-1].event == "refusal"
