@@ -358,9 +358,11 @@ class Live:
             await self._control.close()
         if hasattr(self, "_run"):
             self._end_run()
-        await self._recorder.stop()
+        await self._recorder.stop(self._paths.journal_dir / "recorder.lock")
         if self._failure is None:
             await self._exchange.stop()
+            if hasattr(self, "_answers"):
+                self._say(f"stopped. {self._answers.clear_line()} {self._answers.position_line()}")
 
     def _end_run(self) -> None:
         """Seal the run; one that failed ends without RUN_END, so that the next recovers."""

@@ -129,6 +129,12 @@ def is_alive(pid: int) -> bool:
     return status.rpartition(")")[2].split()[0] != "Z"
 
 
+def read_pid(lock_path: Path) -> int | None:
+    """Return the pid that stands in a lock file, None where there is none."""
+    text = lock_path.read_text().strip() if lock_path.exists() else ""
+    return int(text) if text.isdigit() else None
+
+
 def last_line(path: Path) -> str:
     """Return the last line of a log, for the one line that an error may have."""
     lines = path.read_text(errors="replace").splitlines() if path.exists() else []
@@ -155,11 +161,14 @@ class RecorderProcess:
         return self._process.pid if self._process is not None and running else None
 
     async def start(self) -> None:
-        """Start the recorder."""
+        """Start the recorder.
+
+        It is told who its parent is, since by the time it looks that may be dead already.
+        """
         self._process = await asyncio.create_subprocess_exec(
-            *self._arguments, stdin=asyncio.subprocess.DEVNULL, env=self._environ,
-            start_new_session=True,
-        )
+            *self._arguments, "--parent", str(os.getpid()), stdin=asyncio.subprocess.DEVNULL,
+            env=self._environ, start_new_session=True,
+        )  # fmt: skip
 
     async def supervise(self) -> None:
         """Wait for its end and start it again; ends after `stop`."""
@@ -174,14 +183,22 @@ class RecorderProcess:
             if not self._stopping:
                 await self.start()
 
-    async def stop(self) -> None:
-        """Let it drain the journal and end; it is not waited for longer than its limit."""
+    async def stop(self, lock_path: Path) -> None:
+        """Let it drain the journal and end; it is not waited for longer than its limit.
+
+        One that has just been started has no handler for SIGTERM yet and would die of it with
+        the journal unread: it is ready when its pid stands in its lock.
+        """
         self._stopping = True
-        if self._process is None or self._process.returncode is not None:
+        if self._process is None:
             return
-        self._process.terminate()
         try:
-            await asyncio.wait_for(self._process.wait(), STOP_SECONDS)
+            async with asyncio.timeout(STOP_SECONDS):
+                while self.pid is not None and read_pid(lock_path) != self.pid:
+                    await asyncio.sleep(POLL_SECONDS)
+                if self.pid is not None:
+                    self._process.terminate()
+                await self._process.wait()
         except TimeoutError:
             self._process.kill()
             await self._process.wait()
