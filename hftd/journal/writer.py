@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from hftd.journal.cursor import publish, published
+from hftd.journal.cursor import RecorderCursor, publish, published
 from hftd.journal.pen import Pen
 from hftd.journal.record import (
     ALIGN,
@@ -86,7 +86,9 @@ class JournalWriter:
         for pen in (self._orders, self._market):
             if not pen.segments:
                 self._begin(pen, ts_ns)
-        publish(self.folder, msgspec.structs.replace(published(self.folder), sync_errno=0))
+        # A journal without records has not been read, whatever was said of one before it.
+        read = published(self.folder) if self.seq else RecorderCursor()
+        publish(self.folder, msgspec.structs.replace(read, sync_errno=0))
         seq = self.append(RecordType.HEADER, ts_ns, encode_json(header))
         if full := self.maintain():
             raise full

@@ -28,7 +28,7 @@ import msgspec
 from sqlalchemy import URL, Engine, make_url
 from sqlalchemy.exc import OperationalError
 
-from hftd.errors import HftdError, InstanceLocked
+from hftd.errors import HftdError, InstanceLocked, UsageError
 from hftd.journal.cursor import RecorderCursor, publish, published
 from hftd.journal.reader import BOTH, JournalReader
 from hftd.journal.record import Record, RecordType, Stream, decode_json
@@ -140,6 +140,7 @@ class Recorder:
         # A cursor of a ledger that was lost says nothing about which lines were logged.
         self._cursor = msgspec.structs.replace(published(self._options.journal), pid=os.getpid())
         self._words = self._projector.words
+        self._check_same_journal()
         streams = BOTH if self._options.logs.level == "debug" else (Stream.ORDERS,)
         tail = JournalReader(self._options.journal).tail(self._projector.seq + 1, streams)
         idle_turns = 0
@@ -160,6 +161,15 @@ class Recorder:
                 await asyncio.sleep(IDLE_TURN_SECONDS if idle else TURN_SECONDS)
             else:
                 await asyncio.sleep(0)
+
+    # A ledger that goes on with another journal would pass over its first records in silence.
+    def _check_same_journal(self) -> None:
+        runs = JournalReader(self._options.journal).runs()
+        if self._words is not None and self._words.run not in [run.name for run in runs]:
+            raise UsageError(
+                f"the ledger is of another journal: its last run {self._words.run} is not in "
+                f"{self._options.journal}; move one of them aside, or bring the other back"
+            )
 
     async def _record(self, records: list[Record]) -> None:
         for record in records:

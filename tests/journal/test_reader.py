@@ -114,3 +114,11 @@ def test_cursor_is_zero_until_published_and_where_spoiled(tmp_path):
     assert published(tmp_path) == RecorderCursor(7, 6, 5, 4)
     (tmp_path / "recorder.json").write_bytes(b"")
     assert published(tmp_path) == RecorderCursor()
+
+
+def test_cursor_of_a_journal_that_was_taken_away_is_forgotten(tmp_path):
+    """A journal that begins anew has not been read."""
+    publish(tmp_path, RecorderCursor(seq=700, synced_seq=600))
+    small_writer(tmp_path)
+    assert published(tmp_path) == RecorderCursor()
+    small_writer(tmp_path)

@@ -230,6 +230,17 @@ def test_ledger_of_a_newer_version_ends_the_recorder_with_one_line(tmp_path):
     assert done.stderr.count("\n") == 1
 
 
+def test_ledger_of_another_journal_is_not_written_to(tmp_path):
+    """Where the journal was taken away and the ledger kept, the recorder refuses to guess."""
+    whole_day(tmp_path / "journal")
+    assert drain(tmp_path) == 0
+    (tmp_path / "journal").rename(tmp_path / "elsewhere")
+    DaysWork(tmp_path / "journal").begin(EPOCH + 500)
+    done = subprocess.run(command_line(tmp_path), capture_output=True, timeout=30, text=True)
+    assert done.returncode == 64
+    assert "the ledger is of another journal" in done.stderr
+
+
 def test_ledger_that_cannot_be_opened_is_waited_for(tmp_path):
     """While the database is not there the recorder says so; then it catches up."""
     whole_day(tmp_path / "journal")
