@@ -87,7 +87,9 @@ class Connector:
         """Open all roads; return once reports and market data come in.
 
         A venue that does not answer is asked again, with back-off, for as long as it takes.
-        Raises: CredentialsError where it refuses the key; what a link raised (a bug of ours).
+        Raises: CredentialsError where it refuses the key; ProfileError where it does not list an
+        instrument; VenueProtocolError where its listing cannot be read; what a link raised (a
+        bug of ours).
         """
         await self._wait_for_rest()
         self._start(self.orders.link.run(), self.orders.sweep())
@@ -164,15 +166,15 @@ class Connector:
         # Asking on while told to hold back would turn a limit into a ban.
         while True:
             await asyncio.sleep(max(STATUS_EVERY_S, self._rest_wait_s))
-            await self._poll_statuses()
+            try:
+                await self._poll_statuses()
+            except (ProfileError, VenueProtocolError):
+                # It was listed when we connected: this will pass, or show as rejects; until
+                # then the status that we know stays.
+                continue
 
     async def _poll_statuses(self) -> bool:
-        try:
-            listing = await self.rest.listing([found.name for found in self._instruments])
-        except (ProfileError, VenueProtocolError):
-            # It was listed when the daemon started: whatever this is will pass, or show as
-            # rejects; the status that we know stays.
-            return False
+        listing = await self.rest.listing([found.name for found in self._instruments])
         if isinstance(listing, RestAnswer):
             self._note_rest(listing.status != 0)
             self._rest_wait_s = listing.retry_after_s

@@ -106,6 +106,7 @@ class ScriptedVenue:
         self.answer: Callable[[dict[str, Any]], Any] = lambda _: None
         self.order_socket: web.WebSocketResponse | None = None
         self.market_socket: web.WebSocketResponse | None = None
+        self.symbols: list[dict[str, Any]] = [SYMBOL]
         self.logons = 0
         self._changed = asyncio.Event()
 
@@ -155,7 +156,7 @@ class ScriptedVenue:
         if request.path == "/api/v3/time":
             return web.json_response({"serverTime": 1_700_000_000_000})
         if request.path == "/api/v3/exchangeInfo":
-            return web.json_response({"symbols": [SYMBOL]})
+            return web.json_response({"symbols": self.symbols})
         assert self.rest_answer is not None
         return self.rest_answer(request)
 

@@ -14,7 +14,8 @@ from aiohttp import web
 from hftd.domain.actions import ActionKind
 from hftd.domain.codes import VenueCode
 from hftd.domain.events import EventKind, Link
-from hftd.errors import CredentialsError, InvariantBroken
+from hftd.domain.instrument import InstrumentStatus
+from hftd.errors import CredentialsError, InvariantBroken, ProfileError
 from hftd.runtime.clock import Clock
 from hftd.runtime.connector import MAX_REST_REQUESTS, Connector
 from hftd.venues.binance.codec import BinanceCodec
@@ -22,6 +23,7 @@ from hftd.venues.binance.endpoints import loopback
 from hftd.venues.binance.signing import signer_of
 from tests.runtime.scripted_venue import Heard, ScriptedVenue, run
 from tests.venues.binance.fixtures import BTC, KEY, OLD, TAG, action, order
+from tests.venues.binance.test_exchange_info import SYMBOL
 
 RECV_WINDOW_MS = 100
 SUBMIT = {"order_key": KEY, "post_only": 1, "price_ticks": 6_000_000, "qty_lots": 1_000}
@@ -117,6 +119,33 @@ def test_a_refused_key_ends_the_attempt():
                 pass
         assert "the-api-key" not in str(refusal.value)
         assert "the-secret" not in str(refusal.value)
+
+    run(work)
+
+
+def test_an_instrument_that_is_not_listed_ends_the_attempt():
+    """Nothing is opened for a symbol that the venue does not have."""
+
+    async def work() -> None:
+        venue = ScriptedVenue()
+        venue.symbols = []
+        with pytest.raises(ProfileError, match="BTC-USDT"):
+            async with trading(venue):
+                pass
+        assert venue.logons == 0
+
+    run(work)
+
+
+def test_the_status_of_an_instrument_is_told():
+    """A symbol in a break is told before anything is up."""
+
+    async def work() -> None:
+        venue = ScriptedVenue()
+        venue.symbols = [SYMBOL | {"status": "BREAK"}]
+        async with trading(venue) as desk:
+            (told,) = desk.heard.kinds(EventKind.INSTRUMENT_STATUS)
+            assert told["status"] == InstrumentStatus.BREAK
 
     run(work)
 

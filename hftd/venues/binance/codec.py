@@ -31,11 +31,11 @@ from hftd.venues.binance.messages import Reply
 from hftd.venues.binance.replies import decode_reply, write_in_doubt, write_rate_limited
 from hftd.venues.binance.reports import decode_user_event
 from hftd.venues.binance.request_id import RequestId, parse_request_id
-from hftd.venues.binance.rest_frames import RestKind, decode_rest, rest_frame
+from hftd.venues.binance.rest_frames import decode_rest
 from hftd.venues.binance.rows import Rows, Unreadable
 from hftd.venues.binance.scan import BAD
 from hftd.venues.binance.venue_table import venue_table
-from hftd.venues.port import Capabilities, DeadMan, Levels, new_event_buffers
+from hftd.venues.port import Capabilities, DeadMan, Levels
 
 CAPABILITIES = Capabilities(
     dead_man=DeadMan.NONE,
@@ -152,14 +152,3 @@ class BinanceCodec:
             self._rows.add(EventKind.USER_STREAM_ENDED, link=Link.USER)
         else:
             write_in_doubt(request, 0, self._rows)
-
-
-def warm_up() -> None:
-    """Compile the decoder's kernels, or load them from the cache, by using each once."""
-    instrument = Instrument("A-B", "AB", "A", "B", 10**8, 10**8, 1, 1, 1, 1, 0, 1, 1)
-    codec = BinanceCodec([instrument], ["A", "B"], "warmup")
-    events, levels = new_event_buffers()
-    touch = b'{"stream":"x","data":{"u":1,"s":"AB","b":"1","B":"1","a":"2","A":"1"}}'
-    snapshot = rest_frame(RestKind.DEPTH, 0, 200, 0, b'{"lastUpdateId":1,"bids":[],"asks":[]}')
-    for link, data in ((Link.MARKET, touch), (Link.REST, snapshot)):
-        assert codec.decode(link, data, 1, events, levels) == 1 and codec.broken == 0

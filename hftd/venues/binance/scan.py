@@ -155,6 +155,7 @@ def scan_integer(data: bytes, at: int) -> tuple[int, int]:
     return value, at
 
 
+# long: one walk over the bytes; a kernel called per number costs a third of the decoding.
 @kernel
 def scan_pair(
     data: bytes, price_at: int, qty_at: int, steps: npt.NDArray[np.int64]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hftd.venues.binance.codec import warm_up
 from hftd.venues.binance.endpoints import LIVE, TESTNET, loopback, market_stream_url
 from tests.venues.binance.fixtures import BTC, ETH
 
@@ -20,8 +19,3 @@ def test_real_money_and_test_money_share_no_host():
     live = {LIVE.rest_url, LIVE.market_url, LIVE.order_url}
     assert live.isdisjoint({TESTNET.rest_url, TESTNET.market_url, TESTNET.order_url})
     assert all(url.startswith(("https://", "wss://")) for url in live)
-
-
-def test_warming_up_uses_every_kernel():
-    """The kernels are compiled before the first frame, and understood what they were fed."""
-    warm_up()
