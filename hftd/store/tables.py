@@ -73,7 +73,7 @@ RUNS = Table(
     _text("ended_ts"),
     _number("ended_ts_ns"),
     Column("end_reason", Text),
-    _text("profile"),
+    Column("profile", Text),
     _text("mode"),
     _text("version"),
     _text("config_hash"),

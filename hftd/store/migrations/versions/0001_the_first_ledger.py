@@ -264,7 +264,7 @@ def upgrade() -> None:
         sa.Column("ended_ts", sa.String(length=64), nullable=True),
         sa.Column("ended_ts_ns", sa.BigInteger(), autoincrement=False, nullable=True),
         sa.Column("end_reason", sa.Text(), nullable=True),
-        sa.Column("profile", sa.String(length=64), nullable=True),
+        sa.Column("profile", sa.Text(), nullable=True),
         sa.Column("mode", sa.String(length=64), nullable=True),
         sa.Column("version", sa.String(length=64), nullable=True),
         sa.Column("config_hash", sa.String(length=64), nullable=True),
