@@ -192,11 +192,11 @@ def worst_lots(view: View, index: int) -> int:
 
 
 def gross_exposure_atoms(view: View) -> int:
-    """Return the sum over instruments of the worse side, at mid."""
+    """Return the sum over instruments of the worse side, at mid; without one, at cost."""
     total = 0
     for index, record in enumerate(view.records):
-        lots = worst_lots(view, index)
-        total += lots * record["mid_half_ticks"] * record["unit_atoms"] // 2
+        worst = worst_lots(view, index) * record["mid_half_ticks"] * record["unit_atoms"] // 2
+        total += worst if record["mid_half_ticks"] else abs(record["cost_atoms"])
     return total
 
 

@@ -9,8 +9,8 @@ engine's. Two identities hold to the last unit, and hold of the texts as well::
 In the second, fees estimated for a third asset stand outside: that asset is not in the
 profile, so its balance is not in the equity.
 
-Where no mid was seen since the start, what the engine knew last (at the limits' mark) is
-shown, and no mark.
+Without a valid market the last one's mid stands. Before the first, after a restart, what the
+engine's books carried is shown (at the limits' mark), and no mark.
 """
 
 from __future__ import annotations
@@ -48,6 +48,12 @@ def exact_text(atoms: Fraction) -> str:
     return from_scaled(scaled.numerator, _EXACT * E8)
 
 
+def mark_half_ticks(record: Numbers) -> int:
+    """Return the mid, or the middle of the last mark that the engine kept; 0 for neither."""
+    kept = record["mark_bid_ticks"] + record["mark_ask_ticks"]
+    return int(record["mid_half_ticks"] or kept)
+
+
 def worth_atoms(record: Numbers, base_atoms: int, half_ticks: int) -> Fraction:
     """Return what base atoms are worth at a price in half ticks. Units: quote atoms."""
     return Fraction(base_atoms * half_ticks * record["unit_atoms"], 2 * record["lot_atoms"])
@@ -55,7 +61,7 @@ def worth_atoms(record: Numbers, base_atoms: int, half_ticks: int) -> Fraction:
 
 def money_of(record: Numbers) -> Money:
     """Return one instrument's PnL, unrealized and base fees at mid."""
-    realized, mid = Fraction(record["realized_atoms"]), record["mid_half_ticks"]
+    realized, mid = Fraction(record["realized_atoms"]), mark_half_ticks(record)
     if mid == 0:
         return Money(realized, Fraction(record["unrealized_atoms"]), Fraction(record["fees_atoms"]))
     held = worth_atoms(record, record["position_lots"] * record["lot_atoms"], mid)
@@ -93,9 +99,10 @@ def equity_atoms(view: View) -> Fraction | None:
     equity = Fraction(expected_atoms(view.balances[view.core["quote_asset"]]))
     for record in view.records:
         held = expected_atoms(view.balances[record["base_asset"]])
-        if held != 0 and record["mid_half_ticks"] == 0:
+        mid = mark_half_ticks(record)
+        if held != 0 and mid == 0:
             return None
-        equity += worth_atoms(record, held, record["mid_half_ticks"])
+        equity += worth_atoms(record, held, mid)
     return equity
 
 
@@ -104,7 +111,7 @@ def opening_gain_atoms(view: View) -> Fraction | None:
     gain = Fraction(0)
     for record in view.records:
         balance = view.balances[record["base_asset"]]
-        mid, first = record["mid_half_ticks"], record["opening_mid_half_ticks"]
+        mid, first = mark_half_ticks(record), record["opening_mid_half_ticks"]
         if balance["opening_known"] == 0:
             return None
         if balance["opening_atoms"] == 0:
@@ -147,10 +154,11 @@ def dust_atoms(record: Numbers) -> int:
     """
     held = position_atoms(record)
     lots, rest = divmod(abs(held), record["lot_atoms"])
-    worth = 2 * record["min_notional_atoms"]  # In half ticks, as the mid is.
-    too_little = lots * record["mid_half_ticks"] * record["unit_atoms"] < worth
-    known = record["mid_half_ticks"] > 0
-    dust = abs(held) if lots < max(1, record["min_qty_lots"]) or (known and too_little) else rest
+    mid = mark_half_ticks(record)
+    worth = lots * mid * record["unit_atoms"]  # Twice the notional, as the mid is of half ticks.
+    too_few = lots < max(1, record["min_qty_lots"])
+    too_little = mid > 0 and worth < 2 * record["min_notional_atoms"]
+    dust = abs(held) if too_few or too_little else rest
     return dust if held > 0 else -dust
 
 
@@ -172,7 +180,7 @@ def positions(view: View) -> shapes.Positions:
 
 
 def _position(record: Numbers, instrument: Instrument) -> shapes.Position:
-    parts, mid = money_of(record), record["mid_half_ticks"]
+    parts, mid = money_of(record), mark_half_ticks(record)
     source = "mid" if record["market_valid"] else "last mid"
     return {
         "instrument": instrument.name,
@@ -215,12 +223,12 @@ def position_line(view: View) -> str:
 
 
 def _left(view: View, record: Numbers, instrument: Instrument) -> str:
-    held = position_atoms(record)
-    worth = abs(worth_atoms(record, held, record["mid_half_ticks"])) / E8
+    held, mid = position_atoms(record), mark_half_ticks(record)
+    worth = abs(worth_atoms(record, held, mid)) / E8
     # To the unit where that says enough; a few cents are not "about 0".
     about = f"about {decimal_text(worth, 0 if worth >= 10 else 2)} {view.quote_asset}"
     notes = ["dust"] if is_dust(record) else []
-    notes.append(about if record["mid_half_ticks"] else "value not known")
+    notes.append(about if mid else "value not known")
     return f"{_signed(held, instrument)} {instrument.base} ({', '.join(notes)})"
 
 

@@ -148,9 +148,9 @@ def state_reason(view: View) -> str | None:
 def gate_of(view: View) -> tuple[str, str | None]:
     """Return whether orders may leave (open, reduce_only, closed), and what keeps them.
 
-    The same questions in the same order as `hftd.engine.risk.gate` asks them.
+    The same questions as `hftd.engine.risk.gate` asks.
     """
-    core, trading = view.core, view.trading
+    core, trading, quote = view.core, view.trading, view.quote_asset
     if core["journal_failed"] == 1:
         return "closed", Code.JOURNAL.name
     if core["order_up"] == 0:
@@ -158,8 +158,13 @@ def gate_of(view: View) -> tuple[str, str | None]:
     if view.now_ns < core["rate_limited_until_ns"]:
         left = ms_text(core["rate_limited_until_ns"] - view.now_ns)
         return "closed", f"{Code.RATE_LIMITED.name}: the venue told us to wait {left}"
+    if core["user_up"] == 0:
+        silent_ns, limit_ns = view.now_ns - core["user_alive_ns"], core["user_stream_timeout_ns"]
+        return "closed", reason_text(Code.USER_STREAM_STALE, silent_ns, limit_ns, quote)
+    if core["recovery_clean"] == 0:
+        return "closed", "no clean reconciliation with the venue yet"
     if trading == TradingState.RUNNING:
         return "open", None
     reducing = (TradingState.REDUCE_ONLY, TradingState.PAUSED, *LATCHED)
     word = "reduce_only" if trading in reducing else "closed"
-    return word, reason_text(Code.GATE_CLOSED, trading, TradingState.RUNNING, view.quote_asset)
+    return word, reason_text(Code.GATE_CLOSED, trading, TradingState.RUNNING, quote)

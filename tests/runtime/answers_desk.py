@@ -107,7 +107,7 @@ def a_desk(*, two: bool = False, canary: str = "false") -> Desk:
     core = scene.core
     core["now_ns"] = STARTED_NS + 10 * SECOND
     core["state"] = TradingState.RUNNING
-    for name in ("market_up", "order_up", "user_up"):
+    for name in ("market_up", "order_up", "user_up", "recovery_clean"):
         core[name] = 1
     core["user_alive_ns"] = core["clock_sampled_ns"] = core["now_ns"]
     opening = (100_000, 1, 10)

@@ -47,9 +47,9 @@ def test_every_control_with_a_number_is_there() -> None:
 
 
 @settings(max_examples=40)
-@given(ORDERS, st.integers(-20, 20), st.integers(0, 20))
+@given(ORDERS, st.integers(-20, 20), st.integers(0, 20), st.sampled_from([0, 1_200_001]))
 def test_use_is_what_the_gate_would_compare(
-    orders: list[tuple[int, int, int, int]], held: int, target: int
+    orders: list[tuple[int, int, int, int]], held: int, target: int, mid: int
 ) -> None:
     """Exposure, open notional and the worst position are the engine's own, in its own units."""
     desk = a_desk(two=True)
@@ -58,9 +58,11 @@ def test_use_is_what_the_gate_would_compare(
         put_order(desk.scene, slot, side, price * 100_000, lots, instrument=index)
     state.instruments[1]["position_lots"] = held
     state.instruments[1]["target_position_lots"] = target
-    state.instruments["mid_half_ticks"] = 1_200_001
+    state.instruments["mid_half_ticks"] = mid
+    state.instruments[1]["cost_atoms"] = held * 10**9
+    nothing = np.zeros(1, ACTION)[0]
     for name, atoms in (
-        ("max_gross_exposure_quote", exposure.gross_exposure_atoms(state)),
+        ("max_gross_exposure_quote", exposure.gross_exposure_atoms(state, nothing)),
         ("max_open_notional_quote", exposure.open_notional_atoms(state)),
     ):
         assert Decimal(limit(desk, name)["use"]) * 10**8 == int(atoms)
@@ -112,10 +114,15 @@ def test_refusals_are_counted_by_code() -> None:
 
 
 @pytest.mark.parametrize("trading", TradingState)
-def test_the_gate_is_what_the_engine_lets_through(trading: TradingState) -> None:
+@pytest.mark.parametrize(
+    "shut", ["", "journal_failed", "order_up", "user_up", "recovery_clean", "rate_limited_until_ns"]
+)
+def test_the_gate_is_what_the_engine_lets_through(trading: TradingState, shut: str) -> None:
     """Open lets any order out, reduce_only only a reducing one, closed none."""
     desk = a_desk()
     desk.scene.core["state"] = trading
+    if shut:
+        desk.scene.core[shut] = {"journal_failed": 1, "rate_limited_until_ns": 1 << 62}.get(shut, 0)
     wish = np.zeros(1, ACTION)[0]
     plain = risk.gate(desk.scene.state, wish) == Code.NONE
     wish["reduce_only"] = 1

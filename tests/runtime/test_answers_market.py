@@ -219,6 +219,8 @@ def test_a_side_that_was_refused_says_how_long_it_waits() -> None:
     [
         ("order_up", 0, "ORDER_LINK_DOWN"),
         ("journal_failed", 1, "JOURNAL"),
+        ("user_up", 0, "USER_STREAM_STALE: age=0 ms, max=30000 ms"),
+        ("recovery_clean", 0, "no clean reconciliation"),
         ("rate_limited_until_ns", 1 << 62, "RATE_LIMITED"),
     ],
 )

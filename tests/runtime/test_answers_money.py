@@ -198,18 +198,28 @@ def test_opening_holdings_gain_by_price_apart_from_trading() -> None:
     assert in_quote(pnl["equity_quote"]) == opening + gained
 
 
-def test_without_a_mid_the_last_known_values_stand_and_no_mark() -> None:
+def test_without_a_market_the_last_mid_stands_and_is_called_so() -> None:
+    """A mark is never passed off as fresher than it is."""
+    desk = a_desk()
+    book_fill(desk, a_fill())
+    assert desk.ask("positions")["positions"][0]["mark"] == "60000"  # The fill's own.
+    show_mids(desk, 2 * 6_010_000)
+    desk.scene.instrument["market_valid"] = 0
+    row = desk.ask("positions")["positions"][0]
+    assert (row["mark"], row["mark_source"]) == ("60100", "last mid")
+
+
+def test_without_any_mark_what_the_books_carried_is_shown() -> None:
     """After a restart the position is there before the market is."""
     desk = a_desk()
     book_fill(desk, a_fill())
+    for name in ("mark_bid_ticks", "mark_ask_ticks"):
+        desk.scene.instrument[name] = 0
     desk.scene.instrument["unrealized_atoms"] = 5 * E8
     desk.scene.instrument["fees_atoms"] = 6 * E8 // 10
     pnl, row = desk.ask("pnl"), desk.ask("positions")["positions"][0]
     assert (pnl["unrealized_quote"], pnl["fees_quote"], pnl["total_quote"]) == ("5", "0.6", "4.4")
     assert (row["mark"], row["mark_source"], pnl["equity_quote"]) == (None, None, None)
-    show_mids(desk, 2 * 6_000_000)
-    desk.scene.instrument["market_valid"] = 0
-    assert desk.ask("positions")["positions"][0]["mark_source"] == "last mid"
 
 
 def test_the_day_is_told_by_its_start() -> None:
