@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from hftd.domain.codes import VenueCode
 from hftd.domain.instrument import Instrument
@@ -60,6 +61,11 @@ def venue_code(code: int, text: str) -> int:
     return _REJECTIONS.get(text, code) if code == NEW_ORDER_REJECTED else code
 
 
+@lru_cache(maxsize=4_096)  # An order is named in its reply and in each of its reports.
+def _key_of(tag: str, client_order_id: str) -> int:
+    return parse_client_order_id(tag, client_order_id)
+
+
 @dataclass(frozen=True, slots=True)
 class VenueTable:
     """What a codec knows of its profile: instruments, assets and the tag of our orders."""
@@ -82,7 +88,7 @@ class VenueTable:
 
     def key_of(self, client_order_id: str) -> int:
         """Return the order key of one of our ids, 0 where it is not ours."""
-        return parse_client_order_id(self.tag, client_order_id)
+        return _key_of(self.tag, client_order_id)
 
     def fee_asset(self, instrument: Instrument, asset: str | None) -> FeeAsset:
         """Return how a fee's asset stands to the instrument; no asset means no fee."""
