@@ -22,7 +22,9 @@ def test_the_first_event_covers_what_follows_the_snapshot(first: int, last: int)
     scene = a_scene()
     depth(scene, first, last, {101: 7}, {})
     assert asked(scene) == [ActionKind.RESYNC]
+    scene.instrument["dirty"] = 0
     snapshot(scene, 10, {100: 5}, {102: 6})
+    assert scene.instrument["dirty"] == 1
     assert told(scene) == [(RESYNCING, SYNCED, Code.NONE)]
     assert scene.book["last_update_id"] == last
     assert side_of(scene, BID) == {100: 5, 101: 7}
@@ -120,6 +122,19 @@ def test_a_buffer_of_too_many_events_starts_again_with_the_newest() -> None:
     snapshot(scene, newest - 1, {100: 5}, {102: 6})
     assert scene.book["state"] == SYNCED
     assert side_of(scene, BID) == {90: newest, 100: 5}
+
+
+def test_a_buffer_of_too_many_levels_starts_again_with_the_newest() -> None:
+    """It may be filled to its last row, by several events or by one."""
+    half = dict.fromkeys(range(1, PENDING_LEVELS_CAPACITY // 2 + 1), 1)
+    scene = a_scene()
+    depth(scene, 11, 11, half, {})
+    depth(scene, 12, 12, half, {})
+    assert (scene.book["pending_count"], scene.book["pending_rows"]) == (2, PENDING_LEVELS_CAPACITY)
+    depth(scene, 13, 13, {90: 2}, {})
+    assert (scene.book["pending_count"], scene.book["pending_rows"]) == (1, 1)
+    depth(scene, 14, 14, dict.fromkeys(range(1, PENDING_LEVELS_CAPACITY + 1), 1), {})
+    assert (scene.book["pending_count"], scene.book["pending_rows"]) == (1, PENDING_LEVELS_CAPACITY)
 
 
 def test_an_event_larger_than_the_buffer_is_dropped_and_shows_as_a_gap() -> None:

@@ -38,9 +38,7 @@ def test_resyncs_come_less_often_until_the_book_has_held() -> None:
     depth(scene, 11, 11, {99: 1}, {})
     depth(scene, 13, 13, {99: 1}, {})
     assert asked(scene) == [ActionKind.RESYNC]
-
-
-# Silence.
+    assert scene.instrument["resync_attempt"] == 1
 
 
 def silent(scene: Scene) -> None:
@@ -63,6 +61,9 @@ def test_after_silence_an_equal_rest_touch_is_fresh() -> None:
         book.apply_touch_answer(scene.state, touch_event(0, (100, 5), (102, 6)), scene.out)
     assert scene.book["state"] == SYNCED
     assert scene.instrument["frame_ns"] == 3 * SECOND + 1
+    scene.begin(5 * SECOND + 2)
+    book.check_age(scene.state, 0, scene.out)
+    assert asked(scene) == [ActionKind.ASK_TOUCH]
 
 
 @pytest.mark.parametrize(
@@ -130,8 +131,9 @@ def test_stale_ends_with_a_newer_uncrossed_touch() -> None:
     scene = a_stale_book()
     touch(scene, 10, (100, 5), (102, 6))
     touch(scene, 11, (102, 5), (102, 6))
+    touch(scene, 12, (0, 0), (102, 6))
     assert scene.book["state"] == STALE
-    touch(scene, 12, (101, 5), (102, 6))
+    touch(scene, 13, (101, 5), (102, 6))
     assert told(scene) == [(STALE, SYNCED, Code.NONE)]
 
 
@@ -172,6 +174,9 @@ def test_the_link_down_makes_every_book_resync_and_forgets_ids() -> None:
     scene.core["market_up"] = 0
     book.apply_link_down(scene.state, an_event(link=Link.MARKET), scene.out)
     assert told(scene) == [(SYNCED, RESYNCING, Code.FEED_STALE)]
+    for name in ("touch_update_id", "touch_asked_ns", "last_trade_id", "uncovered_ns"):
+        assert scene.instrument[name] == 0
+    assert scene.instrument["resync_attempt"] == 0
     with nothing_told(scene):
         book.check_age(scene.state, 0, scene.out)
     scene.core["market_up"] = 1
