@@ -19,6 +19,7 @@ from hftd.journal.record import (
     encode_segment_head,
     read_record,
     torn_or_damaged,
+    written_end,
 )
 
 
@@ -80,8 +81,8 @@ class Pen:
                     f"{path}: offset {self.pos}: ends at seq {seq}, "
                     f"but {durable_seq} was on the disk"
                 )
-            torn = len(bytes(view[self.pos :]).rstrip(b"\0"))
-            view[self.pos : self.pos + torn] = bytes(torn)
+            torn_end = written_end(view, self.pos)
+            view[self.pos : torn_end] = bytes(torn_end - self.pos)
         return seq
 
     def make_spare(self) -> None:

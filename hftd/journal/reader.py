@@ -28,6 +28,7 @@ from hftd.journal.record import (
     read_record,
     record_bytes,
     torn_or_damaged,
+    written_end,
 )
 
 BOTH = (Stream.ORDERS, Stream.MARKET)
@@ -199,7 +200,7 @@ class _Place:
             if self._view[self._pos : self._pos + len(MAGIC)] != bytes(len(MAGIC)):
                 self.judge()
             return False
-        if self._number and bytes(self._view[self._pos :]).rstrip(b"\0"):
+        if self._number and written_end(self._view, self._pos) > self._pos:
             raise self._damage("record does not verify, but a segment follows")
         dropped = self._number and coming.head.number != self._number + 1
         if self._number and not dropped and coming.head.chain != self._chain:

@@ -62,6 +62,7 @@ PAGE = 4096
 VERSION = 1  # Of the payload layouts; a reader of another version decides by the record's own.
 
 PART = struct.Struct("<II")
+_ZEROS = bytes(1 << 16)
 
 
 class Stream(IntEnum):
@@ -172,6 +173,19 @@ def read_record(view: memoryview, pos: int, chain: int, stream: Stream) -> Found
     return Found(record, (end + ALIGN - 1) & -ALIGN, crc)
 
 
+def written_end(view: memoryview, pos: int) -> int:
+    """Return where the zeros begin that a segment ends with, not before ``pos``."""
+    end = len(view)
+    while end > pos:
+        begin = max(pos, end - len(_ZEROS))
+        # Compared as a whole, for to strip 64 MiB of zeros byte by byte takes 0.3 s.
+        chunk = bytes(view[begin:end])
+        if chunk != _ZEROS[: len(chunk)]:
+            return begin + len(chunk.rstrip(b"\0"))
+        end = begin
+    return pos
+
+
 def torn_or_damaged(view: memoryview, pos: int, chain: int, stream: Stream) -> int:
     """Judge the bytes at ``pos``, where no record verifies: 0 is a tail, else where it goes on.
 
@@ -183,7 +197,7 @@ def torn_or_damaged(view: memoryview, pos: int, chain: int, stream: Stream) -> i
     """
     if pos + HEAD_BYTES > len(view):
         return 0
-    rest = bytes(view[pos:]).rstrip(b"\0")
+    rest = bytes(view[pos : written_end(view, pos)])
     for at in _magics(rest):
         if at and _verifies(view, pos, pos + at, chain, stream):
             return 0 if _unwritten_page(view, pos, pos + at) else pos + at

@@ -97,6 +97,14 @@ def test_frame_is_split_into_link_and_bytes():
     assert (link, frame) == (2, b"{}")
 
 
+@given(st.binary(max_size=40), st.integers(0, 200_000), st.integers(0, 30))
+def test_written_end_is_where_the_zeros_begin(written, zeros, pos):
+    """The end of what is written is found behind any number of zeros, not before the place."""
+    buffer = written + bytes(zeros)
+    end = max(len(buffer.rstrip(b"\0")), min(pos, len(buffer)))
+    assert record.written_end(memoryview(buffer), min(pos, len(buffer))) == end
+
+
 def test_magic_within_a_broken_record_is_no_record():
     """Text that looks like the beginning of a record is not taken for one, wherever it is."""
     written, _ = record.encode_record(RecordType.FRAME_OUT, 1, 0, b"-hjr1...hjr1" * 9, 0)
