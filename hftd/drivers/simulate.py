@@ -135,6 +135,8 @@ class World:
         """Let everything happen up to and including a time, unless the daemon exits before."""
         while not self.exited and self.calendar.next_ns() <= ts_ns:
             self.calendar.turn()
+        if not self.exited:
+            self.calendar.now_ns = max(self.calendar.now_ns, ts_ns)
 
     def command(self, kind: CommandKind) -> Code:
         """Hand an operator's command in; return why the engine refused it, or NONE."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import Any, NamedTuple
 
-from hftd.runtime.transport import LinkUser
+from hftd.runtime.transport import STABLE_S, LinkUser
 from hftd.simex.flow_noise import Noise
 from hftd.simex.venue import Venue
 
@@ -166,10 +166,12 @@ class Socket:
         self._backoff_s = backoff_s
         self._number = 0  # Of the connection; 0 while there is none.
         self._attempt = 0
+        self._since_ns = 0
 
     def connect(self) -> None:
         """Open the connection; ``on_open`` is heard after a round trip."""
         exchange, calendar = self._exchange, self._calendar
+        self._since_ns = calendar.now_ns
         self.uplink = Wire(calendar, self._delay, exchange.noise, exchange.receive)
         self.downlink = Wire(calendar, self._delay, exchange.noise, self._deliver)
         self._handshakes = Wire(calendar, self._delay, exchange.noise, self._open)
@@ -189,7 +191,8 @@ class Socket:
         self._exchange.close(self._number)
         self._number = 0
         self._calendar.at(self._calendar.now_ns, self._user.on_down)
-        self._attempt += 1
+        stood_ns = self._calendar.now_ns - self._since_ns
+        self._attempt = 0 if stood_ns > STABLE_S * 1e9 else self._attempt + 1
         wait_ns = int(self._backoff_s(self._attempt) * 1e9)
         self._calendar.at(self._calendar.now_ns + wait_ns, self.connect)
 
