@@ -1,0 +1,87 @@
+"""kill -9 of each process while it quotes: what comes back is what the exchange holds."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import threading
+from decimal import Decimal
+
+from hftd.runtime.children import is_alive
+from tests.e2e.daemon import Instance, until
+
+CRASHES = 20
+SEED = 20_241
+FAST = ("--set", "venue.recv_window_ms=1000")
+
+
+def _fills(instance: Instance) -> list[int]:
+    return [row[0] for row in instance.sql("SELECT trade_id FROM fills ORDER BY trade_id")]
+
+
+def _trade_ids(instance: Instance) -> list[int]:
+    return [trade["id"] for trade in instance.venue().trades()]
+
+
+def _recorder_pid(instance: Instance) -> int:
+    return int((instance.state / "journal" / "recorder.lock").read_text())
+
+
+def test_the_recorder_is_not_needed_for_trading(instance: Instance) -> None:
+    """After kill -9 the engine goes on, starts another recorder, and SQL ends complete."""
+    daemon = instance.start().running()
+    instance.await_quotes()
+    until(lambda: instance.ask("status")["recorder"]["seq"], "a recorder")
+    first, submitted = _recorder_pid(instance), instance.ask("status")["orders"]["submitted"]
+    os.kill(first, signal.SIGKILL)
+    daemon.await_line("recorder ended with -9")
+    until(
+        lambda: instance.ask("status")["orders"]["submitted"] > submitted, "new orders without it"
+    )
+    until(lambda: is_alive(_recorder_pid(instance)), "another recorder")
+    assert _recorder_pid(instance) != first and instance.state_name() == "RUNNING"
+    instance.await_state("RUNNING")
+    until(lambda: instance.ask("status")["fills"] > 0, "a fill", 120.0)
+    assert instance.hftctl("pause").returncode == 0
+    instance.recorded()
+    assert _fills(instance) == _trade_ids(instance)
+    assert daemon.stop() == 0
+
+
+def test_twenty_crashes_of_the_engine(instance: Instance) -> None:
+    """Killed at random moments while it quotes, each restart equals the exchange's truth."""
+    moments, pause = random.Random(SEED), threading.Event()
+    exchange = None
+    for crash in range(CRASHES):
+        daemon = instance.start(*FAST).running()
+        exchange = exchange or instance.exchange_pid()
+        assert instance.exchange_pid() == exchange, "the exchange outlives the engine"
+        if crash:
+            _compare(instance)
+        instance.await_quotes()
+        # A moment is a time here: what it hits is what the test is about.
+        pause.wait(moments.uniform(0, 1.5))
+        daemon.crash()
+    instance.start(*FAST).running()
+    _compare(instance)
+    assert instance.daemon is not None and instance.daemon.stop() == 0
+    assert instance.sql("SELECT count(*) FROM runs") == [(CRASHES + 1,)]
+
+
+def _compare(instance: Instance) -> None:
+    """Pause, so that nothing moves, and compare all that is known on both sides."""
+    paused = instance.hftctl("pause")
+    assert paused.returncode == 0, paused.stdout + paused.stderr
+    venue = instance.venue()
+    assert venue.open_orders() == [] and instance.ask("orders")["orders"] == []
+    told = instance.ask("positions")
+    assert Decimal(told["positions"][0]["position_base"]) == venue.position()
+    balances = venue.balances()
+    for balance in told["balances"]:
+        held = balances[balance["asset"]]
+        assert (Decimal(balance["free"]), Decimal(balance["locked"])) == held
+    instance.recorded()
+    assert _fills(instance) == _trade_ids(instance)
+    assert instance.sql("SELECT count(*) FROM differences WHERE ours <> venues") == [(0,)]
+    assert instance.hftctl("resume").returncode == 0
