@@ -13,7 +13,7 @@ import numpy as np
 
 from hftd.config.load import LoadedProfile
 from hftd.config.schema import Profile
-from hftd.config.secrets import Credentials
+from hftd.config.secrets import Credentials, resolve
 from hftd.domain.instrument import Instrument
 from hftd.drivers.books import assets_of, build_world
 from hftd.drivers.live import Live, Parts, Say
@@ -23,6 +23,7 @@ from hftd.engine.strategy import Strategy
 from hftd.runtime.children import RecorderProcess
 from hftd.runtime.notify import Notifier
 from hftd.runtime.paths import InstancePaths
+from hftd.runtime.recorder import PASSWORD_VARIABLE
 from hftd.strategies import market_making, order_book_imbalance
 from hftd.venues.binance.codec import BinanceCodec
 from hftd.venues.binance.signing import signer_of
@@ -62,11 +63,21 @@ def recorder_arguments(loaded: LoadedProfile, paths: InstancePaths) -> list[str]
     log, url = loaded.profile.log, loaded.profile.storage.url
     return [
         sys.executable, "-m", "hftd.runtime.recorder", "--name", paths.name,
+        "--parent", str(os.getpid()),
         "--state", str(paths.state_dir), "--runtime", str(paths.runtime_dir),
         "--database", url, "--level", log.level, "--console", "auto",
         "--max-lines-per-second", str(log.max_lines_per_second),
         "--rotate-mb", str(log.rotate_mb), "--rotate-count", str(log.rotate_count),
     ]  # fmt: skip
+
+
+def recorder_environment(loaded: LoadedProfile) -> dict[str, str]:
+    """Return the recorder's environment: ours, and the ledger's password where there is one."""
+    environment = dict(os.environ)
+    reference = loaded.profile.storage.password
+    if reference is not None:
+        environment[PASSWORD_VARIABLE] = resolve(reference, os.environ).reveal()
+    return environment
 
 
 def build_live(
@@ -82,7 +93,7 @@ def build_live(
         build=Builders(build_engine, build_codec),
         signer=signer,
         recorder=lambda tell: RecorderProcess(
-            recorder_arguments(loaded, paths), os.environ, tell
+            recorder_arguments(loaded, paths), recorder_environment(loaded), tell
         ),
     )
 

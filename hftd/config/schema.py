@@ -135,7 +135,7 @@ class LatencyTargets(Section):
     risk: PositiveDecimal = Decimal(1)
     """The gate over one order."""
     execution: PositiveDecimal = Decimal(30)
-    """Order sent to the venue's acknowledgement."""
+    """Approved to handed to the socket: journal, encode, send."""
     end_to_end: PositiveDecimal = Decimal(40)
     """Frame received to the venue's acknowledgement."""
 

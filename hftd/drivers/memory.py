@@ -12,11 +12,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 
 from hftd.config.load import LoadedProfile
 from hftd.config.schema import Profile
 from hftd.domain.events import EVENT, Link
+from hftd.domain.facts import FACT
 from hftd.domain.instrument import Instrument
 from hftd.drivers.loop import Loop
 from hftd.drivers.stamps import NoStamps
@@ -25,6 +27,7 @@ from hftd.engine.state import State, layout_hash
 from hftd.errors import JournalDamaged, ProfileError
 from hftd.journal.reader import JournalReader, Run
 from hftd.journal.record import Record, RecordType, split_frame
+from hftd.store.words import layout_words
 from hftd.venues.port import Codec
 
 BuildEngine = Callable[[Profile, Sequence[Instrument]], Engine]
@@ -109,6 +112,7 @@ def header(
         "mode": loaded.profile.mode,
         "config_hash": loaded.config_hash,
         "profile": loaded.profile.model_dump(mode="json"),
+        "fact_layout": msgspec.to_builtins(layout_words(FACT)),
         "instruments": [asdict(instrument) for instrument in instruments],
     }
 

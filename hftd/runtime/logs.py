@@ -177,8 +177,7 @@ def _console(kind: str, stream: TextIO) -> Any:
     logger = structlog.PrintLogger(stream)
     if kind == "json":
         return _renderer(logger, structlog.processors.JSONRenderer())
-    colors = stream.isatty()
-    return _renderer(logger, _without_context, structlog.dev.ConsoleRenderer(colors=colors))
+    return _renderer(logger, _for_people(stream.isatty()))
 
 
 # structlog puts the event last; people read it third.
@@ -187,14 +186,24 @@ def _in_order(_logger: object, _method: str, fields: Any) -> Fields:
     return first | {name: value for name, value in fields.items() if name not in first}
 
 
-# On a terminal there is one run, and its name was printed at the start.
-def _without_context(_logger: object, _method: str, fields: Fields) -> Fields:
-    shown = {
-        name: _printable(value)
-        for name, value in fields.items()
-        if name not in ("ts", "instance", "profile", "mode", "run", "config_hash", "seq")
-    }
-    return {"timestamp": fields["ts"]} | shown
+# A terminal shows what a person in front of it waits for: fills, refusals, states, trouble.
+# The steps of each order and the stages' times stand in the file and in hftctl.
+_QUIET = ("order_", "stage_summary", "balance", "position", "equity", "quoting", "book")
+_SHOWN = ("side", "qty", "price", "position_base", "from", "to", "code", "reason", "detail")
+_COLORS = {"warning": "\x1b[33m", "error": "\x1b[31m", "critical": "\x1b[31;1m"}
+
+
+def _for_people(colors: bool) -> Callable[[object, str, Fields], str]:
+    def render(_logger: object, _method: str, fields: Fields) -> str:
+        loud = LEVELS[fields["level"]] >= LEVELS["warning"]
+        if fields["event"].startswith(_QUIET) and not loud:
+            raise structlog.DropEvent
+        words = [str(_printable(fields[name])) for name in _SHOWN if fields.get(name) is not None]
+        text = f"{fields['ts'][11:23]}Z {fields['event']:<10} {' '.join(words)}".rstrip()
+        color = _COLORS.get(fields["level"], "") if colors else ""
+        return f"{color}{text}\x1b[0m" if color else text
+
+    return render
 
 
 def _printable(value: object) -> object:

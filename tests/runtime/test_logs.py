@@ -44,11 +44,28 @@ def test_terminal_shows_no_control_sequence_of_the_venue(tmp_path):
     """Text on a terminal has its escapes written out."""
     console = io.StringIO()
     logs = Logs(LogSettings(tmp_path / "hftd.jsonl", console="text"), console)
-    logs.write(line(text="\x1b[2Jgone\nnext"), {"run": "a-1"})
+    logs.write(line(detail="\x1b[2Jgone\nnext"), {"run": "a-1"})
     logs.close()
     assert "\x1b" not in console.getvalue()
     assert console.getvalue().count("\n") == 1
     assert "\\u001b[2Jgone\\nnext" in console.getvalue()
+
+
+def test_terminal_shows_what_a_person_waits_for(tmp_path):
+    """Fills and trouble are shown; the steps of orders and stage times are in the file alone."""
+    console = io.StringIO()
+    logs = Logs(LogSettings(tmp_path / "hftd.jsonl", console="text"), console)
+    for event, level in (
+        ("fill", "info"),
+        ("order_accepted", "info"),
+        ("stage_summary", "info"),
+        ("order_refused_by_venue", "warning"),
+    ):
+        logs.write(Line(level, event, "execution", 0, {"side": "BUY"}), {})
+    logs.close()
+    shown = [text.split()[1] for text in console.getvalue().splitlines()]
+    assert shown == ["fill", "order_refused_by_venue"]
+    assert len(written(tmp_path / "hftd.jsonl")) == 4
 
 
 def test_level_is_the_least_that_is_written(tmp_path):
