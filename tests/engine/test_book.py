@@ -80,6 +80,7 @@ def test_a_gap_resyncs_and_the_event_begins_the_new_buffer() -> None:
     scene = a_synced_book()
     depth(scene, 12, 13, {101: 9}, {})
     assert told(scene) == [(SYNCED, RESYNCING, Code.BOOK_NOT_SYNCED)]
+    assert (scene.facts()[0]["value"], scene.facts()[0]["bound"]) == (RESYNCING, SYNCED)
     assert asked(scene) == [ActionKind.RESYNC]
     snapshot(scene, 11, {100: 4}, {102: 6})
     assert scene.book["state"] == SYNCED

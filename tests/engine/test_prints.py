@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from hftd.domain.codes import Code
 from hftd.engine import book
-from tests.engine.feed import STALE, SYNCED, a_synced_book, depth, told, touch, trade
+from tests.engine.feed import STALE, SYNCED, a_synced_book, depth, snapshot, told, touch, trade
 from tests.engine.scene import MS, SECOND, Scene, nothing_told, put_order
 
 
@@ -33,11 +33,11 @@ def test_a_trade_at_or_inside_the_touch_says_nothing() -> None:
     assert scene.instrument["uncovered_ns"] == 0
 
 
-@pytest.mark.parametrize("price", [99, 103])
-def test_an_unexplained_trade_outside_the_touch_is_stale_at_once(price: int) -> None:
+@pytest.mark.parametrize(("price", "exch_ns"), [(99, 60 * MS), (103, 60 * MS), (99, 0)])
+def test_an_unexplained_trade_outside_the_touch_is_stale_at_once(price: int, exch_ns: int) -> None:
     """A newer touch, or a depth event of its time, ends the doubt."""
     scene = a_book_with_venue_time()
-    trade(scene, 1, price, exch_ns=60 * MS)
+    trade(scene, 1, price, exch_ns=exch_ns)
     assert told(scene) == [(SYNCED, STALE, Code.FEED_STALE)]
     touch(scene, 12, (99, 2), (102, 6))
     assert scene.book["state"] == SYNCED
@@ -91,6 +91,17 @@ def test_a_trade_on_trial_needs_a_depth_event_of_its_time() -> None:
     touch(scene, 20, (99, 2), (102, 6))
     assert scene.book["state"] == STALE
     depth(scene, 13, 13, {99: 4}, {}, exch_ts_ns=60 * MS)
+    assert scene.book["state"] == SYNCED
+
+
+def test_a_resync_ends_the_trial() -> None:
+    """The snapshot is newer than the trade; nothing is held against the book after it."""
+    scene = a_book_with_venue_time()
+    scene.begin(SECOND)
+    trade(scene, 1, 99, exch_ns=60 * MS)
+    depth(scene, 14, 14, {99: 3}, {}, exch_ts_ns=59 * MS)
+    scene.begin(3 * SECOND)
+    snapshot(scene, 13, {100: 5}, {102: 6})
     assert scene.book["state"] == SYNCED
 
 
