@@ -80,7 +80,7 @@ def _levels(view: View, index: int, side: int, depth: int) -> list[tuple[int, in
     record, sign = view.records[index], 1 if side == Side.BUY else -1
     own = [order for order in view.orders_of(index, side) if order["state"] in RESTING]
     others: dict[int, int] = {order["price_ticks"]: 0 for order in own}
-    for price_ticks, lots, told_ns in _told(view, index, side, depth + len(own)):
+    for price_ticks, lots, told_ns in _told(view, index, side, depth):
         for order in own:
             inside = record["own_in_book"] == 1 and order["sent_ns"] <= told_ns
             if inside and order["price_ticks"] == price_ticks:

@@ -9,7 +9,7 @@ import pytest
 
 from hftd.control import shapes
 from hftd.control.faults import InvalidParams, UnknownMethod
-from hftd.domain.codes import Code, TradingState
+from hftd.domain.codes import BookState, Code, TradingState
 from hftd.domain.order import OrderState
 from hftd.engine import signals
 from hftd.runtime.answers_health import LOOP_LAG_NS, RECORDER_LAG_RECORDS
@@ -235,6 +235,18 @@ def test_an_old_or_silent_book_fails_its_own_check() -> None:
     assert failing(desk) == ["book ETH-USDT"]
     desk.clock.now_ns += 2 * SECOND + 1
     assert failing(desk) == ["book BTC-USDT", "book ETH-USDT"]
+
+
+@pytest.mark.parametrize("state", [BookState.STALE, BookState.RESYNCING])
+def test_a_book_in_doubt_is_not_well(state: BookState) -> None:
+    """Neither is one that is in sequence and lacks a side."""
+    desk = a_desk()
+    a_market(desk)
+    desk.scene.book["state"] = state
+    assert failing(desk) == ["book BTC-USDT"]
+    desk.scene.book["state"] = BookState.SYNCED
+    desk.scene.instrument["market_valid"] = 0
+    assert failing(desk) == ["book BTC-USDT"]
 
 
 def test_recorder_and_loop_fail_beyond_their_limits() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hftd.domain.actions import ACTION
@@ -77,6 +77,7 @@ def test_use_is_what_the_gate_would_compare(
 
 
 @settings(max_examples=60)
+@example(0, 2, 0, [(7, 5_000)])
 @given(
     st.integers(0, 1),
     st.integers(2, 40),
@@ -166,6 +167,7 @@ def test_sizes_and_money_have_the_units_of_their_limit() -> None:
     put_order(desk.scene, 0, SELL, 6_000_000, 500, reserved_atoms=500_000)
     put_order(desk.scene, 1, BUY, 5_900_000, 100, reserved_atoms=59 * 10**8)
     core["day_loss_atoms"], core["turnover_atoms"] = 125 * 10**8, 10**8
+    desk.scene.state.balances[1]["reserve_atoms"] = 25 * 10**6
     size = limit(desk, "max_order_size_base", "BTC-USDT")
     assert (size["use"], size["limit"], size["unit"], size["ratio"]) == (
         "0.005",
@@ -179,7 +181,25 @@ def test_sizes_and_money_have_the_units_of_their_limit() -> None:
     funds = [one for one in desk.ask("risk")["limits"] if one["code"] == "C11"]
     assert [(one["unit"], one["use"], one["limit"]) for one in funds] == [
         ("USDT", "59", "100000"),
-        ("BTC", "0.005", "1"),
+        ("BTC", "0.005", "0.75"),
     ]
     floor = limit(desk, "disk_floor_mb")
     assert (floor["limit"], floor["use"], floor["ratio"]) == ("500", "50000", 0.01)
+
+
+def test_a_quote_uses_up_its_distance_on_the_passive_side_alone() -> None:
+    """The farthest quote counts, from the median of the references; an aggressive one does not."""
+    desk = a_desk()
+    desk.scene.instrument["last_trade_ticks"] = 6_000_000
+    put_order(desk.scene, 0, SELL, 5_999_000, 1)
+    put_order(desk.scene, 1, BUY, 6_001_000, 1)
+    assert limit(desk, "max_quote_distance_bps", "BTC-USDT")["use"] == "0"
+    put_order(desk.scene, 2, BUY, 5_994_000, 1)
+    put_order(desk.scene, 3, SELL, 6_012_000, 1)
+    assert limit(desk, "max_quote_distance_bps", "BTC-USDT")["use"] == "20"
+
+
+def test_a_market_that_was_never_heard_is_as_old_as_the_daemon() -> None:
+    """Silence since the start counts as age, not as nothing."""
+    book = limit(a_desk(), "max_book_age_ms", "BTC-USDT")
+    assert (book["use"], book["ratio"]) == ("10000", 5.0)

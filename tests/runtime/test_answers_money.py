@@ -182,6 +182,17 @@ def test_dust_is_what_the_venue_would_not_trade(lots: int, fee_atoms: int, dust:
     assert desk.ask("positions")["positions"][0]["dust_base"] == dust
 
 
+def test_dust_may_be_below_the_least_quantity() -> None:
+    """Where the venue's least quantity is several lots, less is dust whatever it costs."""
+    desk = a_desk()
+    desk.scene.instrument["min_qty_lots"] = 50
+    desk.scene.instrument["position_lots"] = -49
+    show_mids(desk, 2 * 6_000_000)
+    assert desk.ask("positions")["positions"][0]["dust_base"] == "-0.00049"
+    desk.scene.instrument["position_lots"] = -50
+    assert desk.ask("positions")["positions"][0]["dust_base"] == "0"
+
+
 def test_opening_holdings_gain_by_price_apart_from_trading() -> None:
     """The engine keeps the first mid since the opening; a later one moves nothing of it."""
     desk = a_desk()
