@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from hftd.domain.codes import Code
 from hftd.engine import book
+from hftd.engine.state import TRADE_WINDOW_CAPACITY
 from tests.engine.feed import STALE, SYNCED, a_synced_book, depth, snapshot, told, touch, trade
 from tests.engine.scene import MS, SECOND, Scene, nothing_told, put_order
 
@@ -140,6 +141,17 @@ def test_the_median_is_that_of_the_last_five_seconds_without_our_own(
     recent = sorted(ticks for ts_ns, ticks in kept if now - ts_ns <= 5 * SECOND)
     middle = (recent[(len(recent) - 1) // 2] + recent[len(recent) // 2]) // 2 if recent else 0
     assert book.median_trade_ticks(scene.instrument, now) == middle
+
+
+def test_of_more_trades_than_the_window_holds_the_newest_count() -> None:
+    """The ring overwrites its oldest; a late own trade is still found among the newest."""
+    scene = a_synced_book()
+    for number in range(3 * TRADE_WINDOW_CAPACITY):
+        trade(scene, number + 1, 90 if number < 2 * TRADE_WINDOW_CAPACITY else 110)
+    assert book.median_trade_ticks(scene.instrument, SECOND) == 110
+    trade(scene, 3 * TRADE_WINDOW_CAPACITY + 1, 500)
+    book.forget_own_trade(scene.instrument, 3 * TRADE_WINDOW_CAPACITY + 1)
+    assert 500 not in scene.instrument["trade_window_ticks"]
 
 
 def test_a_trade_beyond_our_resting_order_has_gone_through_it() -> None:
