@@ -218,11 +218,11 @@ def latency(result: shapes.Latency) -> list[Line]:
         Column("p99.9", right=True, keep=5),
         Column("max", right=True),
         Column("target", right=True),
-        Column("p99 / target"),
+        Column("of target"),
     )
     longest = max([stage["p99_us"] or 0 for stage in result["stages"]], default=0)
     rows = [_stage(stage, longest) for stage in result["stages"]]
-    lines = table(columns, rows)
+    lines = table(columns, rows, gap=1)  # Ten columns have to fit 80 characters.
     ours = [stage["stage"] for stage in result["stages"] if not stage["venue"]]
     theirs = [stage["stage"] for stage in result["stages"] if stage["venue"]]
     over = [stage["stage"] for stage in result["stages"] if stage["over_target"]]
@@ -252,7 +252,7 @@ def _stage(stage: shapes.StageLatency, longest: float) -> tuple[str | Span, ...]
         micros(stage["p99_9_us"]),
         micros(stage["max_us"]),
         "-" if target_ms is None else f"{target_ms:g}ms",
-        (bar(ratio, 8) + (" OVER" if stage["over_target"] else ""), style),
+        ("███ OVER" if stage["over_target"] else bar(ratio, 8), style),
     )
 
 

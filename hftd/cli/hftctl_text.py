@@ -75,7 +75,9 @@ class Column:
     keep: int = 9
 
 
-def table(columns: Sequence[Column], rows: Sequence[Sequence[str | Span]]) -> list[Line]:
+def table(
+    columns: Sequence[Column], rows: Sequence[Sequence[str | Span]], gap: int = 2
+) -> list[Line]:
     """Return rows under their titles; columns with the lowest ``keep`` go until all fits."""
     cells = [[cell if isinstance(cell, tuple) else (cell, "") for cell in row] for row in rows]
     shown = list(range(len(columns)))
@@ -83,21 +85,23 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str | Span]]) -> li
         max([len(column.title)] + [len(row[at][0]) for row in cells])
         for at, column in enumerate(columns)
     ]
-    while sum(widths[at] + 2 for at in shown) - 2 > WIDTH and len(shown) > 1:
+    while sum(widths[at] + gap for at in shown) - gap > WIDTH and len(shown) > 1:
         lowest = min(shown, key=lambda at: (columns[at].keep, -at))
         if columns[lowest].keep >= 9:
             break
         shown.remove(lowest)
     titles = [(column.title, "dim") for column in columns]
-    return [_row(columns, widths, shown, row) for row in [titles, *cells]]
+    return [_row(columns, widths, shown, row, gap) for row in [titles, *cells]]
 
 
-def _row(columns: Sequence[Column], widths: list[int], shown: list[int], row: list[Span]) -> Line:
+def _row(
+    columns: Sequence[Column], widths: list[int], shown: list[int], row: list[Span], gap: int
+) -> Line:
     spans: Line = []
     for at in shown:
         text, style = row[at]
         pad = " " * (widths[at] - len(text))
-        spans.append(("  " if spans else "", ""))
+        spans.append((" " * gap if spans else "", ""))
         spans += [(pad, ""), (text, style)] if columns[at].right else [(text, style), (pad, "")]
     return spans
 
