@@ -246,7 +246,7 @@ class Playbook:
         return self.start().market()
 
     def market(
-        self, bid: int = 5990, ask: int = 6010, lots: int = 1000, index: int = 0
+        self, bid: int = 5990, ask: int = 6010, lots: int = 5000, index: int = 0
     ) -> Playbook:
         """Show a market of three even levels a side: by depth, after a snapshot if one is due.
 
@@ -353,6 +353,16 @@ class Playbook:
         self.accept(buy, sell)
         return buy, sell
 
+    def hold(self, lots: int) -> Playbook:
+        """Run, buy so much by our resting order, pause, and have the rest canceled."""
+        buy, sell = self.resting()
+        self.fill(buy, lots).command(CommandKind.PAUSE)
+        for key in (buy, sell):
+            if not self.is_over(key):
+                self.canceled(key, self.order(key)["cum_lots"])
+        assert not self.orders()
+        return self
+
     # --- What came out.
 
     def did(self, kind: ActionKind, **fields: int) -> list[dict[str, int]]:
@@ -430,6 +440,8 @@ def check_books(play: Playbook) -> None:
         assert len({row["trade_id"] for row in fills}) == len(fills), "a fill was applied twice"
         signed = sum(r["qty_lots"] if r["side"] == Side.BUY else -r["qty_lots"] for r in fills)
         assert state.instruments[index]["position_lots"] == play.position_before + signed
+    if state.instruments["missing_trade_id"].any() and state.core[0]["recovery_clean"] == 1:
+        return  # A trade was told whose order is not known yet: it is booked when listed again.
     for asset, held in play.held.items():
         balance = state.balances[asset]
         expected = sum(

@@ -44,9 +44,7 @@ def drawn() -> list[tuple[OrderState, OrderEvent, str]]:
     for line in lines[at + 1 : at + 1 + len(ROWS)]:
         name, *words = line.split()
         for state in ROWS[name]:
-            cells += [
-                (state, OrderEvent(column), word) for column, word in enumerate(words)
-            ]
+            cells += [(state, OrderEvent(column), word) for column, word in enumerate(words)]
     return cells
 
 
@@ -128,7 +126,7 @@ def test_a_replacement_may_succeed_by_half() -> None:
     new = play.expect(A.CANCEL_REPLACE, side=Side.BUY)["order_key"]
     play.canceled(buy).feed(E.REJECTED, order_key=new, code=-201001)
     assert (play.ended(buy), play.ended(new)) == (OrderState.CANCELED, OrderState.REJECTED)
-    play.market(5985, 6010, lots=900)
+    play.market(5985, 6010, lots=4900)
     assert play.key(Side.BUY) not in (buy, new)
 
 
