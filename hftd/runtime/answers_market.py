@@ -26,6 +26,14 @@ _MEANING = {
     Code.SIDE_IN_DOUBT: "an order of this side is UNKNOWN; the venue is being asked",
 }
 
+_UNSTATED: shapes.Condition = {
+    "condition": Code.STARTING_UP.name,
+    "ok": False,
+    "value": None,
+    "bound": None,
+    "detail": "the strategy has not said yet what it wants of this side",
+}
+
 
 def spread_bps(bid_ticks: int, ask_ticks: int) -> str | None:
     """Return a spread in basis points of its mid, to four decimals; None without both sides."""
@@ -166,6 +174,8 @@ def _chain(view: View, index: int, side: Side) -> list[shapes.Condition]:
             chain.append(_condition(view, index, side, (code, ok == 1, value, bound), since_ns))
     if view.now_ns < target["denied_until_ns"]:
         chain.append(_denied(view, target))
+    if target["wanted"] == 0 and all(one["ok"] for one in chain):
+        chain.append(_UNSTATED.copy())
     return chain
 
 

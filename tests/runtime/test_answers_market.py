@@ -197,7 +197,8 @@ def test_a_state_that_does_not_trade_is_the_first_to_fail() -> None:
     show_market(desk.scene, BIDS, ASKS)
     core["state"] = TradingState.REDUCE_ONLY
     desk.scene.instrument["position_lots"] = 5
-    desk.scene.state.targets[0, SELL]["reduce_only"] = 1
+    target = desk.scene.state.targets[0, SELL]
+    target["reduce_only"] = target["wanted"] = 1
     assert [one["ok"] for one in chain(desk, "sell")] == [True, True, True]
     assert [one["ok"] for one in chain(desk, "buy")] == [False, True, False]
 
@@ -213,7 +214,17 @@ def test_a_side_that_was_refused_says_how_long_it_waits() -> None:
     assert (told["condition"], told["value"]) == ("DENIED_RECENTLY", "640 ms")
     assert len(chain(desk, "sell")) == 4
     desk.clock.now_ns += 640 * MS
+    target["wanted"] = 1
     assert all(one["ok"] for one in chain(desk, "sell"))
+
+
+def test_a_side_without_a_target_is_not_called_quoted() -> None:
+    """Where every condition holds and nothing is wanted, the strategy has not spoken."""
+    desk = a_desk()
+    show_market(desk.scene, BIDS, ASKS)
+    assert failing(desk, "buy")["condition"] == "STARTING_UP"
+    desk.scene.state.targets[0, BUY]["wanted"] = 1
+    assert all(one["ok"] for one in chain(desk, "buy"))
 
 
 @pytest.mark.parametrize(
