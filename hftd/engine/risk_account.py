@@ -82,13 +82,16 @@ def c09_self_trade(state: State, wish: Any) -> int:
 def c10_duplicate(state: State, wish: Any) -> int:
     """No twin (same side, price and size) is open, in flight or UNKNOWN.
 
-    The window spares a strategy that keeps several alike: one that has rested for longer is
-    no slip of the finger. In doubt there is no such excuse.
+    The order that the wish replaces is none: a quote that filled in part comes back at its
+    price and full size. The window spares a strategy that keeps several alike: one that has
+    rested for longer is no slip of the finger. In doubt there is no such excuse.
     """
     core = state.core[0]
     for slot in range(ORDERS_CAPACITY):
         order = state.orders[slot]
         if order["key"] == 0 or order["instrument"] != wish["instrument"]:
+            continue
+        if order["key"] == wish["target_key"]:
             continue
         same = (
             order["side"] == wish["side"]

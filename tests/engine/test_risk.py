@@ -340,6 +340,16 @@ def test_c10_duplicate() -> None:
     assert allowed(scene)
 
 
+def test_c10_lets_a_quote_replace_itself() -> None:
+    """A partly filled quote comes back at its price and size; beside a third one it does not."""
+    scene = a_desk()
+    old = put_order(scene, 0, BUY, BID, LOTS, sent_ns=99 * SECOND + 1)
+    replaced = {"kind": int(ActionKind.CANCEL_REPLACE), "target_key": int(old["key"])}
+    assert allowed(scene, **replaced)
+    put_order(scene, 1, BUY, BID, LOTS, sent_ns=99 * SECOND + 1)
+    assert "DUPLICATE" in judged(scene, **replaced)
+
+
 def test_c11_funds_of_a_buy() -> None:
     """What is free after reservations and reserve pays the notional, or not by one atom."""
     scene = a_desk()
