@@ -11,24 +11,25 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple
-
-import numpy as np
 
 from hftd.config.load import LoadedProfile
 from hftd.control.server import ControlServer
-from hftd.domain.actions import ACTION, ActionKind
+from hftd.domain.actions import ActionKind
 from hftd.domain.codes import Code, TradingState
 from hftd.domain.events import CommandKind, EventKind, Link, Timer
 from hftd.domain.facts import FactKind
 from hftd.domain.instrument import Instrument
 from hftd.domain.layout import Records
-from hftd.drivers import memory
+from hftd.drivers import machine, memory
+from hftd.drivers.announce import difference_lines, state_text
 from hftd.drivers.books import assets_of, targets_ns
+from hftd.drivers.last_resort import cancel_all, failure_of
 from hftd.drivers.loop import Loop
 from hftd.drivers.operator import Operator
 from hftd.drivers.stamps import Stamps
+from hftd.engine.recovery import Phase
 from hftd.errors import HftdError, InvariantBroken
 from hftd.journal.cursor import published
 from hftd.journal.reader import JournalReader
@@ -83,7 +84,7 @@ class Live:
         self._telemetry = Telemetry(targets_ns(loaded.profile))
         self._tag = identity.tag(paths.name)
         self._exchange = ExchangeProcess(
-            loaded.profile, paths.simex_dir, paths.state_dir / "exchange.log"
+            loaded.profile, paths.simex_dir, paths.state_dir / "exchange.log", say
         )
         self._recorder = parts.recorder(say)
         journal = loaded.profile.journal
@@ -94,7 +95,10 @@ class Live:
             disk_floor_bytes=journal.disk_floor_mb * MB,
         )
         self._exit = asyncio.Event()
-        self._failure: BaseException | None = None
+        self._failure: HftdError | None = None
+        self._setting_up: asyncio.Task[Any] | None = None
+        self._signals = 0
+        self._is_ready = False
         self._state_seen = -1
         self._snapshot_seq = 0
         self._journal_told = False
@@ -102,12 +106,25 @@ class Live:
         self.loop_lag_ns = 0
 
     async def run(self) -> int:
-        """Run until stopped; return the exit code."""
+        """Run until stopped; return the exit code.
+
+        Raises: HftdError for what ended it before its time; its exit code is the process's.
+        """
         began = time.monotonic()
+        loop = asyncio.get_running_loop()
+        self._setting_up = asyncio.current_task()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._on_signal)
+        loop.set_exception_handler(self._on_unhandled)
         try:
             await self._set_up()
+            self._setting_up = None
             self._say(f"set up in {time.monotonic() - began:.1f} s")
             await self._trade()
+        except asyncio.CancelledError:
+            if self._signals == 0:
+                raise
+            self._say("stopped before it traded")
         finally:
             await self._wind_up()
         if self._failure is not None:
@@ -115,7 +132,9 @@ class Live:
         return 0
 
     async def _set_up(self) -> None:
-        """Exchange, instruments, books, journal: everything before the first link."""
+        """Memory, exchange, instruments, journal: everything before the first link."""
+        reader = JournalReader(self._paths.journal_dir)
+        remembered = memory.recall(reader, self._parts.build)
         listening = await self._exchange.start()
         verb = "attached to" if self._exchange.attached else "started"
         self._say(f"{verb} the simulated exchange on {listening.host}:{listening.port}")
@@ -124,7 +143,6 @@ class Live:
         self._instruments = instruments
         self._engine = self._parts.build.engine(self._loaded.profile, instruments)
         codec = self._parts.build.codec(self._loaded.profile, instruments, self._tag)
-        remembered = memory.recall(JournalReader(self._paths.journal_dir), self._parts.build)
         memory.carry_over(remembered, self._engine, instruments, self._loaded)
         self._begin_run()
         self._stamps = Stamps(self._telemetry)
@@ -132,7 +150,7 @@ class Live:
         self._connector = Connector(
             endpoints, self._parts.signer, instruments, codec, self._on_frame, self._on_event,
             self._clock, self._loaded.profile.venue.recv_window_ms,
-        )
+        )  # fmt: skip
         await self._recorder.start()
         await self._serve()
         latch = identity.read_latch(self._paths.latch_path)
@@ -160,7 +178,7 @@ class Live:
     def _begin_run(self) -> None:
         """Open the journal: the header, then the state that this run begins with."""
         self._epoch = identity.next_epoch(self._paths.epoch_path)
-        self._run = run_id(self._clock.ts_ns(), self._epoch)
+        self._run = run_id(self._clock.ts_ns(), self._epoch, self._loaded.profile.mode)
         words = memory.header(
             self._run, self._epoch, self._tag, self._loaded, self._instruments
         )
@@ -196,33 +214,46 @@ class Live:
     async def _trade(self) -> None:
         """Open the links and wait for the end."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._on_signal)
+        runtime = self._loaded.profile.runtime
+        if runtime.cpu is not None:
+            machine.pin(runtime.cpu, self._say)
+        if runtime.spin:
+            machine.spin(self._exit)
         self._pulse_due = loop.time() + PULSE_SECONDS
         loop.call_at(self._pulse_due, self._pulse)
-        tasks = [
-            asyncio.create_task(self._connect()),
-            asyncio.create_task(self._recorder.supervise()),
-        ]
+        work = (self._connect(), self._recorder.supervise(), self._exchange.supervise())
+        tasks = [asyncio.create_task(self._keep(each)) for each in work]
         await self._exit.wait()
         for task in tasks:
             task.cancel()
-        for result in await asyncio.gather(*tasks, return_exceptions=True):
-            if isinstance(result, Exception) and self._failure is None:
-                self._failure = result
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _connect(self) -> None:
-        """Open all roads and keep them; whatever a link raises is a bug of ours."""
+        await self._connector.connect()
+        await self._connector.run()
+
+    async def _keep(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run a part of the daemon for as long as it lives; whatever it raises ends trading."""
         try:
-            await self._connector.connect()
-            await self._connector.run()
+            await work
         except Exception as error:  # noqa: BLE001 - the top of the driver: cancel all, then end
+            self._fail(error)
+
+    def _on_unhandled(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Take what nobody awaits: a lost socket is the world's, anything else a bug of ours."""
+        error = context.get("exception")
+        if error is None or isinstance(error, OSError):
+            self._say(f"event loop: {context.get('message')}: {error}")
+        else:
             self._fail(error)
 
     # The top of the driver: an exception out of a step is a bug of ours, whatever its type.
     def _on_frame(self, link: Link, data: bytes, ts_ns: int) -> None:
         if self._failure is None:
             self._guard(lambda: self._loop.on_frame(link, data, ts_ns))
+            if link == Link.REST:  # What a reconciliation compares with comes by this road.
+                for line in difference_lines(self._engine.facts, assets_of(self._instruments)):
+                    self._say(line)
 
     def _on_event(self, event: Records) -> None:
         if self._failure is None:
@@ -231,33 +262,22 @@ class Live:
     def _guard(self, turn: Callable[[], None]) -> None:
         try:
             turn()
-        except JournalFull as full:
-            self._fail(HftdError(f"the journal cannot be written: {full}"))
         except Exception as error:  # noqa: BLE001 - the top of the driver: cancel all, then end
             self._fail(error)
         else:
             self._watch_state()
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, error: BaseException) -> None:
         """Take every order off the market by the table as it stands, then end with the error."""
         if self._failure is not None:
             return
-        self._failure = error
-        for order in self._engine.state.orders:
-            if order["key"] != 0:
-                self._cancel_blindly(order)
+        self._failure = failure_of(error)
+        if hasattr(self, "_connector"):
+            codec, perform = self._loop.codec, self._connector.perform
+            count = cancel_all(self._engine, codec, perform, self._clock.ts_ns())
+            self._say(f"canceling {count} orders, then ending: {self._failure}")
         # One turn of the event loop carries the cancels out before the links close.
         asyncio.get_running_loop().call_later(PULSE_SECONDS, self._exit.set)
-
-    def _cancel_blindly(self, order: Any) -> None:
-        action = np.zeros(1, ACTION)
-        action["kind"] = ActionKind.CANCEL
-        action["instrument"] = order["instrument"]
-        action["target_key"] = order["key"]
-        action["ts_ns"] = self._clock.ts_ns()
-        offset_ns = int(self._engine.state.core[0]["venue_offset_ns"])
-        frame = self._loop.codec.encode(action[0], offset_ns)
-        self._connector.perform(action[0], frame)
 
     def _perform(self, action: Any, frame: bytes | None) -> None:
         kind = action["kind"]
@@ -274,56 +294,71 @@ class Live:
         core = self._engine.state.core[0]
         seen = int(core["state"]) << 8 | int(core["state_code"])
         self._operator.tell_changed()
+        if not self._is_ready:
+            self._tell_ready()
         if seen == self._state_seen:
             return
         self._state_seen = seen
-        state, code = TradingState(seen >> 8), Code(seen & 0xFF)
-        text = f"{state.name} ({code.name})" if code != Code.NONE else state.name
+        text = state_text(core)
         self._say(text)
         self._notifier.status(text)
-        if state not in (TradingState.STARTING, TradingState.RECOVERING, TradingState.STOPPING):
-            self._notifier.ready(text)
+
+    def _tell_ready(self) -> None:
+        """Tell systemd READY once the recovery has come to its end, whatever its verdict."""
+        core = self._engine.state.core[0]
+        began = core["state"] not in (TradingState.STARTING, TradingState.RECOVERING)
+        if began and core["recovery_phase"] == Phase.IDLE:
+            self._is_ready = True
+            self._notifier.ready(state_text(core))
 
     def _pulse(self) -> None:
         """Ten times a second: timers, the journal's room, snapshots, the watchdog."""
-        if self._exit.is_set():
+        if self._exit.is_set() or self._failure is not None:
             return
         loop = asyncio.get_running_loop()
         self.loop_lag_ns = max(0, int((loop.time() - self._pulse_due) * 1e9))
         self._on_event(new_event(EventKind.TIMER, self._clock.ts_ns(), timer=Timer.PULSE))
         self._pulses += 1
         if self._pulses % 10 == 0:
-            self._second()
-        if self._failure is None and not self._exit.is_set():
+            self._on_event(new_event(EventKind.TIMER, self._clock.ts_ns(), timer=Timer.SECOND))
+            if self._failure is None:
+                self._guard(self._keep_house)
+        if self._failure is None:
             self._notifier.watchdog()
             self._pulse_due = max(self._pulse_due + PULSE_SECONDS, loop.time())
             loop.call_at(self._pulse_due, self._pulse)
 
-    def _second(self) -> None:
+    def _keep_house(self) -> None:
+        """Once a second: stage times, room in the journal, a snapshot when due, cycles."""
         ts_ns = self._clock.ts_ns()
-        self._on_event(new_event(EventKind.TIMER, ts_ns, timer=Timer.SECOND))
-        if self._failure is not None:
-            return
         if times := self._telemetry.take_second():
             self._journal.append(RecordType.TELEMETRY, ts_ns, encode_json(dict(times)))
         full = self._journal.maintain()
         if full is not None and not self._journal_told:
             self._journal_told = True
             self._say(f"the journal has no room: {full}")
-            self._on_event(new_event(EventKind.JOURNAL_FAILED, ts_ns, code=full.errno))
+            self._loop.on_event(new_event(EventKind.JOURNAL_FAILED, ts_ns, code=full.errno))
         if self._journal.seq - self._snapshot_seq > SNAPSHOT_RECORDS:
             self._snapshot()
+        state = self._engine.state
+        machine.tidy(not state.orders["key"].any() and not state.instruments["position_lots"].any())
 
     def _give(
         self, kind: CommandKind, instrument: int, order_key: int, words: dict[str, Any]
     ) -> Code:
         """Hand an operator's command in; return why the engine refused it, or NONE."""
         ts_ns = self._clock.ts_ns()
-        self._journal.append(RecordType.COMMAND, ts_ns, encode_json(words))
         fields = {"command": kind, "instrument": instrument, "order_key": order_key}
-        self._on_event(new_event(EventKind.COMMAND, ts_ns, **fields))
+        event = new_event(EventKind.COMMAND, ts_ns, **fields)
+
+        def turn() -> None:
+            self._journal.append(RecordType.COMMAND, ts_ns, encode_json(words))
+            self._loop.on_event(event)
+
+        if self._failure is None:
+            self._guard(turn)
         if self._failure is not None:
-            raise InvariantBroken("the engine failed on this command; see its log")
+            raise InvariantBroken(f"all orders are being canceled already: {self._failure}")
         for fact in self._engine.facts:
             if fact["kind"] == FactKind.COMMAND:
                 return Code(int(fact["code"]))
@@ -331,25 +366,33 @@ class Live:
 
     def _on_signal(self) -> None:
         """SIGTERM and Ctrl-C are ``stop``; a second one does not wait for the venue."""
-        if self._state_seen >> 8 == TradingState.STOPPING:
-            self._say("a second signal: not waiting for the venue any longer")
-            self._exit.set()
-            return
+        self._signals += 1
         self._notifier.stopping()
+        if self._setting_up is not None:
+            self._setting_up.cancel()
+            return
+        if self._signals > 1:
+            self._give_up("a second signal came")
+            return
         self._say("stopping: canceling all orders, then asking the venue")
-        loop = asyncio.get_running_loop()
-        loop.call_later(STOP_SECONDS, self._give_up)
+        late = f"it was not confirmed in {STOP_SECONDS:g} s"
+        asyncio.get_running_loop().call_later(STOP_SECONDS, self._give_up, late)
         self._give(CommandKind.STOP, -1, 0, {"command": "stop", "reason": "signal"})
 
-    def _give_up(self) -> None:
+    def _give_up(self, why: str) -> None:
+        """End without the venue's word; the run counts as crashed, so that a start recovers."""
         if not self._exit.is_set():
-            open_count = int((self._engine.state.orders["key"] != 0).sum())
-            error = f"stop was not confirmed in {STOP_SECONDS:g} s: {open_count} open orders"
-            self._failure = HftdError(error)
+            if self._failure is None:
+                count = int((self._engine.state.orders["key"] != 0).sum())
+                text = f"stop was not complete, since {why}: {count} orders may be open"
+                self._failure = HftdError(text)
             self._exit.set()
 
     async def _wind_up(self) -> None:
-        """Close in the order that loses nothing: links, journal, recorder, exchange."""
+        """Close in the order that loses nothing: links, journal, recorder, exchange.
+
+        After a failure the exchange goes on, as a real one would: a start attaches to it.
+        """
         self._exit.set()
         self._notifier.stopping()
         if hasattr(self, "_connector"):
@@ -361,14 +404,14 @@ class Live:
         await self._recorder.stop(self._paths.journal_dir / "recorder.lock")
         if self._failure is None:
             await self._exchange.stop()
-            if hasattr(self, "_answers"):
+            if self._is_ready:
                 self._say(f"stopped. {self._answers.clear_line()} {self._answers.position_line()}")
 
     def _end_run(self) -> None:
         """Seal the run; one that failed ends without RUN_END, so that the next recovers."""
         ts_ns = self._clock.ts_ns()
         try:
-            if self._failure is None:
+            if self._failure is None and self._is_ready:
                 words = {"state_hash": self._engine.state_hash()}
                 self._journal.append(RecordType.STATE_HASH, ts_ns, encode_json(words))
                 self._snapshot()

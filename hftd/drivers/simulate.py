@@ -111,7 +111,7 @@ class World:
     def begin_run(self, journal: JournalWriter) -> None:
         """Open a run in the journal that was handed in as ink: its header and first snapshot."""
         epoch = self.now_ns // 1_000_000_000
-        run = run_id(self.now_ns, epoch)
+        run = run_id(self.now_ns, epoch, "paper")
         words = memory.header(run, epoch, TAG, self.loaded, self.instruments)
         journal.open(words, self.now_ns)
         journal.append_snapshot(self.now_ns, self.engine.snapshot())

@@ -262,7 +262,7 @@ def snapshot_parts(state: Bytes, part_bytes: int) -> list[bytes]:
     ]
 
 
-def run_id(ts_ns: int, epoch: int) -> str:
-    """Return a run's name: its beginning in UTC, and the boot epoch."""
+def run_id(ts_ns: int, epoch: int, mode: str) -> str:
+    """Return a run's name: the mode, its beginning in UTC, and the boot epoch."""
     begun = datetime.fromtimestamp(ts_ns // 1_000_000_000, UTC)
-    return f"{begun:%Y%m%dT%H%M%SZ}-{epoch}"
+    return f"{mode}-{begun:%Y%m%dT%H%M%SZ}-{epoch}"

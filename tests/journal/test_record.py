@@ -88,7 +88,7 @@ def test_snapshot_parts_hold_all_bytes(state, part_bytes):
 
 def test_run_is_named_by_its_beginning_and_epoch():
     """A run's name sorts by time and says the epoch."""
-    assert record.run_id(1_795_339_800_999_999_999, 12) == "20261122T093000Z-12"
+    assert record.run_id(1_795_339_800_999_999_999, 12, "paper") == "paper-20261122T093000Z-12"
 
 
 def test_frame_is_split_into_link_and_bytes():

@@ -37,7 +37,7 @@ BTC = Instrument(
 def header(ts_ns=BEGIN_NS, epoch=EPOCH):
     """Return the header of a run with one instrument."""
     return {
-        "run": run_id(ts_ns, epoch),
+        "run": run_id(ts_ns, epoch, "paper"),
         "profile_name": "canary",
         "mode": "paper",
         "version": "0.1.0",
