@@ -138,7 +138,7 @@ def test_run_has_its_beginning_end_and_header(ledger, tmp_path):
     project_all(ledger, tmp_path / "journal")
     first, second = rows(ledger, tables.RUNS)
     assert (first["profile"], first["end_reason"]) == ("canary", "stop")
-    assert first["run"] == "20261122T093000Z-1795339800"
+    assert first["run"] == "paper-20261122T093000Z-1795339800"
     assert '"max_position_base":"0.10"' in first["header"]
     assert second["ended_ts"] is None
 
