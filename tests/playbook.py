@@ -355,12 +355,10 @@ class Playbook:
 
     def hold(self, lots: int) -> Playbook:
         """Run, buy so much by our resting order, pause, and have the rest canceled."""
-        buy, sell = self.resting()
+        buy, _ = self.resting()
         self.fill(buy, lots).command(CommandKind.PAUSE)
-        for key in (buy, sell):
-            if not self.is_over(key):
-                self.canceled(key, self.order(key)["cum_lots"])
-        assert not self.orders()
+        for order in self.orders():
+            self.canceled(order["key"], order["cum_lots"])
         return self
 
     # --- What came out.
@@ -480,7 +478,8 @@ def check_limits(play: Playbook, orders: list[dict[str, int]]) -> None:
             reducing = all(r["reduce_only"] for r in mine if r["side"] == side)
             assert within or reducing, (side, position, opened)
         unit = int(instrument["unit_atoms"])
-        notional += sum(r["leaves_lots"] * r["price_ticks"] * unit for r in mine)
+        added = [row for row in mine if not row["reduce_only"]]
+        notional += sum(row["leaves_lots"] * row["price_ticks"] * unit for row in added)
     assert notional <= state.core[0]["max_open_notional_atoms"]
 
 

@@ -362,7 +362,7 @@ def test_c31_an_order_that_the_venue_shows_is_adopted_and_canceled() -> None:
 def session() -> Playbook:
     """Return a scripted session: quotes, fills, a replacement, a loss of reports, a pause."""
     play = Playbook()
-    buy, sell = play.resting()
+    buy, _sell = play.resting()
     play.fill(buy, 400).after(ms=600).market(5985, 6005)
     for row in [row for row in play.actions if row["order_key"]]:
         if row["target_key"]:

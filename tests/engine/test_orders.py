@@ -11,7 +11,20 @@ from hftd.domain.order import TERMINAL, OrderEvent, OrderState, Side
 from hftd.engine import orders
 from tests.playbook import Playbook
 
-COLUMNS = "SUBM CANC REPL ACC PART FULL CXLD REJ CREJ EXP UNKN NEVR".split()
+COLUMNS = [
+    "SUBM",
+    "CANC",
+    "REPL",
+    "ACC",
+    "PART",
+    "FULL",
+    "CXLD",
+    "REJ",
+    "CREJ",
+    "EXP",
+    "UNKN",
+    "NEVR",
+]
 ROWS = {
     "NONE": (OrderState.NONE,),
     "PENDING_NEW": (OrderState.PENDING_NEW,),

@@ -11,7 +11,7 @@ from hftd.domain.events import EventKind as E
 from hftd.domain.facts import FactKind as F
 from hftd.domain.order import FeeAsset, OrderState, Side, order_key
 from hftd.engine.recovery import BASELINE, TRADES_PAGE, Phase
-from tests.playbook import BTC, ETH_USDT, BTC_USDT, USDT, Playbook
+from tests.playbook import BTC, BTC_USDT, ETH_USDT, USDT, Playbook
 
 TWO = [
     "instruments=[BTC-USDT, ETH-USDT]",
@@ -50,7 +50,7 @@ def test_the_opening_is_what_the_account_held() -> None:
 
 
 def test_a_named_holding_is_position_zero() -> None:
-    """`target_base: 0.5` over an opening of 1 BTC: the position to return to is half a coin short."""
+    """`target_base: 0.5` over an opening of 1 BTC: half a coin short is where to return to."""
     play = Playbook(sets=["inventory.target_base=0.5"]).start()
     assert play.instrument["target_position_lots"] == -50_000
     restarted(play).reconcile()
@@ -110,7 +110,7 @@ def test_late_answers_are_asked_for_again() -> None:
 
 
 def test_a_crash_doubts_what_was_in_flight() -> None:
-    """Creates without an answer are UNKNOWN; those the venue lists are canceled, others asked for."""
+    """Creates without an answer are UNKNOWN: the listed ones are canceled, others asked for."""
     play = Playbook().run()
     buy, sell = play.key(Side.BUY), play.key(Side.SELL)
     restarted(play, crashed=1)

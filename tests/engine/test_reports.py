@@ -173,8 +173,15 @@ def test_an_order_declared_dead_that_lives_halts() -> None:
 
 @pytest.mark.parametrize(
     ("code", "counts"),
-    [(-201001, False), (-202201, False), (-2011, False), (-900001, False), (-201002, True), (0, True)],
-)  # fmt: skip
+    [
+        (-201001, False),
+        (-202201, False),
+        (-2011, False),
+        (-900001, False),
+        (-201002, True),
+        (0, True),
+    ],
+)
 def test_a_miss_is_no_reject(code: int, counts: bool) -> None:
     """What a maker expects is told apart from trouble."""
     play = Playbook().run()
