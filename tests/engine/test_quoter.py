@@ -101,6 +101,18 @@ def test_a_size_that_the_canary_makes_too_small_is_not_quoted() -> None:
     assert (fact["value"], fact["bound"]) == (0, 1)
 
 
+def test_a_notional_below_the_venues_minimum_is_not_quoted() -> None:
+    """Ten lots at 100 ticks of 1,000 atoms are just enough."""
+    scene = a_market()
+    wanted(scene, 100, 10)
+    scene.instrument["min_notional_atoms"] = 1_000_001
+    assert wishes(scene) == []
+    assert told(scene) == [(BUY, Code.SIZE_ZERO)]
+    scene.instrument["min_notional_atoms"] = 1_000_000
+    wanted(scene, 100, 10)
+    assert wishes(scene) == [(SUBMIT, BUY, 100, 10, 0)]
+
+
 @pytest.mark.parametrize(
     ("price", "leaves", "moves"),
     [
