@@ -155,7 +155,7 @@ REFUSAL_FIELDS: dict[Code, tuple[str, str, Unit]] = {
     Code.OPEN_ORDERS: ("open", "max", Unit.COUNT),
     Code.OPEN_NOTIONAL: ("open", "max", Unit.ATOMS),
     Code.TURNOVER: ("turnover", "max", Unit.ATOMS),
-    Code.ORDER_RATE: ("tokens", "needed", Unit.COUNT),
+    Code.ORDER_RATE: ("ahead", "burst", Unit.NS),
     Code.ORDER_TABLE_FULL: ("open", "max", Unit.COUNT),
     Code.SIDE_IN_DOUBT: ("unknown", "max", Unit.COUNT),
     Code.DAILY_LOSS: ("loss", "max", Unit.ATOMS),

@@ -54,6 +54,10 @@ CARRIED_INSTRUMENT = (
     "other_fee_atoms",
     "fees_atoms",
     "own_trade_id",
+    "missing_trade_id",
+    "forgotten_trade_id",
+    "mark_bid_ticks",
+    "mark_ask_ticks",
     "opening_mid_half_ticks",
     "fills",
 )

@@ -18,10 +18,11 @@ from hftd.domain.codes import BookState, TradingState
 from hftd.domain.events import EVENT, CommandKind, EventKind, Link
 from hftd.domain.facts import FactKind
 from hftd.domain.order import FeeAsset, Liquidity, OrderEvent, OrderState, Side
+from hftd.domain.refusals import name_of
 from hftd.journal.record import Record, RecordType, decode_json, split_frame
 from hftd.runtime.logs import Fields, Line
 from hftd.store.rows import position_base
-from hftd.store.words import Fact, RunWords, atoms_text, code_name, name_of, utc_text
+from hftd.store.words import Fact, RunWords, atoms_text, code_name, utc_text
 
 REPEAT_NS = 10_000_000_000
 COUNT_NS = 1_000_000_000

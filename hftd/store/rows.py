@@ -14,8 +14,9 @@ from hftd.domain.codes import BookState, Code, TradingState
 from hftd.domain.events import CommandKind
 from hftd.domain.facts import FactKind
 from hftd.domain.order import FeeAsset, Liquidity, OrderEvent, OrderState, Side, TimeInForce
+from hftd.domain.refusals import name_of
 from hftd.store import tables
-from hftd.store.words import Fact, RunWords, atoms_text, code_name, name_of, utc_text
+from hftd.store.words import Fact, RunWords, atoms_text, code_name, utc_text
 
 Row = dict[str, Any]
 

@@ -7,17 +7,17 @@ what the ledger and the logs read of it.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from enum import IntEnum
 from fractions import Fraction
 from typing import Any
 
 import msgspec
 import numpy as np
 
-from hftd.domain.codes import REFUSAL_FIELDS, BookState, Code, TradingState, Unit
+from hftd.domain.codes import Code
 from hftd.domain.facts import FACT
 from hftd.domain.instrument import Instrument
 from hftd.domain.order import client_order_id
+from hftd.domain.refusals import half_ticks_text, name_of, reason_text
 from hftd.domain.units import E8, decimal_text, from_scaled
 
 Fact = dict[str, Any]
@@ -112,7 +112,7 @@ class RunWords:
         instrument, half_ticks = self.instrument(fact), fact["mid_half_ticks"]
         if instrument is None or not half_ticks:
             return None
-        return _half_ticks_text(instrument, half_ticks)
+        return half_ticks_text(instrument, half_ticks)
 
     def avg_price(self, fact: Fact) -> str | None:
         """Return the average price of an open position, rounded to eight decimals."""
@@ -126,50 +126,9 @@ class RunWords:
         code = fact["code"]
         if code == Code.NONE:
             return None
-        if code not in REFUSAL_FIELDS:
-            return name_of(Code, code)
-        value_name, bound_name, unit = REFUSAL_FIELDS[Code(code)]
-        value, bound = (self._measure(fact, unit, fact[field]) for field in ("value", "bound"))
-        return f"{name_of(Code, code)}: {value_name}={value}, {bound_name}={bound}"
-
-    def _measure(self, fact: Fact, unit: Unit, number: int) -> str:
         instrument = self.instrument(fact)
-        if instrument is not None and unit in (Unit.LOTS, Unit.TICKS, Unit.HALF_TICKS):
-            return _in_steps(instrument, unit, number)
-        if unit is Unit.ATOMS:
-            return f"{from_scaled(number, E8)} {self.quote_asset}".rstrip()
-        if unit is Unit.BASE_ATOMS:
-            return f"{from_scaled(number, E8)} {instrument.base if instrument else ''}".rstrip()
-        if unit is Unit.NS:
-            return f"{from_scaled(number // 1000, 1000)} ms"
-        if unit is Unit.BPS_E2:
-            return f"{from_scaled(number, 100)} bps"
-        if unit is Unit.RATIO_E6:
-            return from_scaled(number, 10**6)
-        if unit is Unit.STATE:
-            states = BookState if fact["code"] == Code.BOOK_NOT_SYNCED else TradingState
-            return name_of(states, number)
-        return str(number)
-
-
-def _in_steps(instrument: Instrument, unit: Unit, number: int) -> str:
-    if unit is Unit.LOTS:
-        return f"{instrument.qty_text(number)} {instrument.base}"
-    if unit is Unit.TICKS:
-        return instrument.price_text(number)
-    return _half_ticks_text(instrument, number)
-
-
-def _half_ticks_text(instrument: Instrument, half_ticks: int) -> str:
-    return from_scaled(half_ticks * instrument.tick_e8 * 5, E8 * 10)
-
-
-def name_of(kind: type[IntEnum], number: int) -> str:
-    """Return the name of an enum's number, the number itself where a newer version made it."""
-    try:
-        return kind(number).name
-    except ValueError:
-        return str(number)
+        numbers = (fact["value"], fact["bound"])
+        return reason_text(code, *numbers, self.quote_asset, instrument, fact["side"])
 
 
 def code_name(fact: Fact) -> str | None:

@@ -35,7 +35,7 @@ def test_day_is_told_in_lines(tmp_path):
     lines, common = lines_of(tmp_path)
     assert common == {
         "instance": "canary", "profile": "canary", "mode": "paper",
-        "run": "20261122T093008Z-1795339900", "config_hash": "c0ffee",
+        "run": "paper-20261122T093008Z-1795339900", "config_hash": "c0ffee",
     }  # fmt: skip
     level, stage, fill = fields(lines, "fill")[0]
     assert (level, stage) == ("info", "execution")
