@@ -149,11 +149,12 @@ def say(text: str) -> None:
 
 def line(name: str, out: Outcome) -> str:
     """Return one seed in a line."""
+    denied = sum(out.denied.values())
     return (
         f"{name:26} seed {out.seed:2}: {out.fills_buy:4} / {out.fills_sell:4} fills, both quoted "
         f"{out.both_quoted:5.1%}, returns {out.returns_to_target:3}, half-spread "
         f"{out.half_spread_bps:5.2f}, markout {out.markout_10s_bps:5.2f}, PnL {out.pnl_quote:8.2f},"
-        f" variance {out.position_variance:9.0f}, orders {out.submitted}, denied {out.denied}, "
+        f" variance {out.position_variance:9.0f}, orders {out.submitted}, denied {denied}, "
         f"imbalance {out.imbalance_predicts:.1%}"
         + (f", LIMIT BROKEN {out.limit_broken_first}" if out.limits_broken else "")
         + (f", BOOKS DIFFER {out.agrees}" if out.agrees else "")

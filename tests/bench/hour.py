@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import statistics
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import islice
@@ -54,7 +55,7 @@ class Outcome:
     imbalance_predicts: float = 0.0
     imbalance_calls: int = 0
     submitted: int = 0
-    denied: int = 0
+    denied: dict[str, int] = field(default_factory=dict)
     rejected: int = 0
     post_only_missed: int = 0
     decisions: int = 0
@@ -150,7 +151,7 @@ class Hour:
         while self._trades_seen < len(trades):
             self._count_fill(trades[self._trades_seen])
             self._trades_seen += 1
-        self._judge(list(self._book.open.values()))
+        self._judge(self._book.open.values())
         self._see_touch()
         if now_ns >= self._sample_ns:
             self._sample_ns += SECOND_NS
@@ -173,10 +174,13 @@ class Hour:
         self._halves.append(sign * (self._mid - trade.price_ticks) / self._mid * 1e4)
         self._waiting.append((trade.ts_ns + MARKOUT_NS, sign, self._mid))
 
-    def _judge(self, orders: list[Order]) -> None:
-        bounds, room = self._bounds, {Side.BUY: 0, Side.SELL: 0}
+    def _judge(self, orders: Collection[Order]) -> None:
+        bounds, buys, sells = self._bounds, 0, 0
         for order in orders:
-            room[order.side] += order.leaves_lots
+            if order.side is Side.BUY:
+                buys += order.leaves_lots
+            else:
+                sells += order.leaves_lots
             atoms = order.qty_lots * order.price_ticks * self._listing.atoms_per_tick_lot
             if order.qty_lots > bounds.order_lots:
                 self._blame(f"order of {order.qty_lots} lots, limit {bounds.order_lots}")
@@ -184,11 +188,10 @@ class Hour:
                 self._blame(f"order of {atoms} quote atoms, limit {bounds.order_atoms}")
         if len(orders) > bounds.open_orders:
             self._blame(f"{len(orders)} open orders, limit {bounds.open_orders}")
-        highest, lowest = self._position + room[Side.BUY], self._position - room[Side.SELL]
-        worst = max(highest, -lowest)
+        worst = max(self._position + buys, sells - self._position)
         if worst > bounds.position_lots:
             self._blame(f"worst position {worst} lots, limit {bounds.position_lots}")
-        self._both = bool(room[Side.BUY] and room[Side.SELL])
+        self._both = bool(buys and sells)
 
     def _blame(self, words: str) -> None:
         self.outcome.limits_broken += 1
@@ -245,8 +248,10 @@ class Hour:
         out.markout_10s_bps = statistics.fmean(self._markouts or [0.0])
         out.imbalance_predicts = self._hits / max(1, out.imbalance_calls)
         core = self.world.engine.state.core[0]
-        for name in ("submitted", "denied", "rejected", "post_only_missed"):
+        for name in ("submitted", "rejected", "post_only_missed"):
             setattr(out, name, int(core[name]))
+        denied = enumerate(core["denied_by_code"])
+        out.denied = {Code(code).name: int(count) for code, count in denied if count}
         out.decisions = int(core["decision_seq"])
         out.states = self._ink.words
         out.agrees = self._compare(base, quote)
