@@ -55,6 +55,8 @@ def print_units(
     command: CommandOption = None,
 ) -> None:
     """Print one unit with the path of this hftd in it."""
+    if unit not in PLACES:
+        raise UsageError(f"no unit {unit}; there are {', '.join(PLACES)}")
     print(_text(unit, _command(command)), end="")
 
 
@@ -77,8 +79,6 @@ def install(
 
 
 def _text(unit: str, command: Path) -> str:
-    if unit not in PLACES:
-        raise UsageError(f"no unit {unit}; there are {', '.join(PLACES)}")
     text = (shipped("systemd") / unit).read_text()
     return text.replace(UNIT_COMMAND, str(command))
 

@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import signal
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -346,7 +347,7 @@ def test_logs_are_shown_and_followed(home: Path) -> None:
 
 def test_a_reader_that_has_enough_is_no_failure(home: Path) -> None:
     """``hftctl logs -f | head -1`` ends quietly."""
-    command = f"{sys.executable} -m hftd.cli.hftctl logs -f --name canary | head -1"
+    command = f"{shlex.quote(sys.executable)} -m hftd.cli.hftctl logs -f --name canary | head -1"
     ended = subprocess.run(
         ["bash", "-c", f"set -o pipefail; {command}"],
         cwd=ROOT,

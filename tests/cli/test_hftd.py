@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -70,7 +71,7 @@ def test_a_wrong_command_line_is_one_line_and_64(
 
 def test_a_reader_that_leaves_early_is_no_error(tmp_path: Path) -> None:
     """``hftd schema | head -1`` says nothing of broken pipes."""
-    command = f"{sys.executable} -m hftd.cli.hftd schema | head -1"
+    command = f"{shlex.quote(sys.executable)} -m hftd.cli.hftd schema | head -1"
     done = subprocess.run(
         ["bash", "-c", f"set -o pipefail; {command}"],
         cwd=ROOT, capture_output=True, text=True, check=False,
