@@ -6,8 +6,8 @@ import asyncio
 import json
 import os
 import pty
-import signal
 import shlex
+import signal
 import subprocess
 import sys
 import tempfile
