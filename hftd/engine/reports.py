@@ -30,6 +30,7 @@ from hftd.engine.position import (
     mark_all_dirty,
     position_fact,
 )
+from hftd.engine.prints import forget_own_trade
 from hftd.engine.state import (
     ORDERS_CAPACITY,
     TRADES_SEEN_CAPACITY,
@@ -156,6 +157,7 @@ def apply_fill(state: State, event: Any, out: Out) -> None:
         apply_unowned(state, event, out)
         return
     remember(state, index, event["trade_id"])
+    forget_own_trade(state.instruments[index], event["trade_id"])
     book_fill(state, index, event)
     mark(state, index)
     if slot >= 0:
