@@ -100,6 +100,7 @@ class Code(IntEnum):
     SIZE_ZERO = 90
     NOT_RUNNING = 91
     ONE_SIDED = 92
+    DWELL = 93  # A signal has not lasted long enough.
 
 
 class VenueCode(IntEnum):
@@ -177,5 +178,6 @@ REFUSAL_FIELDS: dict[Code, tuple[str, str, Unit]] = {
     Code.COOLDOWN: ("since", "cooldown", Unit.NS),
     Code.HOLDING: ("since", "holding", Unit.NS),
     Code.SIZE_ZERO: ("qty", "min", Unit.LOTS),
+    Code.DWELL: ("since", "dwell", Unit.NS),
     Code.NOT_RUNNING: ("state", "needed", Unit.STATE),
 }

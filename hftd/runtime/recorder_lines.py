@@ -272,7 +272,7 @@ def _command(_words: RunWords, fact: Fact) -> Made:
 
 def _quoting(words: RunWords, fact: Fact) -> Made:
     fields = {"side": name_of(Side, fact["side"]), "reason": words.reason(fact)}
-    return "debug", "quoting_off" if fact["code"] else "quoting_on", "strategy", fields
+    return "info", "quoting_off" if fact["code"] else "quoting_on", "strategy", fields
 
 
 def _note(words: RunWords, fact: Fact) -> Made:

@@ -153,10 +153,12 @@ def enter(state: State, params: Any, memory: Any, index: int, side: int) -> None
     if not condition(target, Code.COOLDOWN, rested, since, params["cooldown_ns"]):
         return
     sign = 1 if side == Side.BUY else -1
-    dwelt = now - memory["lean_since_ns"] >= params["dwell_ns"]
-    called = memory["lean"] == sign and dwelt
+    called = memory["lean"] == sign
     imbalance = sign * instrument["imbalance_e6"]
     if not condition(target, Code.NO_SIGNAL, called, imbalance, params["threshold_e6"]):
+        return
+    lasted = now - memory["lean_since_ns"]
+    if not condition(target, Code.DWELL, lasted >= params["dwell_ns"], lasted, params["dwell_ns"]):
         return
     edge = edge_bps_e2(instrument, params, state.core[0]["taker_fee_bps_e2"])
     minimum = params["min_edge_bps_e2"]

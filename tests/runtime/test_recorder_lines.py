@@ -60,7 +60,7 @@ def test_day_is_told_in_lines(tmp_path):
     level, stage, summary = fields(lines, "stage_summary")[0]
     assert (level, stage, summary["count"], summary["p99_us"]) == ("info", "risk", 10, 3.0)
     assert {found.event for found in lines if found.level == "debug"} == {
-        "frame_in", "position", "balance", "equity", "quoting_off",
+        "frame_in", "position", "balance", "equity",
     }  # fmt: skip
 
 

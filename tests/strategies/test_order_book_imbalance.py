@@ -86,7 +86,7 @@ def test_it_takes_the_touch_after_the_dwell(lots: tuple[int, int], side: int, pr
     taker = Taker()
     for ms in (0, 299):
         targets = taker.at(ms, lots)
-        assert reason(targets[side]) == (Code.NO_SIGNAL, 600_000, 600_000)
+        assert targets[side]["code"] == Code.DWELL
         assert reason(targets[1 - side]) == (Code.NO_SIGNAL, -600_000, 600_000)
     targets = taker.at(300, lots)
     assert order_of(targets[side]) == (price, 100, 0)
