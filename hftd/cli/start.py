@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import faulthandler
-import gc
 import os
 import sys
 import time
@@ -79,14 +78,11 @@ def put_aside(paths: InstancePaths) -> None:
 
     A new ledger is no way around a kill.
     """
-    from hftd.runtime.children import is_alive
-    from hftd.runtime.exchange_state import read_listening
+    from hftd.runtime.children import end, running_exchange
 
-    running = read_listening(paths.simex_dir)
-    if running is not None and is_alive(running.pid):
-        os.kill(running.pid, 15)
-        while is_alive(running.pid):
-            os.sched_yield()
+    pid = running_exchange(paths.simex_dir)
+    if pid is not None:
+        asyncio.run(end(pid))
     aside = paths.state_dir / time.strftime("before-%Y%m%dT%H%M%SZ", time.gmtime())
     ledger = [Path(f"{paths.ledger_path}{end}") for end in ("", "-wal", "-shm")]
     found = [path for path in (paths.journal_dir, paths.simex_dir, *ledger) if path.exists()]
@@ -115,11 +111,10 @@ def asyncio_run(loaded: LoadedProfile, paths: InstancePaths, credentials: Any) -
     import uvloop
 
     from hftd import wiring
+    from hftd.drivers.machine import switch_collector_off
     from hftd.runtime.notify import Notifier
 
     live = wiring.build_live(loaded, paths, credentials, Notifier(), say)
-    gc.collect()
-    gc.freeze()
-    gc.disable()
+    switch_collector_off()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(live())

@@ -20,14 +20,15 @@ from hftd.domain.actions import ActionKind
 from hftd.domain.codes import Code, TradingState
 from hftd.domain.events import CommandKind, EventKind, Link, Timer
 from hftd.domain.facts import FactKind
-from hftd.domain.instrument import Instrument
 from hftd.domain.layout import Records
 from hftd.drivers import machine, memory
 from hftd.drivers.announce import difference_lines, state_text
 from hftd.drivers.books import assets_of, targets_ns
 from hftd.drivers.last_resort import cancel_all, failure_of
+from hftd.drivers.listing import listed_instruments
 from hftd.drivers.loop import Loop
 from hftd.drivers.operator import Operator
+from hftd.drivers.run import Run
 from hftd.drivers.stamps import Stamps
 from hftd.engine.recovery import Phase
 from hftd.errors import HftdError, InvariantBroken
@@ -42,14 +43,12 @@ from hftd.runtime.clock import Clock
 from hftd.runtime.connector import Connector
 from hftd.runtime.notify import Notifier
 from hftd.runtime.paths import InstancePaths
-from hftd.runtime.rest import RestAnswer, RestClient
 from hftd.runtime.telemetry import Telemetry
-from hftd.venues.binance.endpoints import Endpoints, loopback
+from hftd.venues.binance.endpoints import loopback
 from hftd.venues.binance.signing import Signer
 from hftd.venues.port import new_event
 
 PULSE_SECONDS = 0.1
-SNAPSHOT_RECORDS = 20_000  # A restart replays at most about this many records, in about a second.
 STOP_SECONDS = 20.0
 MB = 1 << 20
 
@@ -100,7 +99,6 @@ class Live:
         self._signals = 0
         self._is_ready = False
         self._state_seen = -1
-        self._snapshot_seq = 0
         self._journal_told = False
         self._pulses = 0
         self.loop_lag_ns = 0
@@ -139,12 +137,14 @@ class Live:
         verb = "attached to" if self._exchange.attached else "started"
         self._say(f"{verb} the simulated exchange on {listening.host}:{listening.port}")
         endpoints = loopback(listening.port)
-        instruments = await self._list_instruments(endpoints)
+        instruments = await listed_instruments(
+            self._loaded.profile, endpoints.rest_url, self._parts.signer, self._clock
+        )
         self._instruments = instruments
         self._engine = self._parts.build.engine(self._loaded.profile, instruments)
         codec = self._parts.build.codec(self._loaded.profile, instruments, self._tag)
         memory.carry_over(remembered, self._engine, instruments, self._loaded)
-        self._begin_run()
+        self._run = self._begin_run()
         self._stamps = Stamps(self._telemetry)
         self._loop = Loop(self._engine, codec, self._journal, self._perform, self._stamps)
         self._connector = Connector(
@@ -165,29 +165,12 @@ class Live:
         )
         self._on_event(boot)
 
-    async def _list_instruments(self, endpoints: Endpoints) -> list[Instrument]:
-        rest = RestClient(endpoints.rest_url, self._parts.signer, self._clock)
-        try:
-            listing = await rest.listing(self._loaded.profile.instruments)
-        finally:
-            await rest.close()
-        if isinstance(listing, RestAnswer):
-            raise HftdError(f"the venue did not list its instruments: status {listing.status}")
-        return list(listing.instruments)
-
-    def _begin_run(self) -> None:
-        """Open the journal: the header, then the state that this run begins with."""
+    def _begin_run(self) -> Run:
         self._epoch = identity.next_epoch(self._paths.epoch_path)
-        self._run = run_id(self._clock.ts_ns(), self._epoch, self._loaded.profile.mode)
-        words = memory.header(
-            self._run, self._epoch, self._tag, self._loaded, self._instruments
-        )
-        self._journal.open(words, self._clock.ts_ns())
-        self._snapshot()
-
-    def _snapshot(self) -> None:
-        self._journal.append_snapshot(self._clock.ts_ns(), self._engine.snapshot())
-        self._snapshot_seq = self._journal.seq
+        ts_ns = self._clock.ts_ns()
+        name = run_id(ts_ns, self._epoch, self._loaded.profile.mode)
+        header = memory.header(name, self._epoch, self._tag, self._loaded, self._instruments)
+        return Run(self._journal, self._engine, header, ts_ns)
 
     async def _serve(self) -> None:
         """Open the control socket: from here on the daemon can be asked and killed."""
@@ -338,8 +321,7 @@ class Live:
             self._journal_told = True
             self._say(f"the journal has no room: {full}")
             self._loop.on_event(new_event(EventKind.JOURNAL_FAILED, ts_ns, code=full.errno))
-        if self._journal.seq - self._snapshot_seq > SNAPSHOT_RECORDS:
-            self._snapshot()
+        self._run.keep_short(ts_ns)
         state = self._engine.state
         machine.tidy(not state.orders["key"].any() and not state.instruments["position_lots"].any())
 
@@ -409,13 +391,9 @@ class Live:
 
     def _end_run(self) -> None:
         """Seal the run; one that failed ends without RUN_END, so that the next recovers."""
-        ts_ns = self._clock.ts_ns()
         try:
             if self._failure is None and self._is_ready:
-                words = {"state_hash": self._engine.state_hash()}
-                self._journal.append(RecordType.STATE_HASH, ts_ns, encode_json(words))
-                self._snapshot()
-                self._journal.append(RecordType.RUN_END, ts_ns, encode_json({"code": 0}))
+                self._run.seal(self._clock.ts_ns())
             self._journal.close()
         except JournalFull as full:
             self._say(f"the journal could not be closed: {full}")

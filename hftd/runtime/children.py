@@ -2,7 +2,7 @@
 
 The exchange runs in a session of its own and outlives a crash of the engine: its port and
 pid stand in its state folder, and a start attaches to it again or starts it anew on the same
-account. The recorder is a plain child, started again whenever it ends.
+account. The recorder is a plain child. Both are started again whenever they end.
 """
 
 from __future__ import annotations
@@ -19,13 +19,15 @@ import aiohttp
 
 from hftd.config.load import tape_path
 from hftd.config.schema import AgentsMarket, Profile
-from hftd.errors import HftdError
+from hftd.errors import HftdError, InstanceLocked
 from hftd.runtime.exchange_state import Listening, read_listening
+from hftd.runtime.lock import InstanceLock
 
 START_SECONDS = 20.0
 POLL_SECONDS = 0.02
 STOP_SECONDS = 10.0
-RESTART_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)  # The recorder's back-off; the last one repeats.
+RESTART_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)  # The back-off; the last one repeats.
+ALL_CORES = os.sched_getaffinity(0)
 
 
 def exchange_arguments(profile: Profile, folder: Path) -> list[str]:
@@ -61,12 +63,16 @@ async def answers(listening: Listening) -> bool:
 class ExchangeProcess:
     """The simulated exchange of one instance."""
 
-    def __init__(self, profile: Profile, folder: Path, log_path: Path) -> None:
+    def __init__(
+        self, profile: Profile, folder: Path, log_path: Path, tell: Callable[[str], Any]
+    ) -> None:
         self._profile = profile
         self._folder = folder
         self._log_path = log_path
+        self._tell = tell
         self._arguments_path = folder / "arguments"
-        self.listening: Listening | None = None
+        self._listening: Listening | None = None
+        self._stopping = False
         self.attached = False
 
     async def start(self) -> Listening:
@@ -76,22 +82,32 @@ class ExchangeProcess:
         """
         arguments = exchange_arguments(self._profile, self._folder)
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        running = read_listening(self._folder)
-        if running is not None and await answers(running):
+        pid = running_exchange(self._folder)
+        if pid is not None:
+            found = read_listening(self._folder)
             path = self._arguments_path
-            if path.exists() and path.read_text() == repr(arguments):
-                self.listening, self.attached = running, True
-                return running
-            await self._end(running.pid)
+            same = path.exists() and path.read_text() == repr(arguments)
+            if same and found is not None and found.pid == pid and await answers(found):
+                self._listening, self.attached = found, True
+                return found
+            await end(pid)
         self._arguments_path.write_text(repr(arguments))
+        self._listening = await self._launch(arguments)
+        return self._listening
+
+    async def _launch(self, arguments: Sequence[str]) -> Listening:
         (self._folder / "exchange.json").unlink(missing_ok=True)
         with open(self._log_path, "ab") as log:
             process = await asyncio.create_subprocess_exec(
                 *arguments, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
-                start_new_session=True,
-            )
-        self.listening = await self._await_listening(process)
-        return self.listening
+                start_new_session=True, preexec_fn=on_all_cores,
+            )  # fmt: skip
+        try:
+            return await self._await_listening(process)
+        except BaseException:
+            # Whoever gives up on a start, or is told to end during it, leaves no process.
+            await end(process.pid)
+            raise
 
     async def _await_listening(self, process: asyncio.subprocess.Process) -> Listening:
         deadline = asyncio.get_running_loop().time() + START_SECONDS
@@ -104,20 +120,82 @@ class ExchangeProcess:
             await asyncio.sleep(POLL_SECONDS)
         raise HftdError(f"the simulated exchange did not start: {last_line(self._log_path)}")
 
+    async def supervise(self) -> None:
+        """Wait for its end and start it again, on its account and its port; ends after `stop`.
+
+        The links come back by themselves then, and so does what was open.
+        """
+        assert self._listening is not None, "start comes first"
+        port = self._listening.port
+        arguments = [*exchange_arguments(self._profile, self._folder), "--port", str(port)]
+        attempt = 0
+        while True:
+            await ended(self._listening.pid)
+            if self._stopping:
+                return
+            wait_s = RESTART_SECONDS[min(attempt, len(RESTART_SECONDS) - 1)]
+            attempt += 1
+            self._tell(f"the simulated exchange ended, started again in {wait_s:g} s")
+            await asyncio.sleep(wait_s)
+            try:
+                self._listening = await self._launch(arguments)
+            except HftdError as error:
+                self._tell(str(error))
+            else:
+                self._tell(f"the simulated exchange is back on port {port}")
+
     async def stop(self) -> None:
         """End the exchange; its account is durable."""
-        if self.listening is not None:
-            await self._end(self.listening.pid)
+        self._stopping = True
+        if self._listening is not None:
+            await end(self._listening.pid)
 
-    async def _end(self, pid: int) -> None:
-        """Ask a process to end, and make it end when it does not."""
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            if not is_alive(pid):
-                return
-            os.kill(pid, number)
-            deadline = asyncio.get_running_loop().time() + STOP_SECONDS
-            while is_alive(pid) and asyncio.get_running_loop().time() < deadline:
-                await asyncio.sleep(POLL_SECONDS)
+
+def running_exchange(folder: Path) -> int | None:
+    """Return the pid of the exchange that works on a state folder, None where none does.
+
+    Its lock says so, and not a file that names a pid: that one may be somebody else's by now.
+    """
+    if not folder.is_dir():
+        return None
+    lock = InstanceLock(folder / "exchange.lock")
+    try:
+        lock.acquire()
+    except InstanceLocked:
+        return read_pid(folder / "exchange.lock")
+    lock.release()
+    return None
+
+
+async def ended(pid: int) -> None:
+    """Wait for the end of a process, a child of ours or not."""
+    try:
+        fd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    loop, gone = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(fd, gone.set)
+    try:
+        await gone.wait()
+    finally:
+        loop.remove_reader(fd)
+        os.close(fd)
+
+
+async def end(pid: int) -> None:
+    """Ask a process to end, and make it end when it does not."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        if not is_alive(pid):
+            return
+        os.kill(pid, number)
+        deadline = asyncio.get_running_loop().time() + STOP_SECONDS
+        while is_alive(pid) and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(POLL_SECONDS)
+
+
+def on_all_cores() -> None:
+    """Give a child the cores that this process had, where it pinned itself to one since."""
+    os.sched_setaffinity(0, ALL_CORES)
 
 
 def is_alive(pid: int) -> bool:
@@ -167,7 +245,7 @@ class RecorderProcess:
         """
         self._process = await asyncio.create_subprocess_exec(
             *self._arguments, "--parent", str(os.getpid()), stdin=asyncio.subprocess.DEVNULL,
-            env=self._environ, start_new_session=True,
+            env=self._environ, start_new_session=True, preexec_fn=on_all_cores,
         )  # fmt: skip
 
     async def supervise(self) -> None:
@@ -176,12 +254,16 @@ class RecorderProcess:
             code = await self._process.wait()
             if self._stopping:
                 return
-            wait = RESTART_SECONDS[min(self.restarts, len(RESTART_SECONDS) - 1)]
-            self._tell(f"recorder ended with {code}, started again in {wait:g} s")
+            wait_s = RESTART_SECONDS[min(self.restarts, len(RESTART_SECONDS) - 1)]
+            self._tell(f"recorder ended with {code}, started again in {wait_s:g} s")
             self.restarts += 1
-            await asyncio.sleep(wait)
-            if not self._stopping:
+            await asyncio.sleep(wait_s)
+            if self._stopping:
+                return
+            try:
                 await self.start()
+            except OSError as error:  # No process or no memory to be had: the next turn tries.
+                self._tell(f"the recorder cannot be started: {error}")
 
     async def stop(self, lock_path: Path) -> None:
         """Let it drain the journal and end; it is not waited for longer than its limit.

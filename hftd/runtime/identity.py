@@ -61,8 +61,13 @@ def next_epoch(path: Path) -> int:
 
     The larger of the stored one plus one and unix seconds: it grows even where the clock
     went back, and where the file was lost.
+
+    Raises: JournalDamaged where the file holds no number: an id must not come twice.
     """
-    stored = int(path.read_text()) if path.exists() else 0
+    text = path.read_text().strip() if path.exists() else "0"
+    if not text.isdecimal():
+        raise JournalDamaged(f"{path}: a boot epoch is needed, was {text[:40]!r}")
+    stored = int(text)
     epoch = max(stored + 1, int(time.time()))
     write_durably(path, f"{epoch}\n")
     return epoch

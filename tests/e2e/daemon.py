@@ -168,6 +168,7 @@ class Daemon:
         self.instance = instance
         self.lines: list[str] = []
         self._news = threading.Condition()
+        self._has_ended = False
         self.process = subprocess.Popen(
             [sys.executable, "-m", "hftd.cli.hftd", "start", *options],
             cwd=ROOT, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -193,6 +194,7 @@ class Daemon:
                 self.lines.append(line.rstrip("\n"))
                 self._news.notify_all()
         with self._news:
+            self._has_ended = True
             self._news.notify_all()
         self.process.stdout.close()
 
@@ -203,7 +205,7 @@ class Daemon:
         def look() -> bool:
             matches = (re.search(pattern, line) for line in self.lines)
             found[:] = [match for match in matches if match is not None][:1]
-            return bool(found) or self.process.poll() is not None
+            return bool(found) or self._has_ended
 
         with self._news:
             self._news.wait_for(look, within_s)

@@ -1,0 +1,29 @@
+"""What the person in front of the daemon is told of its state, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from hftd.domain.codes import Code, TradingState
+from hftd.domain.facts import FactKind
+from hftd.domain.layout import Records
+from hftd.domain.units import E8, from_scaled
+
+
+def state_text(core: Any) -> str:
+    """Return the trading state with its reason: ``PAUSED (OPERATOR)``."""
+    state, code = TradingState(int(core["state"])), Code(int(core["state_code"]))
+    return f"{state.name} ({code.name})" if code != Code.NONE else state.name
+
+
+def difference_lines(facts: Records, assets: Sequence[str]) -> Iterator[str]:
+    """Yield each difference between our books and the venue's that a reconciliation found."""
+    for fact in facts:
+        if fact["kind"] != FactKind.DIFFERENCE:
+            continue
+        ours, venues = int(fact["value"]), int(fact["bound"])
+        yield (
+            f"difference in {assets[int(fact['asset'])]}: our books {from_scaled(ours, E8)}, "
+            f"the venue {from_scaled(venues, E8)}, {from_scaled(venues - ours, E8)} unexplained"
+        )

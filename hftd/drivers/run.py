@@ -1,0 +1,43 @@
+"""One run in the journal: how it begins, is kept quick to restore, and is sealed.
+
+Knows the journal and the engine's bytes; must not know what trades.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hftd.engine.engine import Engine
+from hftd.journal.record import RecordType, encode_json
+from hftd.journal.writer import JournalWriter
+
+SNAPSHOT_RECORDS = 20_000  # A restart replays at most about this many records, in about a second.
+
+
+class Run:
+    """A run that has begun: header, then the state that it begins with."""
+
+    def __init__(
+        self, journal: JournalWriter, engine: Engine, header: dict[str, Any], ts_ns: int
+    ) -> None:
+        self._journal = journal
+        self._engine = engine
+        self._snapshot_seq = 0
+        journal.open(header, ts_ns)
+        self._snapshot(ts_ns)
+
+    def _snapshot(self, ts_ns: int) -> None:
+        self._journal.append_snapshot(ts_ns, self._engine.snapshot())
+        self._snapshot_seq = self._journal.seq
+
+    def keep_short(self, ts_ns: int) -> None:
+        """Write a snapshot where the tail behind the last one has grown long."""
+        if self._journal.seq - self._snapshot_seq > SNAPSHOT_RECORDS:
+            self._snapshot(ts_ns)
+
+    def seal(self, ts_ns: int) -> None:
+        """Write that the run ended as it should, and by which hash a replay may be judged."""
+        words = {"state_hash": self._engine.state_hash()}
+        self._journal.append(RecordType.STATE_HASH, ts_ns, encode_json(words))
+        self._snapshot(ts_ns)
+        self._journal.append(RecordType.RUN_END, ts_ns, encode_json({"code": 0}))
