@@ -152,6 +152,10 @@ class ExchangeServer:
             connection = self._connections.get(number)
             if connection is not None:
                 connection.push(frame)
+        for number in self._venue.take_hung_up():
+            connection = self._connections.get(number)
+            if connection is not None:
+                connection.finish()
         self._arm()
 
     def _arm(self) -> None:

@@ -18,6 +18,7 @@ from hftd.simex.endpoints import ROUTES, answer
 from hftd.simex.params import Params, from_form, printable
 from hftd.simex.refusals import Refusal, Refused
 from hftd.simex.signing import Keyring, check_signature, check_timing, cut_signature
+from hftd.simex.time_unit import MICROSECOND, MILLISECOND, in_microseconds
 
 Response: TypeAlias = tuple[int, dict[str, str], bytes]
 
@@ -35,12 +36,13 @@ class RestDialect:
         """Answer one request; names in ``headers`` are in any case."""
         path, _, query = target.partition("?")
         endpoint = ROUTES.get((method, path))
-        weight, account = 1, 0
+        weight, account, micro = 1, 0, False
+        lower = {name.lower(): value for name, value in headers.items()}
         result: Answer
         try:
             if endpoint is None:
                 raise Refused(refusals.no_such_path(method, printable(path)))
-            lower = {name.lower(): value for name, value in headers.items()}
+            micro = _wants_microseconds(lower)
             form = _form_of(body, lower)
             values = from_form(query, form)
             weight = endpoint.weigh(values)
@@ -51,7 +53,8 @@ class RestDialect:
             result = answer(endpoint, Call(self._desk, Params(values), account, ts_ns))
         except Refused as refused:
             result = refused.refusal
-        return self._response(endpoint, result, account, ts_ns)
+        status, said, content = self._response(endpoint, result, account, ts_ns)
+        return status, said, in_microseconds(content) if micro else content
 
     def _authenticate(
         self,
@@ -90,6 +93,13 @@ class RestDialect:
             headers["X-MBX-ORDER-COUNT-10S"] = str(ten_seconds)
             headers["X-MBX-ORDER-COUNT-1D"] = str(day)
         return 200, headers, msgspec.json.encode(result)
+
+
+def _wants_microseconds(headers: Mapping[str, str]) -> bool:
+    unit = headers.get("x-mbx-time-unit", MILLISECOND).upper()
+    if unit not in (MICROSECOND, MILLISECOND):
+        raise Refused(refusals.BAD_TIME_UNIT)
+    return unit == MICROSECOND
 
 
 def _form_of(body: bytes, headers: Mapping[str, str]) -> str:

@@ -14,13 +14,15 @@ from urllib.parse import parse_qs, unquote
 
 import msgspec
 
-from hftd.simex import render
+from hftd.simex import render, render_public
+from hftd.simex.dialect_seconds import SECOND_NS, SecondStreams, speaks_by_the_second
 from hftd.simex.endpoint import Desk
 from hftd.simex.events import MarketEvent
 from hftd.simex.exchange import Listing
+from hftd.simex.prints import Aggregate
 from hftd.simex.requests import DepthChanged, TouchChanged, Trade
+from hftd.simex.time_unit import MICROSECOND, in_microseconds
 
-SECOND_NS = 1_000_000_000
 MAX_STREAMS = 1024
 PARTIAL_DEPTHS = (5, 10, 20)
 _NULL = msgspec.Raw(b"null")
@@ -38,7 +40,10 @@ class Subscriber(msgspec.Struct):
     """One stream connection: its streams in order, and whether events come wrapped."""
 
     combined: bool
+    micro: bool = False
     streams: dict[str, None] = {}
+    second: int = 0
+    messages: int = 0
 
 
 class Slow(msgspec.Struct):
@@ -59,25 +64,28 @@ class StreamDialect:
         self._subscribers: dict[int, Subscriber] = {}
         self._streams: dict[str, dict[int, None]] = {}
         self._slow: dict[str, Slow] = {}
+        self._seconds = SecondStreams(desk, self._send)
         self._out: list[tuple[int, bytes]] = []
 
     # --- connections ----------------------------------------------------------------------
 
-    def open(self, connection: int, path: str) -> bool:
+    def open(self, connection: int, path: str, ts_ns: int) -> bool:
         """Take a connection on its path; False where no stream is served."""
         route, _, query = path.partition("?")
+        values = parse_qs(query)
+        micro = values.get("timeUnit", [""])[0].upper() == MICROSECOND
         if route == "/stream":
-            names = parse_qs(query).get("streams", [""])[0].split("/")
-            subscriber = Subscriber(combined=True)
+            names = values.get("streams", [""])[0].split("/")
+            subscriber = Subscriber(combined=True, micro=micro)
         elif route == "/ws" or route.startswith("/ws/"):
             names = unquote(route.removeprefix("/ws")).split("/")
-            subscriber = Subscriber(combined=False)
+            subscriber = Subscriber(combined=False, micro=micro)
         else:
             return False
         self._subscribers[connection] = subscriber
         for name in names[: MAX_STREAMS + 1]:
-            if "@" in name:
-                self._add(connection, subscriber, name)
+            if "@" in name or self._desk.listen_keys.knows(name):
+                self._add(connection, subscriber, name, ts_ns)
         return True
 
     def close(self, connection: int) -> None:
@@ -87,17 +95,25 @@ class StreamDialect:
             for name in list(subscriber.streams):
                 self._drop(connection, subscriber, name)
 
-    def receive(self, connection: int, text: bytes) -> bytes:
-        """Answer one control frame."""
+    def receive(self, connection: int, text: bytes, ts_ns: int) -> bytes | None:
+        """Answer one control frame; None for one too many in a second: the venue hangs up."""
+        subscriber = self._subscribers[connection]
+        if ts_ns // SECOND_NS != subscriber.second:
+            subscriber.second, subscriber.messages = ts_ns // SECOND_NS, 0
+        subscriber.messages += 1
+        if subscriber.messages > self._desk.limits.limits.stream_messages_per_second:
+            return None
         try:
             control = msgspec.json.decode(text, type=Control)
         except msgspec.ValidationError as error:
             return _control_error(2, f"Invalid request: {error}")
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             return _control_error(3, f"Invalid JSON: {error}")
-        return self._control(connection, self._subscribers[connection], control)
+        return self._control(connection, subscriber, control, ts_ns)
 
-    def _control(self, connection: int, subscriber: Subscriber, control: Control) -> bytes:
+    def _control(
+        self, connection: int, subscriber: Subscriber, control: Control, ts_ns: int
+    ) -> bytes:
         params = control.params or []
         result: Any = None
         if control.method in ("SUBSCRIBE", "UNSUBSCRIBE"):
@@ -107,7 +123,7 @@ class StreamDialect:
                 return _control_error(2, "Invalid request: too many streams", control)
             for name in params:
                 if control.method == "SUBSCRIBE":
-                    self._add(connection, subscriber, name)
+                    self._add(connection, subscriber, name, ts_ns)
                 else:
                     self._drop(connection, subscriber, name)
         elif control.method == "LIST_SUBSCRIPTIONS":
@@ -125,11 +141,13 @@ class StreamDialect:
             return _control_error(2, f"Invalid request: unknown variant `{control.method}`")
         return msgspec.json.encode({"result": result, "id": control.id})
 
-    def _add(self, connection: int, subscriber: Subscriber, name: str) -> None:
+    def _add(self, connection: int, subscriber: Subscriber, name: str, ts_ns: int) -> None:
         # Beyond the limit a name is not taken; the reply stays the same.
         if len(subscriber.streams) < MAX_STREAMS or name in subscriber.streams:
             subscriber.streams[name] = None
             self._streams.setdefault(name, {})[connection] = None
+            if speaks_by_the_second(name):
+                self._seconds.read(name, ts_ns)
 
     def _drop(self, connection: int, subscriber: Subscriber, name: str) -> None:
         subscriber.streams.pop(name, None)
@@ -138,17 +156,21 @@ class StreamDialect:
             readers.pop(connection, None)
             if not readers:
                 del self._streams[name]
+                self._seconds.unread(name)
 
     # --- events ---------------------------------------------------------------------------
 
     def next_ns(self) -> int | None:
         """Return when the streams of one second are next due."""
-        return min((slow.due_ns for slow in self._slow.values()), default=None)
+        due = [slow.due_ns for slow in self._slow.values()]
+        second_ns = self._seconds.next_ns()
+        return min(due if second_ns is None else [*due, second_ns], default=None)
 
     def advance(self, ts_ns: int) -> None:
         """Send what is due of the streams of one second."""
         for symbol in [symbol for symbol, slow in self._slow.items() if slow.due_ns <= ts_ns]:
             self._flush(symbol)
+        self._seconds.advance(ts_ns)
 
     def take(self) -> list[tuple[int, bytes]]:
         """Return what is to be sent since the last call."""
@@ -159,6 +181,8 @@ class StreamDialect:
         """Send one public report to all who subscribed to it."""
         listing = self._desk.exchange.listings[event.symbol]
         report, name = event.report, event.symbol.lower()
+        if not isinstance(report, DepthChanged):
+            self._seconds.changed(event.symbol, report.ts_ns)
         if isinstance(report, Trade):
             stream = f"{name}@trade"
             if stream in self._streams:
@@ -169,6 +193,26 @@ class StreamDialect:
                 self._send(stream, render.book_ticker_event(listing, report))
         else:
             self._publish_depth(listing, name, report)
+
+    def publish_aggregate(self, symbol: str, aggregate: Aggregate) -> None:
+        """Send an aggregate that is closed."""
+        stream = f"{symbol.lower()}@aggTrade"
+        if stream in self._streams:
+            listing = self._desk.exchange.listings[symbol]
+            self._send(stream, render_public.agg_trade_event(listing, aggregate))
+
+    def reads(self, stream: str | None) -> bool:
+        """Return whether somebody reads a stream."""
+        return stream in self._streams
+
+    def send_encoded(self, stream: str, plain: bytes) -> None:
+        """Send an event that is JSON already to all who read a stream."""
+        # Encoded once, however many read it.
+        wrapped = b'{"stream":%b,"data":%b}' % (msgspec.json.encode(stream), plain)
+        for connection in self._streams[stream]:
+            subscriber = self._subscribers[connection]
+            frame = wrapped if subscriber.combined else plain
+            self._out.append((connection, in_microseconds(frame) if subscriber.micro else frame))
 
     def _publish_depth(self, listing: Listing, name: str, report: DepthChanged) -> None:
         stream = f"{name}@depth@100ms"
@@ -219,13 +263,8 @@ class StreamDialect:
             self._send(stream, _depth_event(listing, report))
         self._send_partial(listing, name, "")
 
-    def _send(self, stream: str, event: dict[str, Any]) -> None:
-        # Encoded once, however many read it.
-        plain = msgspec.json.encode(event)
-        wrapped = b'{"stream":%b,"data":%b}' % (msgspec.json.encode(stream), plain)
-        for connection in self._streams[stream]:
-            combined = self._subscribers[connection].combined
-            self._out.append((connection, wrapped if combined else plain))
+    def _send(self, stream: str, event: object) -> None:
+        self.send_encoded(stream, msgspec.json.encode(event))
 
 
 def _depth_event(listing: Listing, report: DepthChanged) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from hftd.simex.signing import (
     check_timing,
     sorted_payload,
 )
+from hftd.simex.time_unit import MICROSECOND, in_microseconds
 
 CONNECT_WEIGHT = 2
 MAX_SUBSCRIPTIONS = 1000
@@ -43,6 +44,7 @@ class Session(msgspec.Struct):
 
     connected_ns: int
     show_limits: bool = True
+    micro: bool = False
     credential: Credential | None = None
     authorized_ns: int = 0
     next_subscription: int = 0
@@ -72,16 +74,17 @@ class WsDialect:
         self._desk.limits.spend(CONNECT_WEIGHT, ts_ns)
         session = Session(ts_ns)
         session.show_limits = "returnRateLimits=false" not in query
+        session.micro = f"timeunit={MICROSECOND.lower()}" in query.lower()
         self._sessions[connection] = session
 
     def close(self, connection: int) -> None:
         """End a session with all its subscriptions."""
         self._sessions.pop(connection, None)
 
-    def subscribers(self, account: int) -> list[tuple[int, int]]:
-        """Return (connection, subscription id) of all who hear of an account."""
+    def subscribers(self, account: int) -> list[tuple[int, int, bool]]:
+        """Return (connection, subscription id, in microseconds?) of who hears of an account."""
         return [
-            (connection, subscription)
+            (connection, subscription, session.micro)
             for connection, session in self._sessions.items()
             for subscription, owner in session.subscriptions.items()
             if owner == account
@@ -99,7 +102,8 @@ class WsDialect:
         account = 0
         try:
             values = from_json(request.params)
-            if values.pop("returnRateLimits", "true") == "false":
+            # It stays among the parameters, because clients sign it with the others.
+            if values.get("returnRateLimits") == "false":
                 show_limits = False
             result, account = self._answer(session, request.method, values, ts_ns)
         except Refused as refused:
@@ -109,10 +113,11 @@ class WsDialect:
             result = refusals.BAD_JSON
         limits = self._limits(request.method, account, ts_ns) if show_limits else None
         ended = [each for each in had if each not in session.subscriptions]
-        return [
+        frames = [
             _reply(request.id, result, limits, ts_ns),
             *(_terminated(subscription, ts_ns) for subscription in ended),
         ]
+        return [in_microseconds(frame) for frame in frames] if session.micro else frames
 
     def _answer(
         self, session: Session, method: str, values: dict[str, str], ts_ns: int

@@ -15,10 +15,11 @@ from msgspec import Struct
 from hftd.simex import refusals
 from hftd.simex.exchange import Exchange, Listing
 from hftd.simex.limits import RateLimits
+from hftd.simex.listen_keys import ListenKeys
 from hftd.simex.market import ATOMS
 from hftd.simex.params import Params
+from hftd.simex.prints import Prints
 from hftd.simex.refusals import Refusal, Refused
-from hftd.simex.requests import Trade
 
 PUBLIC, KEYED, SIGNED = "PUBLIC", "KEYED", "SIGNED"
 
@@ -29,11 +30,11 @@ _LEGAL_CLIENT_ID = "^[a-zA-Z0-9-_.:/]{1,36}$"
 class Desk:
     """All that handlers work with: the exchange, its limits, and what the public was shown."""
 
-    def __init__(self, exchange: Exchange, limits: RateLimits, max_trades: int) -> None:
+    def __init__(self, exchange: Exchange, limits: RateLimits) -> None:
         self.exchange = exchange
         self.limits = limits
-        self.max_trades = max_trades
-        self.public_trades: dict[str, list[Trade]] = {symbol: [] for symbol in exchange.listings}
+        self.prints = {symbol: Prints() for symbol in exchange.listings}
+        self.listen_keys = ListenKeys()
         self._minted = 0
 
     def listing(self, symbol: str) -> Listing:
@@ -42,13 +43,6 @@ class Desk:
         if listing is None:
             raise Refused(refusals.BAD_SYMBOL)
         return listing
-
-    def remember(self, symbol: str, trade: Trade) -> None:
-        """Keep a printed trade for queries, the newest ``max_trades``."""
-        trades = self.public_trades[symbol]
-        trades.append(trade)
-        if len(trades) >= 2 * self.max_trades:
-            del trades[: -self.max_trades]
 
     def mint_client_id(self, ts_ns: int) -> str:
         """Return a client id for a request that brought none."""

@@ -162,3 +162,51 @@ def my_trades(call: Call) -> Answer:
     else:
         trades = book.trades_from(listing.spec.symbol, from_id, limit)
     return [render.account_trade(listing, trade) for trade in trades]
+
+
+def trade_fee(call: Call) -> Answer:
+    """Answer the rates of one symbol, or of all, as fractions."""
+    symbol = call.params.text("symbol")
+    call.params.done()
+    listings = call.exchange.listings
+    symbols = list(listings) if symbol is None else [call.desk.listing(symbol).spec.symbol]
+    fees = call.exchange.fees
+    return [
+        {
+            "symbol": each,
+            "makerCommission": rate_text(fees.maker),
+            "takerCommission": rate_text(fees.taker),
+        }
+        for each in symbols
+    ]
+
+
+def nothing(call: Call) -> Answer:
+    """Answer an empty list, whatever was asked for."""
+    call.params.ignore(*call.params.values)
+    return []
+
+
+# --- listen keys --------------------------------------------------------------------------
+
+
+def start_listen_key(call: Call) -> Answer:
+    """Answer the listen key of the account."""
+    call.params.done()
+    return {"listenKey": call.desk.listen_keys.start(call.account, call.ts_ns)}
+
+
+def keep_listen_key(call: Call) -> Answer:
+    """Let a listen key live for another hour."""
+    key = call.params.required("listenKey")
+    call.params.done()
+    known = call.desk.listen_keys.keep(call.account, key, call.ts_ns)
+    return {} if known else refusals.BAD_LISTEN_KEY
+
+
+def end_listen_key(call: Call) -> Answer:
+    """End a listen key."""
+    key = call.params.required("listenKey")
+    call.params.done()
+    known = call.desk.listen_keys.end(call.account, key, call.ts_ns)
+    return {} if known else refusals.BAD_LISTEN_KEY

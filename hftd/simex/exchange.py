@@ -50,6 +50,7 @@ class Listing:
         self.market = market
         self.spec: SymbolSpec = market.spec
         self.filters = Filters.of(market.spec)
+        self.status = "TRADING"
         self.atoms_per_lot = market.spec.atoms_per_lot
         self.atoms_per_tick_lot = market.spec.atoms_per_tick_lot
 
@@ -105,6 +106,8 @@ class Exchange:
         ``replaced`` is how many open orders the same request will cancel first.
         """
         listing = self.listings[new.symbol]
+        if listing.status != "TRADING":
+            return refusals.MARKET_CLOSED
         book = self.bookkeeping(new.account)
         qty_atoms = new.qty_atoms or self._affordable_lots(new) * listing.atoms_per_lot
         return listing.filters.check(

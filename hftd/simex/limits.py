@@ -28,6 +28,10 @@ class Limits(Struct, frozen=True):
     orders_per_10s: int = 100
     orders_per_day: int = 200_000
     raw_requests_per_5min: int = 61_000
+    stream_messages_per_second: int = 5
+    connection_hours: int = 24
+    refusals_before_ban: int = 200
+    """Requests refused with 429 within a minute before the address is banned with 418."""
 
 
 class Window:
@@ -61,10 +65,31 @@ class RateLimits:
         self.limits = limits
         self._weight = Window(MINUTE_NS)
         self._raw = Window(5 * MINUTE_NS)
+        self._refused = Window(MINUTE_NS)
+        self._bans = 0
+        self._banned_until_ns = 0
         self._orders: dict[int, tuple[Window, Window]] = {}
 
     def spend(self, weight: int, ts_ns: int) -> Refusal | None:
-        """Count one request and its weight; refuse when a limit is passed."""
+        """Count one request and its weight; refuse when a limit is passed.
+
+        Who goes on asking past the refusals is banned: first for two minutes, for twice as
+        long each time, at most for three days.
+        """
+        if ts_ns < self._banned_until_ns:
+            return self._banned(ts_ns)
+        refusal = self._count(weight, ts_ns)
+        if refusal is not None and (self._refused.add(1, ts_ns) > self.limits.refusals_before_ban):
+            self._banned_until_ns = ts_ns + min(2 * MINUTE_NS << self._bans, 3 * DAY_NS)
+            self._bans = min(self._bans + 1, 12)
+            return self._banned(ts_ns)
+        return refusal
+
+    def _banned(self, ts_ns: int) -> Refusal:
+        wait_s = -(-(self._banned_until_ns - ts_ns) // SECOND_NS)
+        return refusals.banned(self._banned_until_ns // 1_000_000, wait_s)
+
+    def _count(self, weight: int, ts_ns: int) -> Refusal | None:
         used = self._weight.add(weight, ts_ns)
         raw = self._raw.add(1, ts_ns)
         if used > self.limits.weight_per_minute:

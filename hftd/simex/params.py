@@ -17,10 +17,13 @@ from hftd.simex import refusals
 from hftd.simex.numbers import atoms_of
 from hftd.simex.refusals import Refusal, Refused
 
-SECURITY = ("timestamp", "recvWindow", "signature", "apiKey")
-"""Parameters that authentication reads, whatever the endpoint."""
+SECURITY = ("timestamp", "recvWindow", "signature", "apiKey", "returnRateLimits")
+"""Parameters that authentication and the frame around it read, whatever the endpoint."""
 
 MAX_INT = 2**63 - 1
+
+_MICROSECONDS_FROM = 10**14
+"""Times at or above this are microseconds; as milliseconds they lie in the year 5138."""
 
 E = TypeVar("E", bound=Enum)
 
@@ -132,6 +135,11 @@ def from_form(query: str, body: str) -> dict[str, str]:
             seen[name] = printable(unquote_plus(value))
         values = {**seen, **values}
     return values
+
+
+def to_ms(time: int) -> int:
+    """Return a time that came in milliseconds or in microseconds as milliseconds."""
+    return time // 1000 if _MICROSECONDS_FROM <= time < MAX_INT else time
 
 
 def printable(text: str) -> str:

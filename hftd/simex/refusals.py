@@ -54,12 +54,18 @@ NO_DEPTH = Refusal(-1112, "No orders on book for symbol.")
 BAD_TIF = Refusal(-1115, "Invalid timeInForce.")
 BAD_KIND = Refusal(-1116, "Invalid orderType.")
 BAD_SIDE = Refusal(-1117, "Invalid side.")
+BAD_INTERVAL = Refusal(-1120, "Invalid interval.")
 BAD_SYMBOL = Refusal(-1121, "Invalid symbol.")
 BAD_LISTEN_KEY = Refusal(-1125, "This listenKey does not exist.")
 TOO_LONG_SPAN = Refusal(-1127, "More than 24 hours between startTime and endTime.")
 BAD_COMBINATION = Refusal(-1128, "Combination of optional parameters invalid.")
 BAD_JSON = Refusal(-1135, "Invalid JSON Request")
 BAD_RESTRICTION = Refusal(-1145, "Invalid cancelRestrictions")
+DUPLICATE_SYMBOLS = Refusal(-1151, "Symbol is present multiple times in the list.")
+BAD_TIME_UNIT = Refusal(
+    -1194, "Invalid value for time unit; expected either MICROSECOND or MILLISECOND."
+)
+MARKET_CLOSED = Refusal(-2010, "Market is closed.")
 INSUFFICIENT_BALANCE = Refusal(-2010, "Account has insufficient balance for requested action.")
 DUPLICATE_ORDER = Refusal(-2010, "Duplicate order sent.")
 UNKNOWN_ORDER = Refusal(-2011, "Unknown order sent.")
@@ -148,6 +154,18 @@ def too_much_weight(limit: int, retry_after_s: int) -> Refusal:
         f"Too much request weight used; current limit is {limit} request weight per 1 MINUTE. "
         "Please use WebSocket Streams for live updates to avoid polling the API.",
         429,
+        None,
+        retry_after_s,
+    )
+
+
+def banned(until_ms: int, retry_after_s: int) -> Refusal:
+    """Refuse an address that went on past its refusals."""
+    return Refusal(
+        -1003,
+        f"Way too much request weight used; IP banned until {until_ms}. "
+        "Please use WebSocket Streams for live updates to avoid bans.",
+        418,
         None,
         retry_after_s,
     )

@@ -273,7 +273,7 @@ def symbol_rules(listing: Listing) -> Json:
     spec = listing.spec
     return {
         "symbol": spec.symbol,
-        "status": "TRADING",
+        "status": listing.status,
         "baseAsset": spec.base,
         "baseAssetPrecision": 8,
         "quoteAsset": spec.quote,

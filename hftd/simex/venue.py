@@ -27,10 +27,11 @@ from hftd.simex.market import Market
 from hftd.simex.numbers import exact_atoms
 from hftd.simex.requests import Trade
 from hftd.simex.signing import Credential, Keyring
+from hftd.simex.time_unit import in_microseconds
 
 WS_API_PATH = "/ws-api/v3"
-MAX_PUBLIC_TRADES = 1000
 MAKER_FILL_BONUS = -5
+_HOUR_NS = 3600 * 1_000_000_000
 
 
 class AccountConfig(msgspec.Struct, frozen=True):
@@ -72,11 +73,14 @@ class Venue:
         ]
         keyring = Keyring(credentials)
         self._limits = RateLimits(config.limits)
-        self._desk = Desk(self.exchange, self._limits, MAX_PUBLIC_TRADES)
+        self._desk = Desk(self.exchange, self._limits)
         self._rest = RestDialect(self._desk, keyring)
         self._ws = WsDialect(self._desk, keyring)
         self._streams = StreamDialect(self._desk)
         self._is_api: dict[int, bool] = {}
+        # Those of limited life in order of their opening, and those that are to be hung up.
+        self._opened_ns: dict[int, int] = {}
+        self._hung_up: list[int] = []
         self._last_connection = 0
         self._out: list[tuple[int, bytes]] = []
         self._log: list[bytes] = []
@@ -134,16 +138,15 @@ class Venue:
 
     def shut_down(self, ts_ns: int) -> None:
         """Tell every connection that the venue closes."""
-        event = msgspec.json.encode({"e": "serverShutdown", "E": render.ms(ts_ns)})
         for connection in self._is_api:
-            self._out.append((connection, event))
+            self._out.append((connection, _shutdown_event(ts_ns)))
 
     # --- time and output ------------------------------------------------------------------
 
     def next_ns(self) -> int | None:
         """Return when ``advance`` is next due; None: not before something comes in."""
-        due = [ns for ns in (self.exchange.next_ns(), self._streams.next_ns()) if ns is not None]
-        return min(due, default=None)
+        times = (self.exchange.next_ns(), self._streams.next_ns(), self._first_end_ns())
+        return min((ns for ns in times if ns is not None), default=None)
 
     def advance(self, ts_ns: int) -> None:
         """Do all that is due up to and including ``ts_ns``; time never runs backward."""
@@ -152,6 +155,29 @@ class Venue:
         self._publish()
         self._streams.advance(self._now_ns)
         self._out.extend(self._streams.take())
+        self._end_the_old()
+
+    def _first_end_ns(self) -> int | None:
+        opened_ns = next(iter(self._opened_ns.values()), None)
+        if opened_ns is None:
+            return None
+        return opened_ns + self.config.limits.connection_hours * _HOUR_NS
+
+    def _end_the_old(self) -> None:
+        # A connection lives for a day at most, and is told before it is ended.
+        while (end_ns := self._first_end_ns()) is not None and end_ns <= self._now_ns:
+            connection = next(iter(self._opened_ns))
+            self._out.append((connection, _shutdown_event(end_ns)))
+            self._hang_up(connection)
+
+    def _hang_up(self, connection: int) -> None:
+        self._opened_ns.pop(connection, None)
+        self._hung_up.append(connection)
+
+    def take_hung_up(self) -> list[int]:
+        """Return the connections to close once the outbox is sent; each is named once."""
+        hung_up, self._hung_up = self._hung_up, []
+        return hung_up
 
     def take(self) -> list[tuple[int, bytes]]:
         """Return (connection, frame) of all that is to be sent, in order."""
@@ -182,9 +208,10 @@ class Venue:
         is_api = route.rstrip("/") == WS_API_PATH
         if is_api:
             self._ws.open(connection, query, self._now_ns)
-        elif not self._streams.open(connection, path):
+        elif not self._streams.open(connection, path, self._now_ns):
             return None
         self._last_connection = connection
+        self._opened_ns[connection] = self._now_ns
         self._is_api[connection] = is_api
         return connection
 
@@ -195,11 +222,16 @@ class Venue:
             for reply in self._ws.receive(connection, text, self._now_ns):
                 self._out.append((connection, reply))
         else:
-            self._out.append((connection, self._streams.receive(connection, text)))
+            answer = self._streams.receive(connection, text, self._now_ns)
+            if answer is None:
+                self._hang_up(connection)
+            else:
+                self._out.append((connection, answer))
         self._publish()
 
     def close(self, connection: int) -> None:
         """Forget a connection; orders stay."""
+        self._opened_ns.pop(connection, None)
         if self._is_api.pop(connection):
             self._ws.close(connection)
         else:
@@ -216,12 +248,28 @@ class Venue:
             self._log.append(line)
         for event in events:
             if isinstance(event, MarketEvent):
-                if isinstance(event.report, Trade):
-                    self._desk.remember(event.symbol, event.report)
-                self._streams.publish(event)
+                self._publish_market(event)
             else:
                 self._publish_user(event)
+        for symbol in self._desk.prints:
+            self._close_aggregate(symbol)
         self._out.extend(self._streams.take())
+
+    def _publish_market(self, event: MarketEvent) -> None:
+        report, symbol = event.report, event.symbol
+        if isinstance(report, Trade):
+            self._streams.publish(event)
+            closed = self._desk.prints[symbol].take(report)
+            if closed is not None:
+                self._streams.publish_aggregate(symbol, closed)
+            return
+        self._close_aggregate(symbol)
+        self._streams.publish(event)
+
+    def _close_aggregate(self, symbol: str) -> None:
+        closed = self._desk.prints[symbol].close()
+        if closed is not None:
+            self._streams.publish_aggregate(symbol, closed)
 
     def _publish_user(self, event: OrderEvent | BalanceEvent) -> None:
         if isinstance(event, OrderEvent):
@@ -230,13 +278,17 @@ class Venue:
         else:
             account = event.account
         readers = self._ws.subscribers(account)
-        if not readers:
+        listen_key = self._desk.listen_keys.of(account, self._now_ns)
+        if not readers and not self._streams.reads(listen_key):
             return
         plain = msgspec.json.encode(self._user_json(event))
         # What happened in public before comes out before.
         self._out.extend(self._streams.take())
-        for connection, subscription in readers:
-            self._out.append((connection, user_event(subscription, plain)))
+        for connection, subscription, micro in readers:
+            frame = user_event(subscription, plain)
+            self._out.append((connection, in_microseconds(frame) if micro else frame))
+        if listen_key is not None and self._streams.reads(listen_key):
+            self._streams.send_encoded(listen_key, plain)
 
     def _user_json(self, event: Event) -> render.Json:
         if isinstance(event, OrderEvent):
@@ -251,3 +303,7 @@ class Venue:
         trade = event.trade
         if trade is not None and trade.is_maker and event.order.cum_lots == trade.qty_lots:
             self._limits.count_order(event.order.account, MAKER_FILL_BONUS, event.ts_ns)
+
+
+def _shutdown_event(ts_ns: int) -> bytes:
+    return msgspec.json.encode({"e": "serverShutdown", "E": render.ms(ts_ns)})
