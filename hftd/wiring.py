@@ -23,7 +23,7 @@ from hftd.engine.strategy import Strategy
 from hftd.runtime.children import RecorderProcess
 from hftd.runtime.notify import Notifier
 from hftd.runtime.paths import InstancePaths
-from hftd.runtime.recorder import PASSWORD_VARIABLE
+from hftd.runtime.recorder_password import PASSWORD_VARIABLE
 from hftd.strategies import market_making, order_book_imbalance
 from hftd.venues.binance.codec import BinanceCodec
 from hftd.venues.binance.signing import signer_of

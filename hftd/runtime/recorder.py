@@ -36,6 +36,7 @@ from hftd.runtime.lock import InstanceLock
 from hftd.runtime.logs import LEVELS, Line, Logs, LogSettings
 from hftd.runtime.paths import InstancePaths
 from hftd.runtime.recorder_lines import LineMaker, context
+from hftd.runtime.recorder_password import PASSWORD_VARIABLE
 from hftd.runtime.recorder_socket import RecorderSocket
 from hftd.runtime.recorder_sync import SegmentSync
 from hftd.store.database import is_current, migrate, open_database
@@ -49,7 +50,6 @@ IDLE_TURN_SECONDS = 0.05
 IDLE_AFTER_TURNS = 100
 MARKET_SYNC_SECONDS = 1.0
 DATABASE_RETRY_SECONDS = 1.0
-PASSWORD_VARIABLE = "HFTD_STORAGE_PASSWORD"  # noqa: S105 the variable's name, not a password
 
 
 @dataclass(frozen=True)
