@@ -13,10 +13,9 @@ from hftd.domain.actions import ActionKind
 from hftd.domain.codes import Code
 from hftd.domain.kernel import kernel
 from hftd.domain.order import Side, TimeInForce
-from hftd.engine import orders
 from hftd.engine.emit import add_wish, note
 from hftd.engine.exposure import BPS_E2, free_atoms, open_count, reference_half_ticks
-from hftd.engine.state import ORDERS_CAPACITY, Out, State
+from hftd.engine.state import Out, State
 
 SLICE_NS = 250_000_000
 
@@ -71,16 +70,13 @@ def is_dust(state: State, index: int, lots: int, price_ticks: int) -> bool:
 
 @kernel
 def flatten_one(state: State, out: Out, index: int) -> None:
-    """Clear the instrument's other orders, then wish for the next slice until it is flat."""
+    """Wish for the next slice until the position is flat, one order at a time.
+
+    Resting quotes are on their way out already: flatten is allowed only where nothing quotes.
+    """
     core = state.core[0]
     instrument = state.instruments[index]
-    instrument["dirty"] = 0  # The quoter leaves an instrument alone that is being flattened.
     if open_count(state, index) > 0:
-        for slot in range(ORDERS_CAPACITY):
-            order = state.orders[slot]
-            resting = order["key"] != 0 and order["instrument"] == index
-            if resting and order["reduce_only"] == 0 and order["cancel_wanted"] == 0:
-                orders.cancel(state, out, slot, Code.OPERATOR)
         return
     excess = instrument["position_lots"] - instrument["target_position_lots"]
     side = Side.SELL if excess > 0 else Side.BUY

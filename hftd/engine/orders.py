@@ -266,8 +266,6 @@ def end(state: State, out: Out, slot: int, event: int, to: int, code: int) -> No
     tombstone["state"] = to
     tombstone["qty_lots"] = order["qty_lots"]
     tombstone["cum_lots"] = order["cum_lots"]
-    if to == OrderState.CANCELED:
-        state.core[0]["canceled"] += 1
     state.instruments[order["instrument"]]["dirty"] = 1
     clear_slot(state, slot)
 

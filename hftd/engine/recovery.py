@@ -172,8 +172,6 @@ def enter(state: State, out: Out, phase: int) -> None:
 @kernel
 def is_last_awaited(state: State, index: int) -> bool:
     """Take one instrument's answer; tell whether every instrument has answered now."""
-    if state.instruments[index]["awaited"] == 0:
-        return False
     state.instruments[index]["awaited"] = 0
     for other in range(state.instruments.shape[0]):
         if state.instruments[other]["awaited"] == 1:

@@ -195,7 +195,7 @@ def c17_rate(state: State) -> int:
     ahead = core["order_tat_ns"] - core["now_ns"]
     if ahead <= core["order_burst_ns"]:
         return Code.NONE
-    return verdict(state, Code.ORDER_RATE, 0, 1)
+    return verdict(state, Code.ORDER_RATE, ahead, core["order_burst_ns"])
 
 
 @kernel

@@ -9,6 +9,8 @@ Units: ``_ticks`` and ``_lots`` are the instrument's steps; ``_atoms`` are 1e-8 
 points are hundredths; ``_e6`` are millionths.
 """
 
+# long: all state of the engine is declared in this one place.
+
 from __future__ import annotations
 
 import hashlib
@@ -119,10 +121,7 @@ CORE = layout(
     Field("denied_by_code", "(128,)i8", "refusals by the gate, by Code"),
     Field("rejected", "i8", ""),
     Field("post_only_missed", "i8", ""),
-    Field("canceled", "i8", ""),
     Field("fills", "i8", ""),
-    Field("foreign_orders", "i8", ""),
-    Field("broken_messages", "i8", ""),
     Field("verdict_value", "i8", "what the gate found, for the refusal that follows"),
     Field("verdict_bound", "i8", ""),
 )

@@ -87,7 +87,6 @@ def observe_market(state: State, event: Any, levels: Levels, out: Out) -> None:
     elif kind == EventKind.TOUCH_ANSWER:
         book.apply_touch_answer(state, event, out)
     elif kind == EventKind.BOOK_BROKEN:
-        state.core[0]["broken_messages"] += 1
         book.apply_broken(state, event, out)
     elif kind == EventKind.INSTRUMENT_STATUS:
         state.instruments[event["instrument"]]["status"] = event["status"]
@@ -185,8 +184,7 @@ def observe_status(state: State, event: Any, out: Out) -> None:
 
 @kernel
 def observe_foreign(state: State, event: Any, out: Out) -> None:
-    """An order on the account that is not ours: counted and told, never touched."""
-    state.core[0]["foreign_orders"] += 1
+    """An order on the account that is not ours: told, never touched."""
     fact = add_fact(state, out, FactKind.NOTE, event["instrument"])
     fact["venue_order_id"] = event["venue_order_id"]
     fact["side"] = event["side"]

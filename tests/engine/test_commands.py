@@ -86,10 +86,13 @@ def test_reset_leads_to_paused() -> None:
     """KILLED, reset, a clean reconciliation: the latch is cleared, PAUSED until `resume`."""
     play = Playbook()
     buy, sell = play.resting()
-    play.command(C.KILL).canceled(buy).canceled(sell).open_orders_end()
+    play.fill(buy, 10, trade_id=41)
+    play.command(C.KILL).canceled(buy, 10).canceled(sell).open_orders_end()
     play.command(C.RESET).expect(A.ASK_OPEN_ORDERS)
     assert play.state == TradingState.KILLED
-    play.reconcile()
+    play.open_orders_end()
+    assert play.expect(A.ASK_TRADES)["trade_id"] == 42
+    play.trades_end().balances()
     assert play.expect(A.LATCH)["state"] == 0
     assert (play.state, play.core["state_code"]) == (TradingState.PAUSED, Code.OPERATOR)
     play.after(seconds=20).market().pulse().expect_none(A.SUBMIT)

@@ -18,7 +18,7 @@ from hftd.domain.order import OrderState
 from hftd.domain.refusals import reason_text
 from hftd.engine import risk, signals, step
 from hftd.engine.emit import add_wish
-from hftd.engine.state import ORDERS_CAPACITY
+from hftd.engine.state import N_WISHES, ORDERS_CAPACITY
 from tests.engine.scene import BUY, MS, SECOND, SELL, Scene, a_scene, put_order, show_market
 from tests.playbook import BTC_USDT
 
@@ -49,7 +49,8 @@ def a_desk() -> Scene:
 
 def wish(scene: Scene, side: int = BUY, price: int = BID, lots: int = LOTS, **more: int) -> Any:
     """Return a wish, by default for a resting buy at the best bid."""
-    row = add_wish(scene.state, scene.out, int(ActionKind.SUBMIT), 0)
+    add_wish(scene.state, scene.out, int(ActionKind.SUBMIT), 0)
+    row = scene.out.wishes[scene.out.counts[N_WISHES] - 1]  # Compiled code hands out a copy.
     row["side"], row["price_ticks"], row["qty_lots"] = side, price, lots
     row["post_only"] = 1
     for name, value in more.items():
@@ -475,7 +476,7 @@ def test_c17_a_burst_of_a_second_and_no_more() -> None:
         wish(scene, BUY, BID - 10 * turn)
         step.judge(scene.state, scene.out)
         assert len(scene.actions()) == 1
-    assert judged(scene, BUY, BID - 1) == "ORDER_RATE: tokens=0, needed=1"
+    assert judged(scene, BUY, BID - 1) == "ORDER_RATE: ahead=1000 ms, burst=800 ms"
     scene.begin()
     cancel = wish(scene, kind=int(ActionKind.CANCEL))
     cancel["target_key"] = scene.state.orders[0]["key"]
