@@ -12,13 +12,31 @@ folder would run old code after an edit in a callee's file.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar, cast
+from functools import cache
+from typing import Any, ParamSpec, TypeVar, cast
 
 import numba
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+@cache
+def _digest(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()[:16]
+
+
+def _record_symbol(record: Any) -> tuple[str, tuple[str]]:
+    """Return how a record type is named in the symbols of machine code: by all that it holds."""
+    return "Record", (_digest(record.name),)
+
+
+# Numba names record types in symbols by a number that each process counts up anew. Code that
+# two processes compiled and cached for worlds of different shapes then bears one name; where a
+# third loads both, the linker lets one shape run with the other's offsets (Numba 0.68).
+numba.types.Record.mangling_args = property(_record_symbol)
 
 # Python's error model: a division by zero raises compiled as it does uncompiled.
 _compile = numba.njit(cache=bool(numba.config.CACHE_DIR), error_model="python")

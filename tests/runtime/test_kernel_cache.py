@@ -51,6 +51,34 @@ print(twice(0), sum(twice.stats.cache_hits.values()))
 print(other(0), sum(other.stats.cache_hits.values()))
 """
 
+# Like a world of so many instruments: a record of arrays, whose parts stand behind each other.
+SHAPES = """
+import numpy as np
+from hftd.domain.kernel import kernel
+
+@kernel
+def count(worlds):
+    return count_items(worlds[0])
+
+@kernel
+def count_items(world):
+    return world.items.shape[0] * 1000 + world.last[0]
+
+def answer(items):
+    fields = [("items", np.int64, (items,)), ("last", np.int64, (1,))]
+    worlds = np.zeros(1, np.dtype((np.record, np.dtype(fields))))
+    worlds["last"] = 7
+    return int(count(worlds))
+"""
+SHAPES_PROGRAM = """
+import sys
+from hftd.runtime import kernel_cache
+kernel_cache.prepare()
+from hftd.engine.shapes import answer, count
+print(*[answer(int(items)) for items in sys.argv[1:]])
+print(len({overload.fndesc.mangled_name for overload in count.overloads.values()}))
+"""
+
 
 class Run(NamedTuple):
     """What a process of its own said: the caller's result, and what came from the cache."""
@@ -83,16 +111,20 @@ def _copy(name: str, copy: Path) -> None:
 
 def _run(package: Path, **switches: str) -> Run:
     """Run the kernels in a process of its own."""
+    result, caller_hits, _, other_hits = _numbers(package, PROGRAM, **switches)
+    return Run(result, caller_hits, other_hits)
+
+
+def _numbers(package: Path, program: str, *arguments: str, **switches: str) -> list[int]:
     environ = {name: value for name, value in os.environ.items() if not name.startswith("NUMBA_")}
     environ |= {"PYTHONPATH": str(package.parent), "CACHE_DIRECTORY": str(package.parent / "c")}
     answer = subprocess.run(
-        [sys.executable, "-c", PROGRAM],
+        [sys.executable, "-c", program, *arguments],
         env=environ | switches,
         cwd=package.parent, text=True, capture_output=True, timeout=120, check=False,
     )  # fmt: skip
     assert answer.returncode == 0, answer.stderr
-    result, caller_hits, _, other_hits = map(int, answer.stdout.split())
-    return Run(result, caller_hits, other_hits)
+    return [int(word) for word in answer.stdout.split()]
 
 
 def test_an_edit_in_a_callee_of_another_file_is_seen(package: Path) -> None:
@@ -110,6 +142,17 @@ def test_an_edit_in_a_callee_of_another_file_is_seen(package: Path) -> None:
     (package / "engine/constants.py").write_text("STEP = 1\n")
     assert _run(package) == Run(2, 1, 1), "going back finds the first version's code"
     assert _run(package, NUMBA_BOUNDSCHECK="1") == Run(2, 0, 0), "checked code is other code"
+
+
+def test_worlds_of_two_shapes_live_in_one_process(package: Path) -> None:
+    """Code that two processes compiled for records of their own bears two names in a third.
+
+    One name for both lets the linker take a kernel of the wrong shape.
+    """
+    (package / "engine/shapes.py").write_text(SHAPES)
+    assert _numbers(package, SHAPES_PROGRAM, "2") == [2007, 1]
+    assert _numbers(package, SHAPES_PROGRAM, "3") == [3007, 1]
+    assert _numbers(package, SHAPES_PROGRAM, "2", "3") == [2007, 3007, 2]
 
 
 def test_sources_are_what_a_file_imports_to_the_end(tmp_path: Path) -> None:
