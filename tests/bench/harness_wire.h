@@ -1,0 +1,213 @@
+/* WebSocket on loopback for the harness and its C echo: handshake, frames, time.
+ *
+ * Owns bytes on a socket. Knows no message. Both sides trust each other: this is no parser for
+ * what comes from strangers.
+ */
+#ifndef HARNESS_WIRE_H
+#define HARNESS_WIRE_H
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { TEXT = 1, CLOSE = 8, PING = 9, PONG = 10, ROOM = 1 << 17 };
+
+struct wire {
+    int fd;
+    size_t have;
+    unsigned char bytes[ROOM];
+};
+
+static inline int64_t now_ns(void)
+{
+    struct timespec at;
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    return at.tv_sec * 1000000000LL + at.tv_nsec;
+}
+
+static inline int64_t wall_ms(void)
+{
+    struct timespec at;
+    clock_gettime(CLOCK_REALTIME, &at);
+    return at.tv_sec * 1000LL + at.tv_nsec / 1000000;
+}
+
+static inline void fail(const char *what)
+{
+    fprintf(stderr, "harness: %s: %s\n", what, strerror(errno));
+    exit(1);
+}
+
+static inline void prompt(int fd)
+{
+    int one = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+}
+
+/* Write all of it; the peer reads at once, so a full buffer is waited for. */
+static inline int put(int fd, const void *bytes, size_t count)
+{
+    const char *at = bytes;
+    while (count > 0) {
+        ssize_t wrote = send(fd, at, count, MSG_NOSIGNAL);
+        if (wrote < 0 && (errno == EAGAIN || errno == EINTR))
+            continue;
+        if (wrote <= 0)
+            return -1;
+        at += wrote;
+        count -= (size_t)wrote;
+    }
+    return 0;
+}
+
+/* Write one frame into ``out``, masked by zeros if a client; return its length. */
+static inline size_t frame(unsigned char *out, int opcode, const char *text, size_t count, int mask)
+{
+    size_t at = 2;
+    out[0] = (unsigned char)(0x80 | opcode);
+    if (count < 126) {
+        out[1] = (unsigned char)count;
+    } else if (count < 65536) {
+        out[1] = 126;
+        out[2] = (unsigned char)(count >> 8);
+        out[3] = (unsigned char)count;
+        at = 4;
+    } else {
+        out[1] = 127;
+        for (int each = 0; each < 8; each++)
+            out[2 + each] = (unsigned char)(count >> (56 - 8 * each));
+        at = 10;
+    }
+    if (mask) {
+        out[1] |= 0x80;
+        memset(out + at, 0, 4);
+        at += 4;
+    }
+    memcpy(out + at, text, count);
+    return at + count;
+}
+
+/* Read what is there; 1 for something, 0 for nothing, -1 for the end. */
+static inline int fill(struct wire *wire, int flags)
+{
+    ssize_t got = recv(wire->fd, wire->bytes + wire->have, ROOM - 1 - wire->have, flags);
+    if (got > 0) {
+        wire->have += (size_t)got;
+        return 1;
+    }
+    return got < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : -1;
+}
+
+/* Take the first whole frame; return its opcode, 0 for none. Its text ends with a zero and is
+ * to be used before ``done`` drops it. */
+static inline int first(struct wire *wire, char **text, size_t *count, size_t *whole)
+{
+    unsigned char *bytes = wire->bytes;
+    if (wire->have < 2)
+        return 0;
+    size_t at = 2, length = bytes[1] & 0x7f;
+    if (length == 126) {
+        length = (size_t)bytes[2] << 8 | bytes[3];
+        at = 4;
+    } else if (length == 127) {
+        length = 0;
+        for (int each = 0; each < 8; each++)
+            length = length << 8 | bytes[2 + each];
+        at = 10;
+    }
+    int masked = bytes[1] & 0x80;
+    size_t body = at + (masked ? 4 : 0);
+    if (wire->have < body + length)
+        return 0;
+    if (masked)
+        for (size_t each = 0; each < length; each++)
+            bytes[body + each] ^= bytes[at + (each & 3)];
+    bytes[1] &= 0x7f; /* Unmasked now, in its place. */
+    if (masked)
+        memset(bytes + at, 0, 4);
+    *text = (char *)bytes + body;
+    *count = length;
+    *whole = body + length;
+    return bytes[0] & 15;
+}
+
+static inline void done(struct wire *wire, size_t whole)
+{
+    wire->have -= whole;
+    memmove(wire->bytes, wire->bytes + whole, wire->have);
+}
+
+static inline uint32_t turn(uint32_t word, int by)
+{
+    return word << by | word >> (32 - by);
+}
+
+/* SHA-1 of fewer than 120 bytes: all that a handshake needs. */
+static inline void sha1(const char *text, size_t count, unsigned char digest[20])
+{
+    unsigned char block[128] = {0};
+    uint32_t h[5] = {0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0}, w[80];
+    size_t blocks = count + 9 > 64 ? 2 : 1;
+    memcpy(block, text, count);
+    block[count] = 0x80;
+    for (int each = 0; each < 8; each++)
+        block[blocks * 64 - 1 - each] = (unsigned char)((uint64_t)count * 8 >> (8 * each));
+    for (size_t number = 0; number < blocks; number++) {
+        for (int each = 0; each < 16; each++) {
+            unsigned char *at = block + number * 64 + each * 4;
+            w[each] = (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+        }
+        for (int each = 16; each < 80; each++)
+            w[each] = turn(w[each - 3] ^ w[each - 8] ^ w[each - 14] ^ w[each - 16], 1);
+        uint32_t a = h[0], b = h[1], c = h[2], d = h[3], e = h[4];
+        for (int each = 0; each < 80; each++) {
+            uint32_t mixed = each < 20   ? ((b & c) | (~b & d)) + 0x5a827999
+                             : each < 40 ? (b ^ c ^ d) + 0x6ed9eba1
+                             : each < 60 ? ((b & c) | (b & d) | (c & d)) + 0x8f1bbcdc
+                                         : (b ^ c ^ d) + 0xca62c1d6;
+            uint32_t next = turn(a, 5) + mixed + e + w[each];
+            e = d;
+            d = c;
+            c = turn(b, 30);
+            b = a;
+            a = next;
+        }
+        h[0] += a;
+        h[1] += b;
+        h[2] += c;
+        h[3] += d;
+        h[4] += e;
+    }
+    for (int each = 0; each < 20; each++)
+        digest[each] = (unsigned char)(h[each / 4] >> (24 - 8 * (each % 4)));
+}
+
+/* Write what a server answers to a client's key into ``out``, 28 characters. */
+static inline void accept_key(const char *key, size_t count, char out[29])
+{
+    static const char *digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    char text[96];
+    unsigned char digest[21] = {0};
+    int length = snprintf(text, sizeof text, "%.*s258EAFA5-E914-47DA-95CA-C5AB0DC85B11",
+                          (int)count, key);
+    sha1(text, (size_t)length, digest);
+    for (int each = 0; each < 7; each++) {
+        uint32_t three = (uint32_t)digest[each * 3] << 16 | (uint32_t)digest[each * 3 + 1] << 8 |
+                         digest[each * 3 + 2];
+        for (int digit = 0; digit < 4; digit++)
+            out[each * 4 + digit] = digits[three >> (18 - 6 * digit) & 63];
+    }
+    out[27] = '=';
+    out[28] = 0;
+}
+
+#endif

@@ -1,0 +1,259 @@
+"""Tick to order: the real daemon against an exchange in C, beside two floors, block by block.
+
+Owns how a run is made and what is said of it; the clock is in ``harness.c``. The daemon is
+``hftd start`` with all its processes; the floors are a client in C and one on picows, with the
+same two links and frames of the same sizes. Blocks of the three take turns, and whoever is not
+timed is stopped, so that each has the machine as far as this machine is ours. Ratios of one run
+count, times orient. Results go to ``results.json`` with machine, commit and load.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import json
+import os
+import platform
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from hftd.config.load import load_profile
+from hftd.runtime.children import exchange_arguments
+from hftd.runtime.exchange_state import Listening
+from tests.e2e.daemon import ROOT, Daemon, Instance, until
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "results.json"
+PROFILE = "market-making"
+PEERS = ("hftd", "c", "picows")
+QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p99.9": 0.999, "max": 1.0}
+COLUMNS = ("first", "from_beat", "last", "bytes")
+ORDER_BYTES = 420  # A cancel-replace; the floors send as much.
+# What is timed is the way, not the policy: no wait between quotes.
+SETS = (
+    "strategy.min_quote_life_ms=0",
+    "risk.max_orders_per_second=1000",
+)
+
+
+def build(folder: Path) -> None:
+    """Compile harness and echo; without gcc, say so and end."""
+    compiler = shutil.which("gcc")
+    if compiler is None:
+        sys.exit("tick_to_order needs gcc, for the exchange in C that holds the clock: none found")
+    for name in ("harness", "harness_echo"):
+        source = HERE / f"{name}.c"
+        subprocess.run(
+            [compiler, "-O2", "-Wall", "-Wextra", "-o", folder / name, source], check=True
+        )
+
+
+class Harness:
+    """The exchange in C, in the place where a daemon of this instance looks for its own."""
+
+    def __init__(self, binary: Path, instance: Instance, sets: Sequence[str]) -> None:
+        folder = instance.state / "simex"
+        folder.mkdir(mode=0o700)
+        lock = os.open(folder / "exchange.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        self.process = subprocess.Popen(
+            [binary], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, pass_fds=[lock]
+        )
+        os.pwrite(lock, f"{self.process.pid}\n".encode(), 0)
+        os.close(lock)  # The harness has it, until it ends.
+        self.port = int(self._line())
+        listening = Listening("127.0.0.1", self.port, self.process.pid)
+        (folder / "exchange.json").write_bytes(msgspec.json.encode(listening))
+        profile = load_profile(PROFILE, sets=sets, environ={}).profile
+        (folder / "arguments").write_text(repr(exchange_arguments(profile, folder)))
+
+    def _line(self) -> str:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line, "the harness ended"
+        return line
+
+    def _say(self, text: str) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{text}\n")
+        self.process.stdin.flush()
+
+    def know(self, peer: str, pid: int) -> None:
+        """Tell which process to stop while another one is timed."""
+        self._say(f"pid {peer} {pid}")
+
+    def block(self, peer: str, stream: str, rounds: int, beat_us: int) -> np.ndarray[Any, Any]:
+        """Time some rounds; return (rounds, 4) int64 of `COLUMNS`."""
+        self._say(f"block {peer} {stream} {rounds} {beat_us}")
+        rows = []
+        while (line := self._line()) != "end\n":
+            rows.append([int(each) for each in line.split()])
+        return np.array(rows, np.int64)
+
+    def end(self) -> None:
+        """End it; the daemon may have done so."""
+        self.process.kill()
+        self.process.wait()
+
+
+def floors(folder: Path, port: int, mode: str) -> dict[str, subprocess.Popen[bytes]]:
+    """Start both floors."""
+    tail = [str(port), mode, str(ORDER_BYTES)]
+    peer = [sys.executable, "-m", "tests.bench.harness_peer", *tail]
+    return {
+        "c": subprocess.Popen([str(folder / "harness_echo"), *tail]),
+        "picows": subprocess.Popen(peer, cwd=ROOT),
+    }
+
+
+def figures(rows: np.ndarray[Any, Any]) -> dict[str, Any]:
+    """Return the quantiles of a peer's rounds in µs; ``lost`` counts rounds without an order."""
+    answered = rows[rows[:, 0] >= 0]
+    found: dict[str, Any] = {"rounds": len(rows), "lost": len(rows) - len(answered)}
+    for column, name in enumerate(COLUMNS[:3]):
+        times = np.sort(answered[:, column])
+        ranks = [min(len(times) - 1, int(q * len(times))) for q in QUANTILES.values()]
+        us = [round(float(times[rank]) / 1000, 1) for rank in ranks] if len(times) else []
+        found[name] = dict(zip(QUANTILES, us, strict=False))
+    found["bytes"] = int(np.median(answered[:, 3])) if len(answered) else 0
+    return found
+
+
+def measure(options: argparse.Namespace, stream: str, folder: Path) -> dict[str, Any]:
+    """Run daemon and floors against one harness; return the figures of each."""
+    spins = options.mode == "spin"
+    sets = [*SETS, f"runtime.spin={str(spins).lower()}", *options.set]
+    with tempfile.TemporaryDirectory(prefix="tick") as place:
+        instance = Instance(Path(place))
+        harness = Harness(folder / "harness", instance, sets)
+        started: dict[str, subprocess.Popen[bytes]] = {}
+        try:
+            arguments = [part for each in sets for part in ("--set", each)]
+            daemon = instance.start("--profile", PROFILE, *arguments)
+            daemon.running()
+            instance.await_quotes()
+            started = floors(folder, harness.port, options.mode)
+            harness.know("hftd", daemon.pid)
+            for name, process in started.items():
+                harness.know(name, process.pid)
+            time.sleep(2.0)  # Both floors have connected; a late one shows as lost rounds.
+            return timed(harness, instance, daemon, stream, options)
+        finally:
+            for process in started.values():
+                process.kill()
+                process.wait()
+            harness.end()
+            instance.clean_up()
+
+
+def timed(
+    harness: Harness, instance: Instance, daemon: Daemon, stream: str, options: argparse.Namespace
+) -> dict[str, Any]:
+    """Let the three take turns."""
+    recorder = [pid for pid in daemon.children() if not options.recorder]
+    for pid in recorder:
+        os.kill(pid, signal.SIGSTOP)
+    rows: dict[str, list[np.ndarray[Any, Any]]] = {peer: [] for peer in PEERS}
+    for _ in range(options.blocks):
+        for peer in PEERS:
+            rows[peer].append(harness.block(peer, stream, options.rounds, options.beat_us))
+    for pid in recorder:
+        os.kill(pid, signal.SIGCONT)
+    found = {peer: figures(np.concatenate(each)) for peer, each in rows.items()}
+    latency = instance.ask("latency")
+    state = instance.state_name()
+    assert state == "RUNNING", f"the daemon must trade to the end, was {state}:\n{daemon.text}"
+    return {"peers": found, "ratios": ratios(rows), "stages": latency}
+
+
+def ratios(rows: dict[str, list[np.ndarray[Any, Any]]]) -> dict[str, dict[str, float]]:
+    """Return ours over each floor: of all rounds, and the median of the blocks' own p50."""
+    found = {}
+    for floor in PEERS[1:]:
+        ours, theirs = (np.concatenate(rows[peer])[:, 0] for peer in ("hftd", floor))
+        pairs = zip(rows["hftd"], rows[floor], strict=True)
+        blocks = [float(np.median(one[:, 0]) / np.median(two[:, 0])) for one, two in pairs]
+        found[floor] = {
+            "p50": round(float(np.median(ours) / np.median(theirs)), 2),
+            "p99": round(float(np.quantile(ours, 0.99) / np.quantile(theirs, 0.99)), 2),
+            "p50_blocks_median": round(float(np.median(blocks)), 2),
+            "p50_blocks_best": round(min(blocks), 2),
+        }
+    return found
+
+
+def machine() -> dict[str, Any]:
+    """Return on what and beside what this ran."""
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.strip()
+    dirty = subprocess.run(
+        ["git", "status", "--porcelain", "hftd"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    cpu = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line]
+    return {
+        "cpu": cpu[0].partition(": ")[2] if cpu else platform.machine(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "kernel": platform.release(),
+        "commit": commit + ("+" if dirty else ""),
+        "load_1_5_15": [round(each, 2) for each in os.getloadavg()],
+        "utc": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+
+
+def table(name: str, result: dict[str, Any]) -> str:
+    """Return one part's table."""
+    lines = [name, f"{'':10}" + "".join(f"{each:>9}" for each in QUANTILES) + "  µs, to the first order"]
+    for peer in PEERS:
+        us = result["peers"][peer]["first"]
+        lost = result["peers"][peer]["lost"]
+        lines.append(f"{peer:10}" + "".join(f"{us.get(q, 0):9.1f}" for q in QUANTILES) + f"  lost {lost}")
+    for floor, ratio in result["ratios"].items():
+        lines.append(f"over {floor:6} p50 {ratio['p50']}, blocks {ratio['p50_blocks_best']} to "
+                     f"median {ratio['p50_blocks_median']}, p99 {ratio['p99']}")
+    return "\n".join(lines)
+
+
+def save(part: str, result: dict[str, Any]) -> None:
+    """Write one part of the results beside the others."""
+    known = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    known[part] = result
+    RESULTS.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n")
+
+
+def main() -> None:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(prog="scripts/bench tick_to_order", description=__doc__)
+    parser.add_argument("--mode", choices=("spin", "sleep"), default="spin")
+    parser.add_argument("--stream", choices=("touch", "depth"), action="append")
+    parser.add_argument("--blocks", type=int, default=20)
+    parser.add_argument("--rounds", type=int, default=100, help="of each block")
+    parser.add_argument("--beat-us", type=int, default=4000, help="from one tick to the next")
+    parser.add_argument("--no-recorder", dest="recorder", action="store_false")
+    parser.add_argument("--set", action="append", default=[], help="KEY=VALUE over the profile")
+    parser.add_argument("--no-save", dest="save", action="store_false")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="harness") as place:
+        build(Path(place))
+        for stream in options.stream or ("touch", "depth"):
+            result = measure(options, stream, Path(place))
+            name = f"tick_to_order {stream} {options.mode}"
+            name += "" if options.recorder else " without recorder"
+            print(table(name, result), flush=True)
+            if options.save:
+                save(name, {**result, "machine": machine()})
+
+
+if __name__ == "__main__":
+    main()
