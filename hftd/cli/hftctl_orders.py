@@ -218,7 +218,7 @@ def latency(result: shapes.Latency) -> list[Line]:
         Column("p99.9", right=True, keep=5),
         Column("max", right=True),
         Column("target", right=True),
-        Column("of target"),
+        Column("p99/target"),
     )
     longest = max([stage["p99_us"] or 0 for stage in result["stages"]], default=0)
     rows = [_stage(stage, longest) for stage in result["stages"]]
@@ -272,16 +272,20 @@ def log_line(item: Mapping[str, Any]) -> list[Line]:
     head = line(
         f"{clock(str(item.get('ts', ''))):12} ",
         (f"{level:8} ", _LEVEL_STYLES.get(level, "dim")),
-        f"{dash(item.get('stage')):12} ",
+        f"{dash(item.get('stage')):13} ",
         (str(item.get("event", "")), "bold"),
     )
-    told = ("ts", "level", "stage", "event", "instance", "profile", "run", "config_hash")
-    rest = " ".join(f"{key}={value}" for key, value in item.items() if key not in told)
+    told = ("ts", "level", "stage", "event", "instance", "profile", "mode", "run", "config_hash")
+    rest = " ".join(f"{key}={_plain(value)}" for key, value in item.items() if key not in told)
     room = WIDTH - sum(len(text) for text, _ in head) - 1
     if len(rest) <= room:
         return [[*head, (f" {rest}", "")]]
     indent = " " * 13
     return [head, *wrap(indent + rest, indent)]
+
+
+def _plain(value: object) -> object:
+    return str(value).lower() if isinstance(value, bool) else value
 
 
 VIEWS: dict[str, Callable[[Any], list[Line]]] = {

@@ -10,7 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TextIO
 
 from hftd.cli.hftctl_options import Target
 from hftd.control.commands import COMMANDS, Role
@@ -34,8 +34,8 @@ def show(name: str, result: Any, target: Target, prefix: str = "") -> int:
     if text:
         print(text, flush=True)
     if _is_outcome(result):
-        # The one sentence stands last and whole, whatever the width.
-        print(prefix + printable(str(result["line"])), flush=True)
+        # The one sentence stands last and whole; a pipe gets it as one line.
+        print(fitted(prefix + printable(str(result["line"])), sys.stdout), flush=True)
     return exit_code(result)
 
 
@@ -47,6 +47,15 @@ def _view(name: str) -> Callable[[Any], list[Any]]:
     from hftd.cli import hftctl_orders, hftctl_views
 
     return {**hftctl_views.VIEWS, **hftctl_orders.VIEWS}[name]
+
+
+def fitted(text: str, out: TextIO) -> str:
+    """Return a sentence broken between words where it goes to a terminal."""
+    if not out.isatty() or len(text) <= 80:
+        return text
+    import textwrap
+
+    return textwrap.fill(text, 80, break_on_hyphens=False, break_long_words=False)
 
 
 def _is_outcome(result: Any) -> bool:
@@ -93,5 +102,5 @@ def show_fault(fault: ControlError | UsageError, target: Target) -> int:
     left = (getattr(fault, "detail", None) or {}).get("open_orders_left")
     if left:
         show("orders", {"orders": left}, target)
-    print(f"hftctl: {told(fault)}", file=sys.stderr)
+    print(fitted(f"hftctl: {told(fault)}", sys.stderr), file=sys.stderr)
     return code

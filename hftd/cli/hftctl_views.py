@@ -40,6 +40,30 @@ _WAY_BACK = {
 }
 
 
+# What each link of the chain asks, for the code that says that it does not hold.
+_ASKS = {
+    "NOT_RUNNING": "the daemon runs",
+    "BOOK_NOT_SYNCED": "book in sequence",
+    "GATE_CLOSED": "the gate is open",
+    "OPERATOR": "no flatten under way",
+    "NOT_TRADING": "the venue trades it",
+    "ONE_SIDED": "others on both sides",
+    "TRADED_THROUGH": "no trade beyond us",
+    "SPREAD_TOO_NARROW": "spread wide enough",
+    "POST_ONLY_CROSS": "price would rest",
+    "NO_EDGE": "edge after the fee",
+    "POSITION_FULL": "room to the limit",
+    "SIZE_ZERO": "size the venue takes",
+    "BALANCE_SHORT": "balance carries it",
+    "NO_SIGNAL": "imbalance past bound",
+    "COOLDOWN": "rested since last",
+    "HOLDING": "no position held",
+    "SIDE_IN_DOUBT": "no order in doubt",
+    "DENIED_RECENTLY": "no refusal just now",
+    "STARTING_UP": "strategy has spoken",
+}
+
+
 def _state(state: str | None) -> Span:
     return dash(state), _STATE_STYLES.get(dash(state), "bold")
 
@@ -190,7 +214,8 @@ def _chain(instrument: str, side: str, chain: list[shapes.Condition]) -> list[Li
     else:
         verdict = (f"is not quoted: {chain[failing]['condition']}", "bad")
     lines = [line((f"{instrument} {side} ", "bold"), verdict)]
-    width = max([len(link["condition"]) for link in chain], default=0)
+    asked = [_ASKS.get(link["condition"], link["condition"]) for link in chain]
+    width = max([len(words) for words in asked], default=0)
     for at, link in enumerate(chain):
         first = at == failing
         mark: Span = (">> no  " if first else "   no  ", "bad" if first else "")
@@ -198,7 +223,7 @@ def _chain(instrument: str, side: str, chain: list[shapes.Condition]) -> list[Li
             mark = ("   ok  ", "good")
         value = f"  {dash(link['value'])}"
         bound = f"  (bound {link['bound']})" if link["bound"] is not None else ""
-        lines.append(line(mark, link["condition"].ljust(width), value, bound))
+        lines.append(line(mark, asked[at].ljust(width), value, bound))
         # The reason is told for the link that decides; for the others it would be noise.
         if first and link["detail"]:
             lines += wrap(f"       {link['detail']}", "       ")

@@ -329,7 +329,7 @@ def test_logs_are_shown_and_followed(home: Path) -> None:
     """logs ends by itself; with -f it goes on until it is interrupted, which is no failure."""
     ended = ctl(home, "logs", "--lines", "2", "--name", "canary")
     assert ended.returncode == 0
-    assert ended.stdout.startswith("09:34:14.123 info     execution    order_accepted")
+    assert ended.stdout.startswith("09:34:14.123 info     execution     order_accepted")
     ended = ctl(home, "logs", "-n", "2", "--json", "--name", "canary")
     assert [json.loads(row) for row in ended.stdout.splitlines()] == sample_results.LOG_LINES
     command = [sys.executable, "-m", "hftd.cli.hftctl", "logs", "-f", "--name", "canary"]
