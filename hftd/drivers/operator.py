@@ -81,10 +81,12 @@ class Operator:
         return f"{code.name}: state={state}; {needed.get(method, 'not possible in this state')}"
 
     def _confirm(self, method: str, key: int, began_ns: int) -> Awaitable[Outcome]:
+        # A daemon that quotes places new orders at once: those of the command have to go.
+        keys = [int(key) for key in self._engine.state.orders["key"] if key != 0]
         waits: dict[str, Callable[[], bool]] = {
             "kill": self._is_clear,
             "stop": self._is_clear,
-            "cancel-all": self._has_no_open,
+            "cancel-all": lambda: not any(self._is_open(key) for key in keys),
             "pause": self._has_no_open,
             "flatten": self._is_flat,
             "reset": self._is_reset,
@@ -140,14 +142,20 @@ class Operator:
             return f"KILLED in {took}. " + self._remains() + self._answers.next_steps()
         lines = {
             "stop": f"STOPPED in {took}. {self._remains()}",
-            "cancel-all": f"all orders canceled in {took}; quoting goes on unless paused",
+            "cancel-all": f"canceled every order in {took}. Quotes come back unless paused",
             "pause": f"PAUSED in {took}. No open order. Quote again: hftctl resume",
-            "resume": "quoting again as soon as no other reason pauses",
+            "resume": self._resumed(),
             "flatten": f"flattened in {took}. {self._answers.position_line()}",
             "reset": f"reset in {took}; PAUSED. Quote again: hftctl resume",
             "cancel": f"canceled in {took}",
         }
         return lines[method]
+
+    def _resumed(self) -> str:
+        state = TradingState(int(self._engine.state.core[0]["state"]))
+        if state == TradingState.RUNNING:
+            return "RUNNING. Why a side is quoted or not: hftctl explain"
+        return f"{state.name}. Another reason still pauses: hftctl status names it"
 
     def _remains(self) -> str:
         return f"{self._answers.clear_line()} {self._answers.position_line()} "
