@@ -186,24 +186,43 @@ def _in_order(_logger: object, _method: str, fields: Any) -> Fields:
     return first | {name: value for name, value in fields.items() if name not in first}
 
 
-# A terminal shows what a person in front of it waits for: fills, refusals, states, trouble.
-# The steps of each order and the stages' times stand in the file and in hftctl.
-_QUIET = ("order_", "stage_summary", "balance", "position", "equity", "quoting", "book")
-_SHOWN = ("side", "qty", "price", "position_base", "from", "to", "code", "reason", "detail")
+# A terminal shows what a person in front of it waits for: fills, refusals, commands, trouble.
+# The steps of each order and the stages' times stand in the file and in hftctl; states and the
+# start are told by the engine itself, on the same terminal.
+_QUIET = (
+    "order_", "stage_summary", "balance", "position", "equity", "quoting", "book",
+    "command_done", "note", "run_",
+)  # fmt: skip
+_SHOWN = ("command", "side", "qty", "instrument", "venue_code", "text", "detail")
 _COLORS = {"warning": "\x1b[33m", "error": "\x1b[31m", "critical": "\x1b[31;1m"}
 
 
 def _for_people(colors: bool) -> Callable[[object, str, Fields], str]:
     def render(_logger: object, _method: str, fields: Fields) -> str:
         loud = LEVELS[fields["level"]] >= LEVELS["warning"]
-        if fields["event"].startswith(_QUIET) and not loud:
+        if fields["event"] == "state" or (fields["event"].startswith(_QUIET) and not loud):
             raise structlog.DropEvent
-        words = [str(_printable(fields[name])) for name in _SHOWN if fields.get(name) is not None]
-        text = f"{fields['ts'][11:23]}Z {fields['event']:<10} {' '.join(words)}".rstrip()
+        text = f"{fields['ts'][11:23]}Z {fields['event']:<8} {_words(fields)}".rstrip()
         color = _COLORS.get(fields["level"], "") if colors else ""
         return f"{color}{text}\x1b[0m" if color else text
 
     return render
+
+
+def _words(fields: Fields) -> str:
+    said = {name: _printable(value) for name, value in fields.items() if value is not None}
+    words = [str(said[name]) for name in _SHOWN if name in said]
+    if "price" in said:
+        words.append(f"at {said['price']}")
+    if "position_base" in said:
+        words.append(f"position {said['position_base']}")
+    if "to" in said:
+        words.append(f"{said['from']} -> {said['to']}")
+    if said.get("reason", said.get("code")):
+        words.append(f"({said.get('reason', said.get('code'))})")
+    if "count" in said:
+        words.append(f"{said['count']} times")
+    return " ".join(words)
 
 
 def _printable(value: object) -> object:
