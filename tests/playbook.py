@@ -99,6 +99,9 @@ class Playbook:
         for index in range(1, len(self.instruments)):
             self.held[1 + index] = 10 * 10**8
         self.trades: set[tuple[int, int]] = set()
+        # What the checks remember of all steps: keys sent, and our fills by (instrument, id).
+        self.sent: set[int] = set()
+        self.fills: dict[tuple[int, int], int] = {}
         self.position_before = 0
         self.next_trade_id = 1
         self.next_update_id = 1000
@@ -123,8 +126,9 @@ class Playbook:
 
     def orders(self, **fields: int) -> list[dict[str, int]]:
         """Return the open orders that have these fields, by table slot."""
-        rows = rows_of(self.engine.state.orders)
-        return [row for row in rows if row["key"] != 0 and matches(row, fields)]
+        table = self.engine.state.orders
+        rows = rows_of(table[table["key"] != 0])
+        return [row for row in rows if matches(row, fields)]
 
     def order(self, key: int) -> dict[str, int]:
         """Return one open order."""
@@ -432,11 +436,12 @@ def check_quantities(orders: list[dict[str, int]]) -> None:
 def check_books(play: Playbook) -> None:
     """Position is the sum of our fills, and the balances are the venue's, once it has told any."""
     state = play.engine.state
-    facts = [row for row in play.all_facts + play.facts if row["kind"] == FactKind.FILL]
+    for row in play.told(FactKind.FILL):
+        trade = (row["instrument"], row["trade_id"])
+        assert trade not in play.fills, "a fill was applied twice"
+        play.fills[trade] = row["qty_lots"] if row["side"] == Side.BUY else -row["qty_lots"]
     for index in range(len(play.instruments)):
-        fills = [row for row in facts if row["instrument"] == index]
-        assert len({row["trade_id"] for row in fills}) == len(fills), "a fill was applied twice"
-        signed = sum(r["qty_lots"] if r["side"] == Side.BUY else -r["qty_lots"] for r in fills)
+        signed = sum(lots for trade, lots in play.fills.items() if trade[0] == index)
         assert state.instruments[index]["position_lots"] == play.position_before + signed
     if state.instruments["missing_trade_id"].any() and state.core[0]["recovery_clean"] == 1:
         return  # A trade was told whose order is not known yet: it is booked when listed again.
@@ -494,5 +499,7 @@ def check_no_cross(orders: list[dict[str, int]]) -> None:
 
 def check_once(play: Playbook) -> None:
     """No order key is ever sent twice: a create in doubt is asked for, not repeated."""
-    keys = [row["order_key"] for row in play.all_actions + play.actions if row["order_key"] != 0]
-    assert len(set(keys)) == len(keys)
+    for row in play.actions:
+        assert row["order_key"] not in play.sent, shown(row)
+        if row["order_key"] != 0:
+            play.sent.add(row["order_key"])

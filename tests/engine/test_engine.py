@@ -47,7 +47,7 @@ def test_a_snapshot_and_the_tail_are_the_whole() -> None:
     again.engine.restore(half.engine.snapshot())
     assert again.engine.state_hash() == half.engine.state_hash()
     again.held, again.trades = dict(half.held), set(half.trades)
-    again.all_actions, again.all_facts = list(half.all_actions), list(half.all_facts)
+    again.sent, again.fills = set(half.sent), dict(half.fills)
     again.repeat(first.script[middle:])
     assert again.engine.state_hash() == first.engine.state_hash()
 
