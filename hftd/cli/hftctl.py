@@ -1,7 +1,7 @@
 """hftctl: the command line of a running daemon.
 
 Owns the choice of the instance and the few commands that the caller's side carries out itself
-(ps, wait, the kill of all instances); what commands exist stands in ``control/commands.py``,
+(ps, wait; the kill has ``hftctl_kill``); what commands exist stands in ``control/commands.py``,
 how they are given in ``hftctl_options``, how answers look in ``hftctl_show`` and the views.
 Imports control and errors alone, because it has to start fast: a kill waits for it.
 
@@ -14,15 +14,15 @@ from __future__ import annotations
 import json
 import os
 import sys
-import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from hftd import __version__
+from hftd.cli.hftctl_kill import kill_all, kill_one, name_of
 from hftd.cli.hftctl_options import Target, parse
-from hftd.cli.hftctl_show import color, error_of, exit_code, show, show_fault, told
+from hftd.cli.hftctl_show import color, show, show_fault
 from hftd.control import instances
 from hftd.control.client import Client, call
 from hftd.control.commands import COMMANDS, Command, validate
@@ -32,10 +32,6 @@ from hftd.errors import UsageError
 
 _POLL_S = 0.1
 _FOLLOW_TIMEOUT_S = 5.0
-_KILL_UNHEARD = (
-    "The daemon may still trade. End it: kill -TERM PID (it cancels first), else kill -9 PID;\n"
-    "then look at the venue: after kill -9 its open orders rest there."
-)
 _INTERRUPTED = 130  # 128 + SIGINT, as a shell says it
 
 
@@ -63,10 +59,7 @@ def run(argv: Sequence[str]) -> int:
     try:
         return _run(command, validate(command, given), target)
     except (ControlError, UsageError) as fault:
-        code = show_fault(fault, target)
-        if command.name == "kill" and isinstance(fault, TimedOut):
-            print(_KILL_UNHEARD, file=sys.stderr)
-        return code
+        return show_fault(fault, target)
 
 
 # --- which instance ----------------------------------------------------------------------
@@ -83,11 +76,13 @@ def _sockets(command: Command, target: Target) -> list[tuple[str, Path]]:
     if target.name is not None:
         found = instances.find_socket(target.name, os.environ, file)
         if found is None:
-            raise NotRunning(f"instance {target.name} is not running{_others()}")
+            others = _others() or ", nor is any other; start one with: hftd start"
+            raise NotRunning(f"instance {target.name} is not running{others}")
         return [(target.name, found)]
     alive = instances.running(os.environ)
     if not alive:
-        raise NotRunning("no instance is running; start one with: hftd start")
+        hint = "one that died is named: hftctl kill --name NAME" if command.name == "kill" else ""
+        raise NotRunning(f"no instance is running; {hint or 'start one with: hftd start'}")
     if len(alive) > 1 and command.name != "kill":
         names = ", ".join(one.name for one in alive)
         raise UsageError(f"{len(alive)} instances are running, say --name: {names}")
@@ -110,43 +105,27 @@ def _run(command: Command, params: dict[str, Any], target: Target) -> int:
     if command.name == "version":
         return _version(command, target)
     wait_s = command.timeout_s if target.timeout_s is None else target.timeout_s
+    if command.name == "kill":
+        return _kill(command, params, wait_s, target)
     sockets = _sockets(command, target)
     if command.streams:
         return _follow(command, params, sockets[0][1], target)
-    if command.name == "kill" and len(sockets) > 1:
-        return kill_all(params, sockets, wait_s, target)
     result = call(sockets[0][1], command.name, params, wait_s)
     return show(command.name, result, target)
 
 
-def kill_all(
-    params: dict[str, Any], sockets: list[tuple[str, Path]], wait_s: float, target: Target
-) -> int:
-    """Kill every instance at once: one that hangs must not delay the others."""
-    codes: list[int] = []
-    printing = threading.Lock()
-
-    def kill(name: str, path: Path) -> None:
-        try:
-            result, fault = call(path, "kill", params, wait_s), None
-        except ControlError as error:
-            result, fault = None, error
-        with printing:
-            if target.json:
-                print(json.dumps({"instance": name, "result": result, **error_of(fault)}))
-                codes.append(fault.exit_code if fault else exit_code(result))
-            elif fault is not None:
-                print(f"{name}: not killed: {told(fault)}", flush=True)
-                codes.append(fault.exit_code)
-            else:
-                codes.append(show("kill", result, target, prefix=f"{name}: "))
-
-    threads = [threading.Thread(target=kill, args=one) for one in sockets]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return max(codes, default=1) if len(codes) == len(sockets) else 1
+def _kill(command: Command, params: dict[str, Any], wait_s: float, target: Target) -> int:
+    """Kill the instance that is meant, be its daemon dead; without a name, all that run."""
+    if target.name is not None and target.socket is None:
+        path = instances.find_socket(target.name, os.environ)
+        return kill_one(params, target.name, path, wait_s, target)
+    sockets = _sockets(command, target)
+    if len(sockets) > 1:
+        return kill_all(params, sockets, wait_s, target)
+    name, path = sockets[0]
+    if target.socket is not None:
+        name = target.name or name_of(path.absolute())
+    return kill_one(params, name, path, wait_s, target)
 
 
 def _wait(command: Command, state: str, target: Target) -> int:

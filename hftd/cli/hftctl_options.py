@@ -26,6 +26,9 @@ in doubt: hftctl kill
 """
 
 
+_EVERYWHERE = ("--name", "--socket", "--json", "--timeout", "--help")
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """What the global options say: which instance, how to print, how long to wait."""
@@ -62,7 +65,13 @@ class _Parser(argparse.ArgumentParser):
         if wrong:
             # The commands, in argparse's list, would be longer than the screen.
             message = f"unknown command {wrong!r}{nearest(wrong, tuple(COMMANDS))}"
-        self.exit(InvalidParams.exit_code, f"hftctl: {message}\nhelp: {self.prog} --help\n")
+        strange = message.partition("unrecognized arguments: ")[2].partition(" ")[0]
+        if strange:
+            message = f"unknown argument {strange!r}"
+            if strange.startswith("-"):
+                message += nearest(strange, _EVERYWHERE + _options_of_commands())
+        message = message.replace("the following arguments are required:", "needs")
+        self.exit(InvalidParams.exit_code, f"hftctl: {message} ({self.prog} --help)\n")
 
 
 def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
@@ -86,6 +95,11 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
             _add_param(sub, param)
         _add_target(sub)
     return parser
+
+
+def _options_of_commands() -> tuple[str, ...]:
+    params = (param for command in COMMANDS.values() for param in command.params)
+    return tuple(f"--{param.name}" for param in params if not param.positional)
 
 
 def _add_target(parser: argparse.ArgumentParser) -> None:
@@ -112,6 +126,13 @@ def _seconds(text: str) -> float:
     return seconds
 
 
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a whole number, was {text!r}") from None
+
+
 def _add_param(parser: argparse.ArgumentParser, param: Param) -> None:
     # A default is filled in by validate, and a prefix keeps "instrument" and "name" apart.
     options: dict[str, Any] = {"help": param.help}
@@ -124,7 +145,7 @@ def _add_param(parser: argparse.ArgumentParser, param: Param) -> None:
         options["action"] = "store_true"
     else:
         options["metavar"] = param.name.upper()
-        options["type"] = int if param.kind is Kind.COUNT else str
+        options["type"] = _whole if param.kind is Kind.COUNT else str
     flags = [f"-{param.short}"] if param.short else []
     flags.append(f"--{param.name}")
     parser.add_argument(

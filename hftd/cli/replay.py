@@ -27,9 +27,12 @@ def replay(
     from hftd import wiring
     from hftd.drivers.memory import Builders
     from hftd.drivers.replay import replay as replay_run
+    from hftd.errors import UsageError
     from hftd.runtime.paths import InstancePaths
 
     paths = InstancePaths.locate(name)
+    if not paths.journal_dir.is_dir():
+        raise UsageError(f"instance {name} has no journal: there is no {paths.journal_dir}")
     build = Builders(wiring.build_engine, wiring.build_codec)
     done = replay_run(
         paths.journal_dir,

@@ -141,7 +141,7 @@ def _refuse_live(tree: Branch) -> None:
     mode = tree.children.get("mode")
     if isinstance(mode, Leaf) and mode.text == "live":
         expected = (
-            "paper: live is refused until these controls stand (SAFETY 1.2): "
+            "paper: live is refused until these controls stand (README names them): "
             f"{CONTROLS_MISSING_FOR_LIVE}"
         )
         raise _error(expected, mode.origin, "mode", "live")
