@@ -10,6 +10,7 @@ count, times orient. Results go to ``results.json`` with machine, commit and loa
 from __future__ import annotations
 
 import argparse
+import contextlib
 import fcntl
 import json
 import os
@@ -20,9 +21,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -30,7 +31,7 @@ import numpy as np
 from hftd.config.load import load_profile
 from hftd.runtime.children import exchange_arguments
 from hftd.runtime.exchange_state import Listening
-from tests.e2e.daemon import ROOT, Daemon, Instance, until
+from tests.e2e.daemon import ROOT, Daemon, Instance
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results.json"
@@ -106,6 +107,14 @@ class Harness:
         self.process.wait()
 
 
+class Trading(NamedTuple):
+    """A daemon that trades, and against what."""
+
+    harness: Harness
+    instance: Instance
+    daemon: Daemon
+
+
 def floors(folder: Path, port: int, mode: str) -> dict[str, subprocess.Popen[bytes]]:
     """Start both floors."""
     tail = [str(port), mode, str(ORDER_BYTES)]
@@ -129,37 +138,54 @@ def figures(rows: np.ndarray[Any, Any]) -> dict[str, Any]:
     return found
 
 
-def measure(options: argparse.Namespace, stream: str, folder: Path) -> dict[str, Any]:
-    """Run daemon and floors against one harness; return the figures of each."""
-    spins = options.mode == "spin"
-    sets = [*SETS, f"runtime.spin={str(spins).lower()}", *options.set]
+@contextlib.contextmanager
+def trading(folder: Path, sets: Sequence[str], nice: int = 0) -> Iterator[Trading]:
+    """Have a daemon trade against a harness of its own; end both."""
     with tempfile.TemporaryDirectory(prefix="tick") as place:
         instance = Instance(Path(place))
         harness = Harness(folder / "harness", instance, sets)
-        started: dict[str, subprocess.Popen[bytes]] = {}
         try:
             arguments = [part for each in sets for part in ("--set", each)]
-            daemon = instance.start("--profile", PROFILE, *arguments)
-            daemon.running()
+            daemon = instance.start("--profile", PROFILE, *arguments).running()
             instance.await_quotes()
-            started = floors(folder, harness.port, options.mode)
+            for pid in (harness.process.pid, daemon.pid):
+                os.setpriority(os.PRIO_PROCESS, pid, nice)
             harness.know("hftd", daemon.pid)
-            for name, process in started.items():
-                harness.know(name, process.pid)
-            time.sleep(2.0)  # Both floors have connected; a late one shows as lost rounds.
-            return timed(harness, instance, daemon, stream, options)
+            yield Trading(harness, instance, daemon)
         finally:
-            for process in started.values():
-                process.kill()
-                process.wait()
             harness.end()
             instance.clean_up()
 
 
-def timed(
-    harness: Harness, instance: Instance, daemon: Daemon, stream: str, options: argparse.Namespace
-) -> dict[str, Any]:
+def measure(options: argparse.Namespace, stream: str, folder: Path) -> dict[str, Any]:
+    """Run daemon and floors against one harness; return the figures of each."""
+    sets = [*SETS, f"runtime.spin={str(options.mode == 'spin').lower()}", *options.set]
+    with trading(folder, sets, options.nice) as all_three:
+        started = floors(folder, all_three.harness.port, options.mode)
+        try:
+            for name, process in started.items():
+                os.setpriority(os.PRIO_PROCESS, process.pid, options.nice)
+                all_three.harness.know(name, process.pid)
+            time.sleep(2.0)  # Both floors have connected; a late one shows as lost rounds.
+            return timed(all_three, stream, options)
+        finally:
+            for process in started.values():
+                process.kill()
+                process.wait()
+
+
+def record(folder: Path, journal: Path, rounds: int) -> None:
+    """Let the daemon trade some rounds of each stream, and keep its journal."""
+    with trading(folder, SETS) as all_three:
+        for stream in ("touch", "depth"):
+            all_three.harness.block("hftd", stream, rounds, 4000)
+        all_three.daemon.crash()
+        shutil.copytree(all_three.instance.state / "journal", journal)
+
+
+def timed(all_three: Trading, stream: str, options: argparse.Namespace) -> dict[str, Any]:
     """Let the three take turns."""
+    harness, instance, daemon = all_three
     recorder = [pid for pid in daemon.children() if not options.recorder]
     for pid in recorder:
         os.kill(pid, signal.SIGSTOP)
@@ -242,6 +268,7 @@ def main() -> None:
     parser.add_argument("--beat-us", type=int, default=4000, help="from one tick to the next")
     parser.add_argument("--no-recorder", dest="recorder", action="store_false")
     parser.add_argument("--set", action="append", default=[], help="KEY=VALUE over the profile")
+    parser.add_argument("--nice", type=int, default=0, help="priority of all that is timed")
     parser.add_argument("--no-save", dest="save", action="store_false")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="harness") as place:
@@ -252,7 +279,7 @@ def main() -> None:
             name += "" if options.recorder else " without recorder"
             print(table(name, result), flush=True)
             if options.save:
-                save(name, {**result, "machine": machine()})
+                save(name, {**result, "machine": machine(), "nice": options.nice})
 
 
 if __name__ == "__main__":
