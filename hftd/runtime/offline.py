@@ -289,7 +289,9 @@ def _as_owner(name: str, state: Path) -> str:
         uid = state.stat().st_uid
         owner = pwd.getpwuid(uid).pw_name
     except (OSError, KeyError):
-        owner = "root"
+        return f"run: sudo hftd kill-offline {name}"
+    if uid == os.geteuid():
+        return f"mend that and run: hftd kill-offline {name}"
     return f"run: sudo -u {owner} hftd kill-offline {name}"
 
 
