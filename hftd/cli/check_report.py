@@ -5,6 +5,7 @@ Owns the report's content and layout (80 columns). Opens no socket.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -121,7 +122,12 @@ def as_text(report: Report) -> str:
 
 def _head(loaded: LoadedProfile) -> Iterator[str]:
     profile = loaded.profile
-    yield f"profile  {loaded.name}: {profile.description}"
+    yield from textwrap.wrap(
+        f"{loaded.name}: {profile.description}",
+        _WIDTH,
+        initial_indent="profile  ",
+        subsequent_indent=" " * 9,
+    )
     yield f"files    {loaded.files[0]}"
     for file in loaded.files[1:]:
         yield f"extends  {file}"

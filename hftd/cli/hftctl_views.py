@@ -135,7 +135,7 @@ def _totals(result: shapes.Status) -> list[Line]:
             f"          {orders['submitted']} submitted, {orders['denied']} denied, "
             f"{orders['rejected']} rejected since start"
         ),
-        line(f"fills     {result['fills']}"),
+        line(f"fills     {result['fills']} since start"),
         line("pnl       ", total, f" {quote}", parts),
         line(f"journal   {result['journal']['seq']}, ", recorded),
     ]
@@ -276,8 +276,9 @@ def pnl(result: shapes.Pnl) -> list[Line]:
         ("trading total", signed(result["total_quote"])),
         ("opening holdings gained", signed(result["opening_holdings_gain_quote"])),
         ("equity", (dash(result["equity_quote"]), "")),
-        ("equity at day start", (dash(result["day_start_equity_quote"]), "")),
     ]
+    if result["day_start_equity_quote"] is not None:
+        rows.append(("equity at day start", (result["day_start_equity_quote"], "")))
     columns = (Column(f"in {quote}"), Column("", right=True))
     lines = table(columns, rows)
     if result["day_start"] is not None:

@@ -91,7 +91,10 @@ def _command(given: Path | None) -> Path:
         given = Path(found or UNIT_COMMAND)
     path = given.absolute()
     if shlex.quote(str(path)) != str(path) or "%" in str(path):
-        raise UsageError(f"a unit needs a path without spaces or quotes for hftd, was {path}")
+        raise UsageError(
+            f"a unit needs a path without spaces or quotes for hftd, was {path}; "
+            "name one: --command PATH"
+        )
     return path
 
 

@@ -174,7 +174,7 @@ def _renderer(logger: Any, *processors: Any) -> Any:
 def _console(kind: str, stream: TextIO) -> Any:
     if kind == "none":
         return None
-    logger = structlog.PrintLogger(stream)
+    logger = structlog.WriteLogger(stream)  # A line is one write
     if kind == "json":
         return _renderer(logger, structlog.processors.JSONRenderer())
     return _renderer(logger, _for_people(stream.isatty()))
