@@ -260,8 +260,9 @@ class OfflineKill:
             road, known.symbols, known.tag, settle_s=settle_s, bound_s=BOUND_SECONDS,
             is_gone=is_gone,
         )  # fmt: skip
+        left = str(len(swept.left)) if swept.is_clear or swept.left else "an unknown number"
         self._step(
-            f"venue: {swept.canceled} of our orders canceled, {len(swept.left)} left, "
+            f"venue: {swept.canceled} of our orders canceled, {left} left, "
             f"{swept.foreign} of others not touched"
         )
         return swept

@@ -1,0 +1,195 @@
+"""The sweep against a venue on loopback that is slow, busy, away, or late with an order."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from hftd.domain.order import client_order_id, order_key
+from hftd.runtime.offline_venue import Address, Swept, VenueRoad, sweep
+from hftd.venues.binance.signing import HmacSigner
+
+TAG = "abc123"
+OURS = [client_order_id(TAG, order_key(1_700_000_000, seq)) for seq in range(1, 101)]
+SYMBOLS = ("BTCUSDT", "ETHUSDT")
+
+# Looks at a request before it is answered; what it returns is answered instead.
+Trouble = Callable[[str, str], tuple[int, dict[str, str], Any] | None]
+
+
+def no_trouble(method: str, path: str) -> None:
+    """Let the request be answered."""
+
+
+class SmallVenue:
+    """Open orders of one symbol, listed and canceled by id."""
+
+    def __init__(self, orders: list[str], trouble: Trouble | None = None) -> None:
+        self.open = dict.fromkeys(orders)
+        self.asked: list[tuple[float, str, str]] = []
+        self.trouble = trouble or no_trouble
+        self._lock = threading.Lock()
+
+    def answer(self, method: str, target: str) -> tuple[int, dict[str, str], Any]:
+        """Return status, headers and body."""
+        parts = urlsplit(target)
+        query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+        with self._lock:
+            self.asked.append((time.monotonic(), method, parts.path))
+        if (told := self.trouble(method, parts.path)) is not None:
+            return told
+        with self._lock:
+            if parts.path == "/api/v3/time":
+                return 200, {}, {"serverTime": time.time_ns() // 1_000_000}
+            if method == "GET":
+                rows = self.open if query["symbol"] == SYMBOLS[0] else {}
+                return 200, {}, [{"symbol": SYMBOLS[0], "clientOrderId": name} for name in rows]
+            name = query["origClientOrderId"]
+            if name not in self.open:
+                return 400, {}, {"code": -2011, "msg": "Unknown order sent."}
+            del self.open[name]
+            return 200, {}, {"clientOrderId": name}
+
+    def count(self, method: str, path: str = "") -> int:
+        """Return how often it was asked so."""
+        return sum(each[1] == method and path in each[2] for each in self.asked)
+
+
+@contextmanager
+def served(venue: SmallVenue) -> Iterator[Address]:
+    """Serve a small venue on a free port."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def _reply(self) -> None:
+            status, headers, body = venue.answer(self.command, self.path)
+            text = json.dumps(body).encode()
+            self.send_response(status)
+            for name, value in (headers | {"Content-Length": str(len(text))}).items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(text)
+
+        do_GET = do_DELETE = _reply  # noqa: N815 - the names that the server looks for
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield "127.0.0.1", server.server_address[1]
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def swept(
+    venue: SmallVenue, *, settle_s: float = 0.0, bound_s: float = 10.0, away: int = 0
+) -> Swept:
+    """Sweep a small venue; its address is not there for the first ``away`` looks."""
+    looks = iter(range(1_000_000))
+    with served(venue) as address:
+        road = VenueRoad(
+            lambda: address if next(looks) >= away else None, HmacSigner("key", "secret")
+        )
+        return sweep(road, SYMBOLS, TAG, settle_s=settle_s, bound_s=bound_s)
+
+
+def test_a_hundred_are_canceled_and_others_left() -> None:
+    """All that bears our tag, whatever the count; what bears another stays."""
+    venue = SmallVenue([*OURS, "by-hand"])
+    done = swept(venue)
+    assert (done.is_clear, done.canceled, done.foreign) == (True, 100, 1)
+    assert list(venue.open) == ["by-hand"]
+
+
+def test_an_order_that_arrives_late_is_found() -> None:
+    """The verdict waits until what was under way must have arrived or been refused."""
+    venue = SmallVenue([])
+
+    def late(method: str, path: str) -> None:
+        if venue.count("GET", "openOrders") == 3:
+            venue.open[OURS[0]] = None
+
+    venue.trouble = late
+    done = swept(venue, settle_s=0.4)
+    assert (done.is_clear, done.canceled) == (True, 1)
+    assert not venue.open
+
+
+def test_a_slow_venue_is_asked_for_all_at_once() -> None:
+    """Each answer takes half a second: ten cancels take no longer than one."""
+    slow = threading.Event()
+
+    def wait(method: str, path: str) -> None:
+        slow.wait(0.5)
+
+    venue = SmallVenue(OURS[:10], wait)
+    assert swept(venue, bound_s=4.0).is_clear
+
+
+def test_the_time_that_429_asks_for_is_kept() -> None:
+    """Nothing is sent before Retry-After has passed, then all is done."""
+    quiet_until, early = 0.0, 0
+
+    def limited(method: str, path: str) -> tuple[int, dict[str, str], Any] | None:
+        nonlocal quiet_until, early
+        if not quiet_until and method == "DELETE":
+            quiet_until = time.monotonic() + 1.0
+            return 429, {"Retry-After": "1"}, {"code": -1003}
+        early += time.monotonic() < quiet_until
+        return None
+
+    venue = SmallVenue(OURS[:1], limited)
+    assert swept(venue).is_clear and not venue.open
+    assert early == 0 and venue.count("DELETE") == 2
+
+
+def test_a_429_longer_than_the_bound_ends_it_at_once() -> None:
+    """What cannot be waited for is said, and nothing more is sent."""
+
+    def banned(method: str, path: str) -> tuple[int, dict[str, str], Any]:
+        return 429, {"Retry-After": "60"}, {}
+
+    venue = SmallVenue(OURS[:2], banned)
+    done = swept(venue, bound_s=5.0)
+    assert not done.is_clear and "429" in done.why and "never seen" in done.why
+    assert len(venue.asked) <= len(SYMBOLS)
+
+
+def test_a_venue_that_comes_back_is_swept() -> None:
+    """While nobody listens it is looked for again."""
+    venue = SmallVenue(OURS[:2])
+    assert swept(venue, away=6).is_clear and not venue.open
+
+
+def test_what_the_venue_will_not_cancel_is_named() -> None:
+    """At the end of the time the orders still shown are the outcome, not a failure of it."""
+
+    def refuse(method: str, path: str) -> tuple[int, dict[str, str], Any] | None:
+        return (500, {}, {"code": -1000}) if method == "DELETE" else None
+
+    done = swept(SmallVenue(OURS[:2], refuse), bound_s=0.5)
+    assert not done.is_clear and "500" in done.why
+    assert [order["clientOrderId"] for order in done.left] == OURS[:2]
+
+
+def test_a_clock_that_differs_is_mended() -> None:
+    """After -1021 the venue's own time is taken."""
+    refused = iter((True, True))
+
+    def outside(method: str, path: str) -> tuple[int, dict[str, str], Any] | None:
+        wrong = path != "/api/v3/time" and next(refused, False)
+        return (400, {}, {"code": -1021}) if wrong else None
+
+    venue = SmallVenue(OURS[:2], outside)
+    assert swept(venue).is_clear and venue.count("GET", "time") == 2
