@@ -1,6 +1,7 @@
 """The one screen that ``hftd start`` prints before it trades.
 
-Owns its words and its layout: at most 80 columns wide, long paths aside. Opens no socket.
+Owns its words and its layout: 80 columns and, for one instrument, 24 lines; long paths aside.
+Opens no socket.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ OF_THE_PROFILE: Final = (
     ("max_daily_loss_quote", "daily loss", "{quote}"),
     ("max_drawdown_quote", "drawdown", "{quote}"),
     ("max_daily_turnover_quote", "daily turnover", "{quote}"),
-    ("max_orders_per_second", "order rate", "a second"),
+    ("max_orders_per_second", "orders a second", ""),
     ("max_book_age_ms", "book age", "ms"),
     ("user_stream_timeout_ms", "silent account", "ms"),
     ("duplicate_window_ms", "same order again", "ms"),
@@ -59,14 +60,13 @@ def screen(report: Report, paths: InstancePaths) -> str:
     lines = [
         f"hftd {paths.name}: {profile.mode.upper()} trading, simulated money",
         *_wrapped("profile", f"{loaded.name}: {profile.description}"),
-        f"venue     simulated exchange, market {market_words(profile)}",
+        *_wrapped("venue", f"simulated exchange, {market_words(profile)}; {fee_words(profile)}"),
         *order_lines(report),
         *limit_lines(profile),
         f"socket    {paths.control_socket}",
         f"log       {paths.log_path}",
         f"ledger    {url.removeprefix('sqlite:///')}",
-        f"watch     {ctl} status",
-        f"{_INDENT}also book, explain, orders, fills, pnl, risk, latency, logs -f",
+        f"watch     {ctl} status | book | explain | logs -f",
         f"stop      Ctrl-C, or {ctl} stop",
         f"at once   {ctl} kill",
     ]
@@ -91,6 +91,12 @@ def market_words(profile: Profile) -> str:
     return f"tape {market.path} at speed {plain(market.speed)}"
 
 
+def fee_words(profile: Profile) -> str:
+    """Return what the venue charges."""
+    fees = profile.venue.fees
+    return f"fees maker {plain(fees.maker_bps)}, taker {plain(fees.taker_bps)} bps"
+
+
 def order_lines(report: Report) -> Iterator[str]:
     """Yield what one order is, in base and quote."""
     profile = report.loaded.profile
@@ -102,8 +108,6 @@ def order_lines(report: Report) -> Iterator[str]:
             f" about {found.order.notional_quote:.2f} {quote}"
             f" ({size if profile.canary.enabled else 'FULL SIZE, canary off'})"
         )
-    fees = profile.venue.fees
-    yield f"fees      maker {plain(fees.maker_bps)} bps, taker {plain(fees.taker_bps)} bps"
 
 
 def limit_lines(profile: Profile) -> Iterator[str]:
