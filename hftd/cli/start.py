@@ -6,6 +6,7 @@ Owns the order of what happens before the first socket, and the screen that is p
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import faulthandler
 import os
 import sys
@@ -67,10 +68,14 @@ def start(
 
 
 def say(text: str) -> None:
-    """Tell the person in front of the daemon; systemd's journal reads stderr too."""
+    """Tell the person in front of the daemon; systemd's journal reads stderr too.
+
+    Whoever read it may be gone (a closed terminal, `hftd start | head`): no reason to fail.
+    """
     now = time.time()
     clock = time.strftime("%H:%M:%S", time.gmtime(now)) + f".{int(now * 1000) % 1000:03d}Z"
-    print(f"{clock} {text}", file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError):
+        print(f"{clock} {text}", file=sys.stderr, flush=True)
 
 
 def put_aside(paths: InstancePaths) -> None:

@@ -7,6 +7,7 @@ recovery, which asks the venue.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import traceback
 from collections.abc import Callable
@@ -46,6 +47,7 @@ def failure_of(error: BaseException) -> HftdError:
         return error
     if isinstance(error, JournalFull):
         return HftdError(f"the journal cannot be written: {error}")
-    traceback.print_exception(error, file=sys.stderr)
+    with contextlib.suppress(OSError):  # Nobody may be there any more to read it.
+        traceback.print_exception(error, file=sys.stderr)
     text = f"{type(error).__name__}: {error}"
     return InvariantBroken(f"a bug of ours ended trading, recovery follows a restart: {text}")

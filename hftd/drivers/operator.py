@@ -62,11 +62,12 @@ class Operator:
                 raise InvalidParams(f"id must be a client order id of ours, was {params['id']}")
         if params.get("foreign"):
             raise Refused("foreign orders are not touched yet; cancel them at the venue")
+        before = self._open_keys()
         who = {"uid": peer.uid, "pid": peer.pid, "reason": params.get("reason")}
         code = self._give(kind, -1, key, {"command": method, **who})
         if code != Code.NONE:
             raise Refused(self._refusal(method, code))
-        return self._confirm(method, key, began_ns)
+        return self._confirm(method, key, before, began_ns)
 
     def _refusal(self, method: str, code: Code) -> str:
         state = TradingState(int(self._engine.state.core[0]["state"])).name
@@ -80,13 +81,14 @@ class Operator:
         }
         return f"{code.name}: state={state}; {needed.get(method, 'not possible in this state')}"
 
-    def _confirm(self, method: str, key: int, began_ns: int) -> Awaitable[Outcome]:
-        # A daemon that quotes places new orders at once: those of the command have to go.
-        keys = [int(key) for key in self._engine.state.orders["key"] if key != 0]
+    def _confirm(
+        self, method: str, key: int, before: set[int], began_ns: int
+    ) -> Awaitable[Outcome]:
         waits: dict[str, Callable[[], bool]] = {
             "kill": self._is_clear,
             "stop": self._is_clear,
-            "cancel-all": lambda: not any(self._is_open(key) for key in keys),
+            # A daemon that quotes places new orders at once: those of before have to go.
+            "cancel-all": lambda: not before & self._open_keys(),
             "pause": self._has_no_open,
             "flatten": self._is_flat,
             "reset": self._is_reset,
@@ -120,6 +122,10 @@ class Operator:
 
     def _has_no_open(self) -> bool:
         return not (self._engine.state.orders["key"] != 0).any()
+
+    def _open_keys(self) -> set[int]:
+        keys = self._engine.state.orders["key"]
+        return set(keys[keys != 0].tolist())
 
     def _is_open(self, key: int) -> bool:
         return bool((self._engine.state.orders["key"] == key).any())

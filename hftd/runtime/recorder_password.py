@@ -1,5 +1,6 @@
 """How the ledger's password reaches the recorder; a module of its own, since who starts a
-recorder must not import SQL with it."""
+recorder must not import SQL with it.
+"""
 
 from __future__ import annotations
 
