@@ -110,7 +110,8 @@ def kind_of(record: Record, outputs: int) -> str:
     link, frame = split_frame(record.payload)
     if link == Link.MARKET:
         head = bytes(frame[:60])
-        name = next((word for word in ("bookTicker", "depth", "trade") if word.encode() in head), "")
+        words = ("bookTicker", "depth", "trade")
+        name = next((word for word in words if word.encode() in head), "market")
         return f"{name} that orders" if outputs else name
     return "report" if b"executionReport" in bytes(frame[:80]) else "reply or answer"
 

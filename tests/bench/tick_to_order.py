@@ -218,14 +218,16 @@ def ratios(rows: dict[str, list[np.ndarray[Any, Any]]]) -> dict[str, dict[str, f
     return found
 
 
+def ask_git(*arguments: str) -> str:
+    """Return what git says of this tree."""
+    git = ["git", *arguments]
+    return subprocess.run(git, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+
+
 def machine() -> dict[str, Any]:
     """Return on what and beside what this ran."""
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout.strip()
-    dirty = subprocess.run(
-        ["git", "status", "--porcelain", "hftd"], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout
+    commit = ask_git("rev-parse", "--short", "HEAD")
+    dirty = ask_git("status", "--porcelain", "hftd")
     cpu = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line]
     return {
         "cpu": cpu[0].partition(": ")[2] if cpu else platform.machine(),
@@ -240,14 +242,17 @@ def machine() -> dict[str, Any]:
 
 def table(name: str, result: dict[str, Any]) -> str:
     """Return one part's table."""
-    lines = [name, f"{'':10}" + "".join(f"{each:>9}" for each in QUANTILES) + "  µs, to the first order"]
+    head = "".join(f"{quantile:>9}" for quantile in QUANTILES)
+    lines = [name, f"{'':10}{head}  µs, to the first order"]
     for peer in PEERS:
-        us = result["peers"][peer]["first"]
-        lost = result["peers"][peer]["lost"]
-        lines.append(f"{peer:10}" + "".join(f"{us.get(q, 0):9.1f}" for q in QUANTILES) + f"  lost {lost}")
+        found = result["peers"][peer]
+        row = "".join(f"{found['first'].get(quantile, 0):9.1f}" for quantile in QUANTILES)
+        lines.append(f"{peer:10}{row}  lost {found['lost']}")
     for floor, ratio in result["ratios"].items():
-        lines.append(f"over {floor:6} p50 {ratio['p50']}, blocks {ratio['p50_blocks_best']} to "
-                     f"median {ratio['p50_blocks_median']}, p99 {ratio['p99']}")
+        lines.append(
+            f"over {floor:6} p50 {ratio['p50']}, by blocks median {ratio['p50_blocks_median']}, "
+            f"best {ratio['p50_blocks_best']}; p99 {ratio['p99']}"
+        )
     return "\n".join(lines)
 
 
