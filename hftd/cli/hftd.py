@@ -45,6 +45,7 @@ COMMANDS: Final = {
     "schema": Entry("profile_commands", "schema", "Print the JSON Schema of a profile."),
     "paths": Entry("profile_commands", "paths", "Say where an instance keeps its files."),
     "exchange": Entry("exchange", "exchange", "Serve the simulated exchange by itself."),
+    "exchange-ctl": Entry("exchange_ctl", "app", "Ask a running exchange; give it faults."),
     "replay": Entry("replay", "replay", "Run a journal again and compare every decision."),
     "warmup": Entry("warmup", "warmup", "Compile the kernels before they are needed."),
     "kill-offline": Entry("kill_offline", "kill_offline", "Kill where the daemon does not answer."),

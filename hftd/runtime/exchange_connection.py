@@ -19,6 +19,8 @@ PONG_WITHIN_S = 60.0
 MAX_QUEUED_BYTES = 4_000_000
 MAX_FRAME_BYTES = 1_000_000
 _CLOSE_WITHIN_S = 1.0
+_HALF_A_FRAME = b'\x81\x7e\x10\x00{"e":"dep'
+"""The head of a text frame of 4,096 bytes, and the first ten of them."""
 
 
 class Connection:
@@ -50,6 +52,12 @@ class Connection:
         self._queue.clear()
         self._wake.set()
         self._transport.abort()
+
+    def break_off(self) -> None:
+        """Send the beginning of a frame, then cut the connection: a reset in mid frame."""
+        if not self._closing:
+            self._transport.write(_HALF_A_FRAME)
+        self.abort()
 
     def finish(self) -> None:
         """Send what is queued, then close."""

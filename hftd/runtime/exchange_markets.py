@@ -9,18 +9,23 @@ from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
+import msgspec
+import yaml
 from msgspec import Struct
 
 from hftd.errors import UsageError
 from hftd.simex.agents import agents
 from hftd.simex.events import Fees
+from hftd.simex.faults import Fault, read_script
+from hftd.simex.faulty_venue import FaultyVenue
+from hftd.simex.limits import Limits
 from hftd.simex.market import Market
 from hftd.simex.matching import MatchingMarket
 from hftd.simex.numbers import atoms_of
 from hftd.simex.presets import PRESETS, SYMBOLS
 from hftd.simex.refusals import Refusal
 from hftd.simex.tape import BTCUSDT_SPEC, TapeMarket
-from hftd.simex.venue import AccountConfig, Venue, VenueConfig
+from hftd.simex.venue import AccountConfig, VenueConfig
 
 DEFAULT_KEY = "hftd-paper-key"
 DEFAULT_SECRET = "hftd-paper-secret"  # noqa: S105 - documented; it guards simulated money.
@@ -33,7 +38,7 @@ RATE_OF_A_BPS = 10_000
 """One basis point in 1e-8 of the amount, which is what fees are kept in."""
 
 
-class ExchangeWish(Struct, frozen=True):
+class ExchangeWish(Struct, frozen=True, forbid_unknown_fields=True):
     """What is asked for: a market source, its accounts, its fees.
 
     ``market`` is ``agents`` or ``tape:FILE[,FILE...]``; ``accounts`` are KEY:SECRET,
@@ -49,16 +54,19 @@ class ExchangeWish(Struct, frozen=True):
     balances: Sequence[str] = DEFAULT_BALANCES
     maker_bps: str | None = None
     taker_bps: str | None = None
+    limits: Limits = Limits()
+    faults: Sequence[Fault] = ()
 
 
-def build_venue(wish: ExchangeWish) -> Venue:
+def build_venue(wish: ExchangeWish) -> FaultyVenue:
     """Return the venue; raises UsageError that names what does not exist."""
     source, _, path = wish.market.partition(":")
+    paths: list[Path] = []
     if source == "agents" and not path:
-        markets, fees = _agents(wish)
+        fees = _agents_fees(wish)
         identity = f"agents {wish.preset} {wish.seed} {' '.join(wish.symbols)}"
     elif source == "tape" and path:
-        markets, fees = _tape(wish, path)
+        paths, fees = _tape_paths(wish, path), TAPE_FEES_BPS
         identity = f"tape {path} speed {wish.speed}"
     else:
         raise UsageError(f"--market must be agents or tape:FILE, was {wish.market}")
@@ -68,12 +76,42 @@ def build_venue(wish: ExchangeWish) -> Venue:
             _rate("--maker-bps", wish.maker_bps, fees[0]),
             _rate("--taker-bps", wish.taker_bps, fees[1]),
         ),
+        limits=wish.limits,
         identity=identity,
     )
-    return Venue(config, markets)
+
+    def make_markets() -> list[Market]:
+        if source == "tape":
+            return [TapeMarket(BTCUSDT_SPEC, paths, wish.speed)]
+        return [
+            MatchingMarket(SYMBOLS[symbol].spec, agents(wish.preset, symbol, wish.seed))
+            for symbol in wish.symbols
+        ]
+
+    return FaultyVenue(config, make_markets, wish.seed, wish.faults)
 
 
-def _agents(wish: ExchangeWish) -> tuple[list[Market], tuple[str, str]]:
+def read_wish(path: Path) -> ExchangeWish:
+    """Return what a YAML file asks for: the fields of ``ExchangeWish`` by their names."""
+    try:
+        return msgspec.convert(_read_yaml(path) or {}, ExchangeWish)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"--config {path}: {error}") from error
+
+
+def read_faults(path: Path) -> list[Fault]:
+    """Return the faults of a YAML script."""
+    return read_script(_read_yaml(path))
+
+
+def _read_yaml(path: Path) -> object:
+    try:
+        return yaml.safe_load(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UsageError(f"{path} does not read: {error}") from error
+
+
+def _agents_fees(wish: ExchangeWish) -> tuple[str, str]:
     if wish.preset not in PRESETS:
         raise UsageError(f"--preset must be one of {', '.join(PRESETS)}, was {wish.preset}")
     if wish.speed != "1":
@@ -83,15 +121,11 @@ def _agents(wish: ExchangeWish) -> tuple[list[Market], tuple[str, str]]:
     for symbol in wish.symbols:
         if symbol not in SYMBOLS:
             raise UsageError(f"--symbols must be of {', '.join(SYMBOLS)}, was {symbol}")
-    markets: list[Market] = [
-        MatchingMarket(SYMBOLS[symbol].spec, agents(wish.preset, symbol, wish.seed))
-        for symbol in wish.symbols
-    ]
     preset = PRESETS[wish.preset]
-    return markets, (preset.maker_fee_bps, preset.taker_fee_bps)
+    return preset.maker_fee_bps, preset.taker_fee_bps
 
 
-def _tape(wish: ExchangeWish, path: str) -> tuple[list[Market], tuple[str, str]]:
+def _tape_paths(wish: ExchangeWish, path: str) -> list[Path]:
     if tuple(wish.symbols) != (BTCUSDT_SPEC.symbol,):
         raise UsageError(f"a tape is of {BTCUSDT_SPEC.symbol}, was {' '.join(wish.symbols)}")
     try:
@@ -104,7 +138,7 @@ def _tape(wish: ExchangeWish, path: str) -> tuple[list[Market], tuple[str, str]]
     for each in paths:
         if not each.is_file():
             raise UsageError(f"--market: there is no tape {each}")
-    return [TapeMarket(BTCUSDT_SPEC, paths, wish.speed)], TAPE_FEES_BPS
+    return paths
 
 
 def _accounts(wish: ExchangeWish) -> list[AccountConfig]:

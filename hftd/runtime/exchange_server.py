@@ -11,20 +11,25 @@ bug of ours ends it too (exit 70): a venue that contradicts itself is worth noth
 from __future__ import annotations
 
 import asyncio
+import json
+import os
 import signal
+import ssl
 import sys
 import time
 import traceback
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from aiohttp import WSMsgType, web
 
 from hftd.errors import InvariantBroken, UsageError
+from hftd.runtime.exchange_admin import MAX_PATH_BYTES, SOCKET_NAME, AdminSocket
 from hftd.runtime.exchange_connection import MAX_FRAME_BYTES, Connection
 from hftd.runtime.exchange_state import StateFolder
+from hftd.simex.faulty_venue import NO_REPLY, FaultyVenue
 from hftd.simex.memory import read_accounts
-from hftd.simex.venue import Venue
 
 MARKETS_EVERY_S = 5.0
 MAX_CONNECTIONS = 500
@@ -42,10 +47,20 @@ def venue_clock() -> Callable[[], int]:
     return lambda: offset_ns + time.monotonic_ns()
 
 
+class Roads(NamedTuple):
+    """How the venue is reached, beside host and port."""
+
+    tls: ssl.SSLContext | None = None
+    beyond_loopback: bool = False
+    admin: Path | None = None
+
+
 class ExchangeServer:
     """A venue, its connections, its timer and its folder (None: nothing is kept)."""
 
-    def __init__(self, venue: Venue, state: StateFolder | None, clock: Callable[[], int]) -> None:
+    def __init__(
+        self, venue: FaultyVenue, state: StateFolder | None, clock: Callable[[], int]
+    ) -> None:
         self._venue = venue
         self._state = state
         self._clock = clock
@@ -57,20 +72,33 @@ class ExchangeServer:
         self._tasks: set[asyncio.Task[None]] = set()
         self.port = 0
 
-    async def run(self, host: str, port: int, listening: Callable[[int], None]) -> None:
+    async def run(
+        self,
+        host: str,
+        port: int,
+        listening: Callable[[int], None],
+        roads: Roads = Roads(),  # noqa: B008 - it is frozen.
+    ) -> None:
         """Serve until ``stop``; ``listening`` is called with the port once it is bound.
 
         Raises UsageError for an address that cannot be bound, InvariantBroken after a bug.
         """
-        if host not in LOOPBACK:
-            raise UsageError(f"the simulated exchange listens on loopback only, was {host}")
+        if host not in LOOPBACK and not roads.beyond_loopback:
+            raise UsageError(
+                f"the simulated exchange listens on loopback only, was {host}; "
+                "--beyond-loopback lets everybody in who reaches it"
+            )
         self._open_venue()
         app = web.Application(client_max_size=_MAX_BODY_BYTES)
         app.router.add_route("*", "/{tail:.*}", self._answer)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=_CLOSE_WITHIN_S)
         await runner.setup()
+        admin = None
         try:
-            await self._bind(runner, host, port)
+            await self._bind(runner, host, port, roads.tls)
+            if roads.admin is not None:
+                admin = AdminSocket(roads.admin, self._venue, self._clock, self._flush)
+                await admin.start()
             self.port = runner.addresses[0][1]
             if self._state is not None:
                 self._state.announce(host, self.port)
@@ -83,6 +111,8 @@ class ExchangeServer:
         finally:
             if self._timer is not None:
                 self._timer.cancel()
+            if admin is not None:
+                await admin.stop()
             await runner.cleanup()
             if self._state is not None and self._failure is None:
                 self._snapshot()
@@ -90,17 +120,19 @@ class ExchangeServer:
         if self._failure is not None:
             raise InvariantBroken("the simulated exchange stopped") from self._failure
 
-    async def _bind(self, runner: web.AppRunner, host: str, port: int) -> None:
+    async def _bind(
+        self, runner: web.AppRunner, host: str, port: int, tls: ssl.SSLContext | None
+    ) -> None:
         # Clients of the process before this one come back to its port by themselves.
         last_port = 0 if self._state is None else self._state.last_port()
         if port == 0 and last_port != 0:
             try:
-                await web.TCPSite(runner, host, last_port).start()
+                await web.TCPSite(runner, host, last_port, ssl_context=tls).start()
                 return
             except OSError:
                 pass  # Somebody else has it by now, and any other port will do.
         try:
-            await web.TCPSite(runner, host, port).start()
+            await web.TCPSite(runner, host, port, ssl_context=tls).start()
         except OSError as error:
             raise UsageError(f"cannot listen on {host} port {port}: {error}") from error
 
@@ -145,6 +177,9 @@ class ExchangeServer:
         # What happened is written down before anybody hears of it; after a failure nobody does.
         if self._failure is not None:
             return
+        if self._venue.take_restarted():
+            # The log so far belongs to accounts that are no more.
+            self._snapshot()
         log = self._venue.take_log()
         if log and self._state is not None:
             self._state.append(log)
@@ -156,6 +191,12 @@ class ExchangeServer:
             connection = self._connections.get(number)
             if connection is not None:
                 connection.finish()
+        for number in self._venue.take_cut():
+            connection = self._connections.get(number)
+            if connection is not None:
+                connection.break_off()
+        for fired in self._venue.script.take_log():
+            sys.stderr.write(json.dumps(fired) + "\n")
         self._arm()
 
     def _arm(self) -> None:
@@ -194,7 +235,9 @@ class ExchangeServer:
                 request.method, request.raw_path, request.headers, body, self._clock()
             )
             self._flush()
-            if self._failure is None:
+            if status == NO_REPLY and request.transport is not None:
+                request.transport.abort()
+            elif self._failure is None:
                 return web.Response(status=status, headers=headers, body=content)
         return web.json_response(_INTERNAL, status=500)
 
@@ -282,22 +325,32 @@ class _Guard:
 
 
 async def serve(
-    venue: Venue, folder: Path | None, host: str, port: int, listening: Callable[[int], None]
+    venue: FaultyVenue,
+    folder: Path | None,
+    host: str,
+    port: int,
+    listening: Callable[[int], None],
+    roads: Roads = Roads(),  # noqa: B008 - it is frozen.
 ) -> None:
     """Serve a venue until SIGTERM or SIGINT, with its state in ``folder`` if there is one.
 
-    Raises InstanceLocked where another exchange holds the folder.
+    The admin socket is in the folder unless another path is given. Raises InstanceLocked where
+    another exchange holds the folder.
     """
     loop = asyncio.get_running_loop()
     if folder is None:
         server = ExchangeServer(venue, None, venue_clock())
         _stop_on_signals(loop, server)
-        await server.run(host, port, listening)
+        await server.run(host, port, listening, roads)
         return
     with StateFolder(folder) as state:
         server = ExchangeServer(venue, state, venue_clock())
         _stop_on_signals(loop, server)
-        await server.run(host, port, listening)
+        path = folder / SOCKET_NAME
+        if roads.admin is None and len(os.fsencode(path)) <= MAX_PATH_BYTES:
+            # A folder too deep for a socket has none; --admin names a shorter path.
+            roads = roads._replace(admin=path)
+        await server.run(host, port, listening, roads)
 
 
 def _stop_on_signals(loop: asyncio.AbstractEventLoop, server: ExchangeServer) -> None:

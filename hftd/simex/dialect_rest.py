@@ -70,7 +70,7 @@ class RestDialect:
             return 0
         credential = self._keyring.find(headers.get("x-mbx-apikey"))
         if endpoint.security == SIGNED:
-            check_timing(values, ts_ns)
+            check_timing(values, ts_ns + self._desk.skew_ns)
             payload, signature = cut_signature(query, form)
             check_signature(credential, payload, signature)
         return credential.account

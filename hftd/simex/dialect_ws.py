@@ -96,7 +96,7 @@ class WsDialect:
         try:
             request = msgspec.json.decode(text, type=Request)
         except (msgspec.DecodeError, UnicodeDecodeError):
-            return [_reply(_NULL, refusals.BAD_JSON, None)]
+            return [encode_reply(_NULL, refusals.BAD_JSON, None)]
         had = dict(session.subscriptions)
         show_limits = session.show_limits
         account = 0
@@ -114,7 +114,7 @@ class WsDialect:
         limits = self._limits(request.method, account, ts_ns) if show_limits else None
         ended = [each for each in had if each not in session.subscriptions]
         frames = [
-            _reply(request.id, result, limits, ts_ns),
+            encode_reply(request.id, result, limits, ts_ns),
             *(_terminated(subscription, ts_ns) for subscription in ended),
         ]
         return [in_microseconds(frame) for frame in frames] if session.micro else frames
@@ -145,11 +145,11 @@ class WsDialect:
         # After a logon key and signature may be left out; sent, they are verified all the same.
         if session.credential is not None and "apiKey" not in values:
             if signed:
-                check_timing(values, ts_ns)
+                check_timing(values, ts_ns + self._desk.skew_ns)
             return session.credential
         credential = self._keyring.find(values.get("apiKey"))
         if signed:
-            check_timing(values, ts_ns)
+            check_timing(values, ts_ns + self._desk.skew_ns)
             check_signature(credential, sorted_payload(values), values.get("signature"))
         return credential
 
@@ -164,7 +164,7 @@ class WsDialect:
 
     def _logon(self, session: Session, values: dict[str, str], ts_ns: int) -> Answer:
         credential = self._keyring.find(values.get("apiKey"))
-        check_timing(values, ts_ns)
+        check_timing(values, ts_ns + self._desk.skew_ns)
         check_signature(credential, sorted_payload(values), values.get("signature"))
         session.credential, session.authorized_ns = credential, ts_ns
         return self._describe(session, ts_ns)
@@ -196,7 +196,7 @@ class WsDialect:
 
     def _subscribe_signed(self, session: Session, values: dict[str, str], ts_ns: int) -> Answer:
         credential = self._keyring.find(values.get("apiKey"))
-        check_timing(values, ts_ns)
+        check_timing(values, ts_ns + self._desk.skew_ns)
         check_signature(credential, sorted_payload(values), values.get("signature"))
         return self._add_subscription(session, credential.account)
 
@@ -236,12 +236,13 @@ def _terminated(subscription: int, ts_ns: int) -> bytes:
     return user_event(subscription, msgspec.json.encode(event))
 
 
-def _reply(
+def encode_reply(
     request_id: msgspec.Raw,
     result: Answer,
     limits: list[dict[str, Any]] | None,
     ts_ns: int = 0,
 ) -> bytes:
+    """Return the frame of an answer."""
     reply: dict[str, Any] = {"id": request_id}
     if isinstance(result, Refusal):
         error: dict[str, Any] = {"code": result.code, "msg": result.msg}

@@ -35,6 +35,8 @@ class Desk:
         self.limits = limits
         self.prints = {symbol: Prints() for symbol in exchange.listings}
         self.listen_keys = ListenKeys()
+        self.skew_ns = 0
+        """How far the clock that clients see is off: a fault, else 0."""
         self._minted = 0
 
     def listing(self, symbol: str) -> Listing:

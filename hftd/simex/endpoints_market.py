@@ -38,7 +38,7 @@ def ping(call: Call) -> Answer:
 def server_time(call: Call) -> Answer:
     """Answer the venue's clock."""
     call.params.done()
-    return {"serverTime": render.ms(call.ts_ns)}
+    return {"serverTime": render.ms(call.ts_ns + call.desk.skew_ns)}
 
 
 def exchange_info(call: Call) -> Answer:

@@ -173,6 +173,11 @@ class Exchange:
         self._apply(listing, reports, request_id)
         return copy.copy(order)
 
+    def strike(self, symbol: str, place: Place, ts_ns: int) -> None:
+        """Let a stranger's order in; its account is below 0 and needs no money."""
+        listing = self.listings[symbol]
+        self._apply(listing, listing.market.place(place, ts_ns))
+
     def _prepare(self, listing: Listing, new: NewOrder, ts_ns: int) -> tuple[Order, int]:
         # The order in ticks and lots, with the atoms it will lock, and the budget of a
         # MARKET BUY: what walking the book costs now is all that it may spend.

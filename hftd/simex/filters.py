@@ -34,6 +34,8 @@ class Filters(Struct, frozen=True):
     min_notional: int
     max_notional: int
     max_num_orders: int
+    price_step: int
+    """The tick that prices must keep to: ``tick``, or a multiple of it after a change."""
 
     @classmethod
     def of(cls, spec: SymbolSpec) -> Filters:
@@ -47,6 +49,7 @@ class Filters(Struct, frozen=True):
             exact_atoms(spec.min_notional),
             exact_atoms(spec.max_notional),
             spec.max_num_orders,
+            exact_atoms(spec.tick_size),
         )
 
     def check(
@@ -70,7 +73,7 @@ class Filters(Struct, frozen=True):
         return None
 
     def _price_fails(self, price: int) -> bool:
-        return price < self.tick or price > self.max_price or price % self.tick != 0
+        return price < self.tick or price > self.max_price or price % self.price_step != 0
 
     def _lot_fails(self, qty: int) -> bool:
         return qty < self.lot or qty > self.max_qty or qty % self.lot != 0
@@ -94,7 +97,7 @@ class Filters(Struct, frozen=True):
                 "filterType": "PRICE_FILTER",
                 "minPrice": text_of(self.tick),
                 "maxPrice": text_of(self.max_price),
-                "tickSize": text_of(self.tick),
+                "tickSize": text_of(self.price_step),
             },
             {
                 "filterType": "LOT_SIZE",

@@ -76,6 +76,19 @@ class Ladder:
         level = self._levels.get(price_ticks)
         return 0 if level is None else level.lots
 
+    def lots_before(self, order: Resting) -> int:
+        """Return the lots that trade before an order: better levels, then its own queue."""
+        lots = 0
+        for level in self:
+            if level is order.level:
+                break
+            lots += level.lots
+        ahead = order.before
+        while ahead is not None:
+            lots += ahead.leaves
+            ahead = ahead.before
+        return lots
+
     def append(self, order: Resting, price_ticks: int) -> None:
         """Put an order at the end of the queue at its price."""
         level = self._levels.get(price_ticks)

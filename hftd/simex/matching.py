@@ -148,6 +148,11 @@ class MatchingMarket:
         order = self._resting.get(order_id)
         return 0 if order is None else order.leaves
 
+    def lots_before(self, order_id: int) -> int:
+        """Return the lots that trade before a resting order."""
+        order = self._resting[order_id]
+        return self._ladder(order.side).lots_before(order)
+
     # --- matching -------------------------------------------------------------------------
 
     def _ladder(self, side: Side) -> Ladder:

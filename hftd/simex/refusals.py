@@ -33,6 +33,13 @@ class Refused(Exception):
 
 WOULD_TAKE: Final = (-2010, "Order would immediately match and take.")
 
+STATUS_UNKNOWN = Refusal(
+    -1007,
+    "Timeout waiting for response from backend server. "
+    "Send status unknown; execution status unknown.",
+    503,
+)
+FIREWALL = Refusal(-1000, "Forbidden.", 403)
 UNSUPPORTED = Refusal(-1020, "This operation is not supported.")
 BAD_TIMESTAMP_LATE = Refusal(-1021, "Timestamp for this request is outside of the recvWindow.")
 BAD_TIMESTAMP_EARLY = Refusal(
@@ -50,7 +57,6 @@ CANCEL_REPLACE_ID = Refusal(
 QUANTITY_OR_QUOTE = Refusal(
     -1102, "Param 'quantity' or 'quoteOrderQty' must be sent, but both were empty/null!"
 )
-NO_DEPTH = Refusal(-1112, "No orders on book for symbol.")
 BAD_TIF = Refusal(-1115, "Invalid timeInForce.")
 BAD_KIND = Refusal(-1116, "Invalid orderType.")
 BAD_SIDE = Refusal(-1117, "Invalid side.")

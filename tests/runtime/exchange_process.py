@@ -51,7 +51,7 @@ async def exchange(state: Path | None, *options: str) -> AsyncIterator[Process]:
     try:
         async with asyncio.timeout(WITHIN_S):
             line = (await child.stdout.readline()).decode()
-        assert line.startswith("exchange listens on http://"), line
+        assert line.startswith("exchange listens on http"), line
         yield Process(child, line)
     finally:
         if child.returncode is None:

@@ -1,0 +1,83 @@
+"""``hftd exchange-ctl``: ask a running simulated exchange for its truth, and give it faults.
+
+Owns the options and how answers are printed: as JSON, for people and programs alike.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(help="Ask a running simulated exchange, and give it faults.")
+
+State = Annotated[Path | None, typer.Option(help="The exchange's state folder.")]
+Socket = Annotated[Path | None, typer.Option("--socket", help="Its admin socket, by path.")]
+Json = Annotated[bool, typer.Option("--json", help="On one line.")]
+_WITHIN_S = 10.0
+
+
+@app.command()
+def truth(state: State = None, socket: Socket = None, json: Json = False) -> None:
+    """Print every account's balances, orders and trades."""
+    _show(_ask(state, socket, op="truth"), one_line=json)
+
+
+@app.command("state")
+def books(state: State = None, socket: Socket = None, json: Json = False) -> None:
+    """Print every symbol's status and book."""
+    _show(_ask(state, socket, op="state"), one_line=json)
+
+
+@app.command()
+def faults(state: State = None, socket: Socket = None, json: Json = False) -> None:
+    """Print the faults that are armed."""
+    _show(_ask(state, socket, op="faults"), one_line=json)
+
+
+@app.command()
+def arm(
+    script: Annotated[str, typer.Argument(help="Faults in YAML; @FILE, or - for stdin.")],
+    state: State = None,
+    socket: Socket = None,
+) -> None:
+    """Arm faults: `hftd exchange-ctl arm '{fault: ack_lost}' --state DIR`."""
+    import yaml
+
+    from hftd.errors import UsageError
+
+    try:
+        if script == "-":
+            text = sys.stdin.read()
+        else:
+            text = Path(script[1:]).read_text("utf-8") if script.startswith("@") else script
+        entries = yaml.safe_load(text)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UsageError(f"the script of faults does not read: {error}") from error
+    entries = entries if isinstance(entries, list) else [entries]
+    typer.echo(f"armed: {_ask(state, socket, op='arm', faults=entries)}")
+
+
+@app.command()
+def disarm(state: State = None, socket: Socket = None) -> None:
+    """Disarm all faults; what they did stays done."""
+    _ask(state, socket, op="disarm")
+    typer.echo("disarmed")
+
+
+def _ask(state: Path | None, socket: Path | None, **request: Any) -> Any:
+    from hftd.errors import UsageError
+    from hftd.runtime.exchange_admin import SOCKET_NAME, ask
+
+    if socket is None:
+        if state is None:
+            raise UsageError("say which exchange: --state DIR, or --socket PATH")
+        socket = state / SOCKET_NAME
+    return ask(socket, request, _WITHIN_S)
+
+
+def _show(answer: Any, *, one_line: bool) -> None:
+    typer.echo(json.dumps(answer, indent=None if one_line else 2))

@@ -1,0 +1,121 @@
+"""The admin socket of the simulated exchange: its truth, its books, and faults live.
+
+Owns a Unix socket that its owner alone may open: one JSON object a line, answered by one a
+line. Knows no protocol of the exchange and decides nothing.
+
+    {"op": "truth"} {"op": "state"} {"op": "faults"} {"op": "disarm"}
+    {"op": "arm", "faults": [{"fault": "drop", "match": {"event": "trade"}}]}
+    -> {"result": ...} or {"error": "why not"}
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from hftd.errors import UsageError
+from hftd.simex.faults import read_script
+from hftd.simex.faulty_venue import FaultyVenue
+from hftd.simex.truth import books, truth
+
+MAX_PATH_BYTES = 107
+MAX_LINE_BYTES = 100_000
+SOCKET_NAME = "admin.sock"
+
+
+class AdminSocket:
+    """Serves one venue; ``changed`` is called after every order that may change something."""
+
+    def __init__(
+        self, path: Path, venue: FaultyVenue, clock: Callable[[], int], changed: Callable[[], None]
+    ) -> None:
+        if len(os.fsencode(path)) > MAX_PATH_BYTES:
+            raise UsageError(f"the path of a socket must be at most 107 bytes, was {path}")
+        self._path = path
+        self._venue = venue
+        self._clock = clock
+        self._changed = changed
+        self._server: asyncio.Server | None = None
+
+    async def start(self) -> None:
+        """Listen; a socket that a dead process left is replaced."""
+        self._path.unlink(missing_ok=True)
+        before = os.umask(0o177)
+        try:
+            self._server = await asyncio.start_unix_server(
+                self._speak, self._path, limit=MAX_LINE_BYTES
+            )
+        finally:
+            os.umask(before)
+
+    async def stop(self) -> None:
+        """Stop listening and take the socket away."""
+        if self._server is not None:
+            self._server.close()
+            self._path.unlink(missing_ok=True)
+
+    async def _speak(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while line := await reader.readline():
+                writer.write(json.dumps(self._answer(line)).encode() + b"\n")
+                await writer.drain()
+        except (ConnectionError, ValueError):
+            pass  # It hung up, or sent a line beyond the bound: there is nobody to answer.
+        finally:
+            writer.close()
+
+    def _answer(self, line: bytes) -> dict[str, Any]:
+        try:
+            request = json.loads(line)
+            op = request.get("op")
+        except (ValueError, AttributeError):
+            return {"error": "a request is one JSON object on one line"}
+        venue = self._venue
+        venue.advance(self._clock())
+        try:
+            if op == "truth":
+                result: Any = truth(venue)
+            elif op == "state":
+                result = books(venue)
+            elif op == "faults":
+                result = venue.script.armed()
+            elif op == "arm":
+                faults = read_script(request.get("faults"))
+                for fault in faults:
+                    venue.script.arm(fault, self._clock())
+                result = len(faults)
+            elif op == "disarm":
+                venue.script.disarm()
+                result = 0
+            else:
+                return {"error": f"op must be truth, state, faults, arm or disarm, was {op}"}
+        except UsageError as error:
+            return {"error": str(error)}
+        self._changed()
+        return {"result": result}
+
+
+def ask(path: Path, request: dict[str, Any], within_s: float) -> Any:
+    """Ask a running exchange over its admin socket; raises UsageError where it refuses."""
+
+    async def once() -> dict[str, Any]:
+        reader, writer = await asyncio.open_unix_connection(path, limit=2**30)
+        try:
+            writer.write(json.dumps(request).encode() + b"\n")
+            async with asyncio.timeout(within_s):
+                answer: dict[str, Any] = json.loads(await reader.readline())
+                return answer
+        finally:
+            writer.close()
+
+    try:
+        answer = asyncio.run(once())
+    except (OSError, TimeoutError, ValueError) as error:
+        raise UsageError(f"no exchange answers at {path}: {error or 'too late'}") from error
+    if "error" in answer:
+        raise UsageError(answer["error"])
+    return answer["result"]
