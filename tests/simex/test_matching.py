@@ -27,6 +27,7 @@ from hftd.simex.requests import (
 )
 from tests.simex.naive_book import NaiveBook
 from tests.simex.quiet import SPEC, QuietFlow
+from tests.simex.random_orders import compare
 
 T0 = 1_800_000_000_000_000_000
 
@@ -113,6 +114,12 @@ def test_same_trades_and_books_as_the_reference(script: list[Wish]) -> None:
         (each.order_id, each.leaves_lots) for each in reports if isinstance(each, Expired)
     ) == sorted(naive.expired)
     assert [each.order_id for each in reports if isinstance(each, Rejected)] == naive.refused
+
+
+def test_very_many_requests_of_every_type() -> None:
+    """A hundred thousand orders and cancels, each compared with the rule book as it happens."""
+    counts = compare(100_000, seed=20)
+    assert min(counts.values()) > 1000
 
 
 @given(wishes(), st.lists(st.integers(0, 2 * CUT_NS), max_size=60))
