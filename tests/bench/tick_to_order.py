@@ -138,8 +138,13 @@ def figures(rows: np.ndarray[Any, Any]) -> dict[str, Any]:
     return found
 
 
+def put_first(pid: int) -> None:
+    """Let a process run before all others of the machine, for as long as a run takes."""
+    os.sched_setscheduler(pid, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(1))
+
+
 @contextlib.contextmanager
-def trading(folder: Path, sets: Sequence[str], nice: int = 0) -> Iterator[Trading]:
+def trading(folder: Path, sets: Sequence[str], realtime: bool = False) -> Iterator[Trading]:
     """Have a daemon trade against a harness of its own; end both."""
     with tempfile.TemporaryDirectory(prefix="tick") as place:
         instance = Instance(Path(place))
@@ -148,8 +153,8 @@ def trading(folder: Path, sets: Sequence[str], nice: int = 0) -> Iterator[Tradin
             arguments = [part for each in sets for part in ("--set", each)]
             daemon = instance.start("--profile", PROFILE, *arguments).running()
             instance.await_quotes()
-            for pid in (harness.process.pid, daemon.pid):
-                os.setpriority(os.PRIO_PROCESS, pid, nice)
+            for pid in (harness.process.pid, daemon.pid) if realtime else ():
+                put_first(pid)
             harness.know("hftd", daemon.pid)
             yield Trading(harness, instance, daemon)
         finally:
@@ -160,11 +165,12 @@ def trading(folder: Path, sets: Sequence[str], nice: int = 0) -> Iterator[Tradin
 def measure(options: argparse.Namespace, stream: str, folder: Path) -> dict[str, Any]:
     """Run daemon and floors against one harness; return the figures of each."""
     sets = [*SETS, f"runtime.spin={str(options.mode == 'spin').lower()}", *options.set]
-    with trading(folder, sets, options.nice) as all_three:
+    with trading(folder, sets, options.realtime) as all_three:
         started = floors(folder, all_three.harness.port, options.mode)
         try:
             for name, process in started.items():
-                os.setpriority(os.PRIO_PROCESS, process.pid, options.nice)
+                if options.realtime:
+                    put_first(process.pid)
                 all_three.harness.know(name, process.pid)
             time.sleep(2.0)  # Both floors have connected; a late one shows as lost rounds.
             return timed(all_three, stream, options)
@@ -273,7 +279,7 @@ def main() -> None:
     parser.add_argument("--beat-us", type=int, default=4000, help="from one tick to the next")
     parser.add_argument("--no-recorder", dest="recorder", action="store_false")
     parser.add_argument("--set", action="append", default=[], help="KEY=VALUE over the profile")
-    parser.add_argument("--nice", type=int, default=0, help="priority of all that is timed")
+    parser.add_argument("--realtime", action="store_true", help="all that is timed goes first")
     parser.add_argument("--no-save", dest="save", action="store_false")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="harness") as place:
@@ -284,7 +290,7 @@ def main() -> None:
             name += "" if options.recorder else " without recorder"
             print(table(name, result), flush=True)
             if options.save:
-                save(name, {**result, "machine": machine(), "nice": options.nice})
+                save(name, {**result, "machine": machine(), "realtime": options.realtime})
 
 
 if __name__ == "__main__":
