@@ -34,10 +34,12 @@ def holder(path: Path, kind: str = "hears") -> Iterator[subprocess.Popen[str]]:
         [sys.executable, "-c", HOLD, str(path), kind],
         cwd=ROOT, env={**os.environ, "OUR_KEY": "k"}, stdout=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
-        assert process.stdout is not None
-        assert process.stdout.readline() == "held\n"
-        yield process
-        process.kill()
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "held\n"
+            yield process
+        finally:
+            process.kill()
 
 
 @pytest.mark.parametrize(
