@@ -62,6 +62,7 @@ def start(
         kernel_cache.prepare()
         if fresh:
             put_aside(paths)
+            paths.create()
         print(screen(report, paths), flush=True)
         warm(loaded)
         return asyncio_run(loaded, paths, credentials)

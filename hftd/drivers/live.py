@@ -123,6 +123,8 @@ class Live:
             if self._signals == 0:
                 raise
             self._say("stopped before it traded")
+        except Exception as error:  # noqa: BLE001 - the top of the driver: end with its code
+            self._failure = failure_of(error)
         finally:
             await self._wind_up()
         if self._failure is not None:
@@ -133,10 +135,7 @@ class Live:
         """Memory, exchange, instruments, journal: everything before the first link."""
         reader = JournalReader(self._paths.journal_dir)
         remembered = memory.recall(reader, self._parts.build)
-        listening = await self._exchange.start()
-        verb = "attached to" if self._exchange.attached else "started"
-        self._say(f"{verb} the simulated exchange on {listening.host}:{listening.port}")
-        endpoints = loopback(listening.port)
+        endpoints = loopback((await self._exchange.start()).port)
         instruments = await listed_instruments(
             self._loaded.profile, endpoints.rest_url, self._parts.signer, self._clock
         )
@@ -373,7 +372,8 @@ class Live:
     async def _wind_up(self) -> None:
         """Close in the order that loses nothing: links, journal, recorder, exchange.
 
-        After a failure the exchange goes on, as a real one would: a start attaches to it.
+        After a failure the exchange goes on, as a real one would: a start attaches to it. One
+        that was started for a run that did not come to trade is of no use to anybody.
         """
         self._exit.set()
         self._notifier.stopping()
@@ -384,7 +384,7 @@ class Live:
         if hasattr(self, "_run"):
             self._end_run()
         await self._recorder.stop(self._paths.journal_dir / "recorder.lock")
-        if self._failure is None:
+        if self._failure is None or (self._setting_up is not None and not self._exchange.attached):
             await self._exchange.stop()
             if self._is_ready:
                 self._say(f"stopped. {self._answers.clear_line()} {self._answers.position_line()}")

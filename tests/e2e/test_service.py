@@ -1,0 +1,65 @@
+"""As a service: what systemd is told, one process an instance, latches, and a fresh start."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+from tests.e2e.daemon import START_S, WITHIN_S, Instance
+
+
+def _heard_until(ear: socket.socket, word: str, within_s: float) -> list[str]:
+    ear.settimeout(within_s)
+    heard: list[str] = []
+    while not any(word in message for message in heard):
+        heard.append(ear.recv(4096).decode())
+    return heard
+
+
+def test_systemd_is_told_and_a_second_process_is_refused(
+    instance: Instance, tmp_path: Path
+) -> None:
+    """READY after recovery, then WATCHDOG; a second start exits 75; STOPPING before the end."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ear:
+        ear.bind(str(tmp_path / "n"))
+        daemon = instance.start(environ={"NOTIFY_SOCKET": str(tmp_path / "n")})
+        before = _heard_until(ear, "READY=1", START_S)
+        assert "STATUS=RECOVERING" in "\n".join(before)
+        assert "STATUS=RUNNING" in before[-1] or "STATUS=RUNNING" in "\n".join(before)
+        _heard_until(ear, "WATCHDOG=1", WITHIN_S)
+
+        second = instance.run("hftd", "start")
+        assert second.returncode == 75 and f"pid {daemon.pid}" in second.stderr, second.stderr
+        assert instance.state_name() == "RUNNING"
+
+        assert daemon.stop() == 0
+        assert _heard_until(ear, "STOPPING=1", WITHIN_S)
+
+
+def test_a_loss_halts_for_good_and_a_new_account_is_no_way_around(instance: Instance) -> None:
+    """The daily loss HALTs by itself, outlives a restart, and ``--fresh`` too."""
+    # The falling market of this preset, with fees on top, loses at once.
+    tight = (
+        "--set", "risk.max_daily_loss_quote=0.01", "--set", "venue.fees.maker_bps=2",
+        "--set", "canary.size_factor=1",
+    )  # fmt: skip
+    daemon = instance.start(*tight)
+    daemon.await_line(r"HALTED \(DAILY_LOSS\)")
+    instance.await_state("HALTED")
+    assert instance.hftctl("resume").returncode == 1
+    assert daemon.stop() == 0
+
+    daemon = instance.start(*tight)
+    daemon.await_line("HALTED")
+    assert instance.await_state("HALTED")["orders"]["submitted"] == 0
+    assert instance.venue().trades() != []
+    assert daemon.stop() == 0
+
+    daemon = instance.start("--fresh")
+    daemon.await_line("HALTED")
+    assert instance.venue().trades() == [] and instance.venue().balances()["BTC"] == (1, 0)
+    assert list(instance.state.glob("before-*/journal")), "the old one is kept aside"
+    assert instance.hftctl("reset", "--reason", "seen").returncode == 0
+    assert instance.hftctl("resume").returncode == 0
+    instance.await_state("RUNNING")
+    assert daemon.stop() == 0
