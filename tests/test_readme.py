@@ -33,6 +33,27 @@ def test_every_refusal_code_stands_in_readme() -> None:
     assert rows <= {code.name for code in Code}
 
 
+def test_every_code_stands_in_readme() -> None:
+    """Whatever reason a screen or a log line names can be looked up."""
+    sources = "".join(path.read_text() for path in (ROOT / "hftd").rglob("*.py"))
+    told = [code.name for code in Code if f"Code.{code.name}" in sources and code]
+    missing = [name for name in told if f"`{name}`" not in README]
+    assert missing == []
+
+
+def test_readme_holds_no_place_to_be_filled() -> None:
+    """What was to be written in later has been."""
+    assert re.findall(r"TABLE_OF_\w+|\w+_EXAMPLE|TODO|FIXME", README) == []
+
+
+def test_profiles_and_commands_are_all_named() -> None:
+    """Every shipped profile and every command can be found in the text."""
+    for profile in (ROOT / "profiles").glob("*.yaml"):
+        assert f"`{profile.stem}`" in README, profile.name
+    for name in (*COMMANDS, *CONTROL_COMMANDS):
+        assert re.search(rf"`(?:scripts/)?(?:hftd |hftctl )?{name}\b", README), name
+
+
 def test_commands_named_in_readme_are_known() -> None:
     """Every hftd and hftctl command that README shows exists."""
     for name in re.findall(r"scripts/hftd ([a-z-]+)", README):
