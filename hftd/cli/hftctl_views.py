@@ -56,6 +56,7 @@ _ASKS = {
     "SIZE_ZERO": "size the venue takes",
     "BALANCE_SHORT": "balance carries it",
     "NO_SIGNAL": "imbalance past bound",
+    "DWELL": "imbalance has lasted",
     "COOLDOWN": "rested since last",
     "HOLDING": "no position held",
     "SIDE_IN_DOUBT": "no order in doubt",

@@ -191,10 +191,14 @@ def _condition(
         if since_ns:
             detail += f"; for {(view.now_ns - since_ns) / 1e9:.1f} s"
     counted = code not in _MEANING
+    # Who has never traded rests since 1970, which is no time that anybody asked for.
+    never = code == Code.COOLDOWN and value > view.now_ns // 2
     return {
         "condition": name_of(Code, code),
         "ok": ok,
-        "value": measure_text(code, value, quote, instrument, side) if counted else None,
+        "value": measure_text(code, value, quote, instrument, side)
+        if counted and not never
+        else None,
         "bound": measure_text(code, bound, quote, instrument, side) if counted else None,
         "detail": detail,
     }
