@@ -163,6 +163,23 @@ def line(name: str, out: Outcome) -> str:
     )
 
 
+def keep(path: Path, results: dict[str, list[Outcome]], minutes: dict[str, float]) -> None:
+    """Write every number so far, so that a long run is worth something at any time."""
+    words = {
+        **where(),
+        "variants": {
+            name: {
+                "profile": VARIANTS[name].profile,
+                "sets": VARIANTS[name].sets,
+                "minutes": minutes[name],
+                "seeds": [asdict(out) for out in outcomes],
+            }
+            for name, outcomes in results.items()
+        },
+    }
+    path.write_text(json.dumps(words, indent=1) + "\n", "utf-8")
+
+
 def main() -> int:
     """Run the variants over the seeds; exit 1 where a limit broke or books differ."""
     parser = argparse.ArgumentParser(prog="scripts/bench calm", description=__doc__)
@@ -178,6 +195,7 @@ def main() -> int:
         run_one(name, 1, 0.1)  # Compiled before the processes part, so that all have them.
     began = time.monotonic()
     results: dict[str, list[Outcome]] = {}
+    minutes = {name: min(args.minutes, VARIANTS[name].most_minutes) for name in args.only}
     with ProcessPoolExecutor(args.jobs) as pool:
         futures = {
             name: [
@@ -190,27 +208,12 @@ def main() -> int:
             for future in waiting:
                 results[name].append(future.result())
                 say(line(name, results[name][-1]))
-    took = time.monotonic() - began
-    minutes = {name: min(args.minutes, VARIANTS[name].most_minutes) for name in args.only}
-    hours = args.seeds * sum(minutes.values()) / 60
+            if args.json is not None:
+                keep(args.json, results, minutes)
     print(table(results))
+    hours = args.seeds * sum(minutes.values()) / 60
+    took = time.monotonic() - began
     say(f"{hours:.1f} simulated hours in {took:.0f} s with {args.jobs} processes")
-    if args.json is not None:
-        words = {
-            **where(),
-            "seeds": args.seeds,
-            "seconds_per_simulated_hour": round(took * args.jobs / hours, 1),
-            "variants": {
-                name: {
-                    "profile": VARIANTS[name].profile,
-                    "sets": VARIANTS[name].sets,
-                    "minutes": minutes[name],
-                    "seeds": [asdict(out) for out in outcomes],
-                }
-                for name, outcomes in results.items()
-            },
-        }
-        args.json.write_text(json.dumps(words, indent=1) + "\n", "utf-8")
     every = [out for outcomes in results.values() for out in outcomes]
     return int(any(out.limits_broken or out.agrees for out in every))
 
