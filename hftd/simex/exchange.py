@@ -35,6 +35,7 @@ from hftd.simex.requests import (
     ExpiryReason,
     Kind,
     Place,
+    Prevented,
     Rejected,
     Report,
     Side,
@@ -238,7 +239,7 @@ class Exchange:
                 self._apply_order(listing, report, request_id)
 
     def _apply_order(self, listing: Listing, report: Report, request_id: str) -> None:
-        if not isinstance(report, Accepted | Canceled | Expired):
+        if not isinstance(report, Accepted | Canceled | Expired | Prevented):
             return
         order = self.books[report.account].open[listing.spec.symbol, report.order_id]
         if isinstance(report, Accepted):
@@ -246,6 +247,8 @@ class Exchange:
         elif isinstance(report, Canceled):
             self._finish(listing, order, Status.CANCELED)
             self._note(ExecType.CANCELED, order, report.ts_ns, request_id=request_id)
+        elif isinstance(report, Prevented):
+            self._prevent(listing, order, report)
         else:
             order.expiry = report.reason
             prevented = report.reason is ExpiryReason.SELF_TRADE
@@ -253,6 +256,19 @@ class Exchange:
             exec_type = ExecType.TRADE_PREVENTION if prevented else ExecType.EXPIRED
             self._note(exec_type, order, report.ts_ns)
         self._note_balances(report.ts_ns)
+
+    def _prevent(self, listing: Listing, order: Order, report: Prevented) -> None:
+        order.prevented_lots += report.lots
+        if report.leaves_lots == 0:
+            order.expiry = ExpiryReason.SELF_TRADE
+            self._finish(listing, order, Status.EXPIRED_IN_MATCH)
+        elif order.side is Side.SELL:
+            self._release(listing, order, report.lots * listing.atoms_per_lot)
+        elif order.kind is not Kind.MARKET:
+            # What a MARKET BUY has locked is bound by its budget, and released at its end.
+            atoms = order.price_ticks * report.lots * listing.atoms_per_tick_lot
+            self._release(listing, order, atoms)
+        self._note(ExecType.TRADE_PREVENTION, order, report.ts_ns)
 
     def _settle(self, listing: Listing, trade: Trade) -> None:
         if trade.maker_account >= 0 or trade.taker_account >= 0:

@@ -9,6 +9,8 @@ not at all. IOC and MARKET never rest. Two orders of one account that meet are k
 the taker's self-trade prevention mode.
 """
 
+# long: what two orders do when they meet is read in one place.
+
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
@@ -27,6 +29,7 @@ from hftd.simex.requests import (
     ExpiryReason,
     Kind,
     Place,
+    Prevented,
     Rejected,
     Report,
     Side,
@@ -197,6 +200,9 @@ class MatchingMarket:
             maker = level.head
             assert maker is not None, "a level without orders leaves the ladder"
             price_ticks = level.price_ticks
+            if order.stp is Stp.DECREMENT and maker.account == order.account:
+                leaves = self._decrement(order, leaves, maker, ts_ns, reports)
+                continue
             if order.stp is not Stp.NONE and maker.account == order.account:
                 if order.stp is not Stp.EXPIRE_TAKER:
                     self._expire_maker(maker, ts_ns, reports)
@@ -216,6 +222,22 @@ class MatchingMarket:
                 del self._resting[maker.order_id]
             self._feed.changed(opposite.side, price_ticks, ts_ns)
         return leaves, False
+
+    def _decrement(
+        self, order: Place, leaves: int, maker: Resting, ts_ns: int, reports: Reports
+    ) -> int:
+        # Both lose what they have in common, and nothing is traded.
+        lots = min(leaves, maker.leaves)
+        level = maker.level
+        assert level is not None, "a resting order stands on a level"
+        self._ladder(maker.side).reduce(maker, lots)
+        self._feed.changed(maker.side, level.price_ticks, ts_ns)
+        if maker.leaves == 0:
+            del self._resting[maker.order_id]
+        for order_id, left in ((maker.order_id, maker.leaves), (order.order_id, leaves - lots)):
+            prevented = Prevented(order_id, order.account, lots, left, ts_ns)
+            self._report(prevented, order.account, reports)
+        return leaves - lots
 
     def _trade(
         self, taker: Place, maker: Resting, price_ticks: int, lots: int, ts_ns: int, out: Reports

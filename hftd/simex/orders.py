@@ -55,11 +55,12 @@ class Order(Struct):
     reserved_atoms: int = 0
     status: Status = Status.NEW
     expiry: ExpiryReason | None = None
+    prevented_lots: int = 0
 
     @property
     def leaves_lots(self) -> int:
-        """Return what is not filled."""
-        return self.qty_lots - self.cum_lots
+        """Return what is neither filled nor lost to self-trade prevention."""
+        return self.qty_lots - self.cum_lots - self.prevented_lots
 
 
 class AccountTrade(Struct, frozen=True):

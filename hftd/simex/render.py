@@ -12,7 +12,7 @@ from hftd.simex.events import ExecType, OrderEvent, Placed
 from hftd.simex.exchange import Listing
 from hftd.simex.numbers import text_of
 from hftd.simex.orders import OPEN, AccountTrade, Order
-from hftd.simex.requests import ExpiryReason, Kind, Side, TouchChanged, Trade
+from hftd.simex.requests import ExpiryReason, Kind, Side, Stp, TouchChanged, Trade
 
 Json: TypeAlias = dict[str, Any]
 
@@ -61,7 +61,7 @@ def order_result(listing: Listing, order: Order) -> Json:
     result["selfTradePreventionMode"] = order.stp.value
     if order.expiry is not None and order.expiry is not ExpiryReason.SELF_TRADE:
         result["expiryReason"] = order.expiry.value
-    return result
+    return {**result, **_prevented(listing, order)}
 
 
 def order_full(listing: Listing, placed: Placed) -> Json:
@@ -92,6 +92,7 @@ def order_canceled(listing: Listing, order: Order, request_id: str) -> Json:
         **_amounts(listing, order),
         **_terms(order),
         "selfTradePreventionMode": order.stp.value,
+        **_prevented(listing, order),
     }
 
 
@@ -111,7 +112,14 @@ def order_query(listing: Listing, order: Order) -> Json:
         "isWorking": True,
         "workingTime": ms(order.created_ns),
         "selfTradePreventionMode": order.stp.value,
+        **_prevented(listing, order),
     }
+
+
+def _prevented(listing: Listing, order: Order) -> Json:
+    if not order.prevented_lots:
+        return {}
+    return {"preventedQuantity": qty_text(listing, order.prevented_lots)}
 
 
 def _amounts(listing: Listing, order: Order) -> Json:
@@ -213,6 +221,8 @@ def execution_report(listing: Listing, event: OrderEvent) -> Json:
     }
     if order.expiry is not None and order.expiry is not ExpiryReason.SELF_TRADE:
         report["eR"] = order.expiry.value
+    if order.prevented_lots:
+        report["A"] = qty_text(listing, order.prevented_lots)
     return report
 
 
@@ -297,5 +307,5 @@ def symbol_rules(listing: Listing) -> Json:
         "permissions": [],
         "permissionSets": [["SPOT"]],
         "defaultSelfTradePreventionMode": "NONE",
-        "allowedSelfTradePreventionModes": ["NONE", "EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH"],
+        "allowedSelfTradePreventionModes": [mode.value for mode in Stp],
     }

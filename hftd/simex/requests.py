@@ -8,7 +8,8 @@ Grammar of the reports that answer one request (also what ``Market.advance`` yie
 times over, in order of time):
 
     place    Rejected
-             | Accepted (Trade | Expired)* Expired?      Expired of the order itself comes last
+             | Accepted (Trade | Expired | Prevented)* Expired?
+                                                         what ends the order itself comes last
     cancel   Canceled | CancelRejected
     then     TouchChanged?                               once, if the touch differs from before
     cut      DepthChanged                                never inside the reports of a request
@@ -58,6 +59,7 @@ class Stp(Enum):
     EXPIRE_TAKER = "EXPIRE_TAKER"
     EXPIRE_MAKER = "EXPIRE_MAKER"
     EXPIRE_BOTH = "EXPIRE_BOTH"
+    DECREMENT = "DECREMENT"
 
 
 class ExpiryReason(Enum):
@@ -165,6 +167,19 @@ class Expired(Struct, frozen=True, gc=False):
     ts_ns: int
 
 
+class Prevented(Struct, frozen=True, gc=False):
+    """An order that met one of its own account lost ``lots`` without a trade.
+
+    With ``leaves_lots`` 0 it is over.
+    """
+
+    order_id: int
+    account: int
+    lots: int
+    leaves_lots: int
+    ts_ns: int
+
+
 class TouchChanged(Struct, frozen=True, gc=False):
     """Best bid or ask changed in price or quantity. A missing side is 0 ticks, 0 lots.
 
@@ -202,5 +217,7 @@ class DepthSnapshot(Struct, frozen=True, gc=False):
     asks: list[tuple[int, int]]
 
 
-OrderReport: TypeAlias = Accepted | Rejected | Trade | Canceled | CancelRejected | Expired
+OrderReport: TypeAlias = (
+    Accepted | Rejected | Trade | Canceled | CancelRejected | Expired | Prevented
+)
 Report: TypeAlias = OrderReport | TouchChanged | DepthChanged

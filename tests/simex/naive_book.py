@@ -27,6 +27,7 @@ class NaiveBook:
         self.trades: list[tuple[int, int, int, int]] = []
         self.refused: list[int] = []
         self.expired: list[tuple[int, int]] = []
+        self.prevented: list[tuple[int, int]] = []
 
     def cancel(self, order_id: int) -> bool:
         kept = [rest for rest in self.resting if rest.order_id != order_id]
@@ -41,7 +42,8 @@ class NaiveBook:
         if order.tif is TimeInForce.FOK:
             trial = NaiveBook()
             trial.resting = [Rest(**vars(rest)) for rest in self.resting]
-            if trial.take(order)[0]:
+            # What prevention takes from the order is not a fill.
+            if trial.take(order)[0] or trial.prevented:
                 self.expired.append((order.order_id, order.qty_lots))
                 return
         leaves, _ = self.take(order)
@@ -73,6 +75,12 @@ class NaiveBook:
         for maker in self._candidates(order):
             if leaves == 0:
                 break
+            if maker.account == order.account and order.stp is Stp.DECREMENT:
+                common = min(leaves, maker.leaves)
+                leaves -= common
+                maker.leaves -= common
+                self.prevented += [(maker.order_id, common), (order.order_id, common)]
+                continue
             if maker.account == order.account and order.stp is not Stp.NONE:
                 if order.stp in (Stp.EXPIRE_MAKER, Stp.EXPIRE_BOTH):
                     self.resting.remove(maker)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hftd.simex.flow_noise import Noise
 from hftd.simex.matching import MatchingMarket
-from hftd.simex.requests import Expired, Kind, Place, Side, Stp, TimeInForce, Trade
+from hftd.simex.requests import Expired, Kind, Place, Prevented, Side, Stp, TimeInForce, Trade
 from tests.simex.naive_book import NaiveBook
 from tests.simex.quiet import SPEC
 
@@ -38,7 +38,7 @@ def random_place(noise: Noise, order_id: int) -> Place:
 def compare(requests: int, seed: int) -> dict[str, int]:
     """Run both over the same requests; assert that they agree; return what came about."""
     noise, market, naive = Noise(seed), MatchingMarket(SPEC), NaiveBook()
-    counts = {"places": 0, "cancels": 0, "trades": 0, "expired": 0, "refused": 0}
+    counts = {"places": 0, "cancels": 0, "trades": 0, "expired": 0, "refused": 0, "prevented": 0}
     for number in range(requests):
         resting = naive.resting
         if resting and (len(resting) > MAX_RESTING or noise.chance(20)):
@@ -59,6 +59,8 @@ def compare(requests: int, seed: int) -> dict[str, int]:
         expired = [
             (each.order_id, each.leaves_lots) for each in reports if isinstance(each, Expired)
         ]
+        prevented = [(each.order_id, each.lots) for each in reports if isinstance(each, Prevented)]
+        assert prevented == naive.prevented, f"seed {seed}, request {number}"
         assert trades == naive.trades, f"seed {seed}, request {number}"
         assert expired == naive.expired, f"seed {seed}, request {number}"
         if number % 16 == 0:
@@ -66,6 +68,7 @@ def compare(requests: int, seed: int) -> dict[str, int]:
                 assert list(market.levels(side)) == naive.levels(side), f"request {number}"
         counts["trades"] += len(trades)
         counts["expired"] += len(expired)
+        counts["prevented"] += len(prevented)
         counts["refused"] += len(naive.refused)
-        naive.trades, naive.expired, naive.refused = [], [], []
+        naive.trades, naive.expired, naive.refused, naive.prevented = [], [], [], []
     return counts

@@ -212,6 +212,32 @@ def test_self_trade_prevention_is_told() -> None:
     assert kinds == ["NEW", None, "TRADE_PREVENTION", None]
 
 
+def test_decrement_takes_from_both_and_trades_nothing() -> None:
+    """Both lose what they have in common; the smaller is over, the larger goes on."""
+    client = Client(quiet_venue())
+    connection = client.log_on()
+    wish = {**BUY, "price": "60000.00", "quantity": "0.03", "newClientOrderId": "large"}
+    client.call(connection, "order.place", **client.stamped(**wish))
+    events(client, connection)
+    cross = {**wish, "side": "SELL", "quantity": "0.01", "newClientOrderId": "small"}
+    mode = {"selfTradePreventionMode": "DECREMENT"}
+    reply = client.call(connection, "order.place", **client.stamped(**cross, **mode))
+    result = reply["result"]
+    assert (result["status"], result["executedQty"]) == ("EXPIRED_IN_MATCH", "0.00000000")
+    assert (result["preventedQuantity"], result["fills"]) == ("0.01000000", [])
+    told = [each for each in events(client, connection) if each.get("x") == "TRADE_PREVENTION"]
+    assert [(each["c"], each["X"], each["A"]) for each in told] == [
+        ("large", "NEW", "0.01000000"),
+        ("small", "EXPIRED_IN_MATCH", "0.01000000"),
+    ]
+    assert client.balances() == {
+        "USDT": ("98800.00000000", "1200.00000000"),
+        "BTC": ("1.00000000", "0.00000000"),
+    }
+    client.signed("DELETE", "openOrders", "symbol=BTCUSDT")
+    assert client.balances()["USDT"] == ("100000.00000000", "0.00000000")
+
+
 def test_queries_answer_as_rest_does() -> None:
     """Open orders, one order, trades and the account have the shapes of REST."""
     client = Client(quiet_venue())
