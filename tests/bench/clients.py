@@ -20,7 +20,7 @@ from tests.runtime.exchange_process import exchange
 from tests.runtime.foreign_ccxt import follow, served
 
 ROOT = Path(__file__).parents[2]
-PACE = 100
+PACE = 30
 WITHIN_S = 1200
 CONNECTOR = ("binance-connector==3.13.0", "tests.bench.client_connector")
 UNICORN = ("unicorn-binance-websocket-api==2.16.1", "tests.bench.client_unicorn")

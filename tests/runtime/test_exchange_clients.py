@@ -8,8 +8,8 @@ from typing import Any
 from tests.runtime.exchange_process import WITHIN_S, exchange
 from tests.runtime.foreign_ccxt import connected, follow, served
 
-EVENTS = 1500
-PACE = 200
+EVENTS = 1000
+PACE = 50
 
 
 def test_the_book_of_ccxt_is_the_exchanges() -> None:
