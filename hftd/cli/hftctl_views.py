@@ -121,7 +121,7 @@ def _totals(result: shapes.Status) -> list[Line]:
     orders, pnl, quote = result["orders"], result["pnl"], result["quote_asset"]
     unknown: Span = (f"{orders['unknown']} unknown", "bad" if orders["unknown"] else "")
     parts = (
-        f" = {pnl['realized_quote']} realized + {pnl['unrealized_quote']} unrealized"
+        f"          = {pnl['realized_quote']} realized + {pnl['unrealized_quote']} unrealized"
         f" - {pnl['fees_quote']} fees"
     )
     total = signed(pnl["total_quote"])
@@ -137,7 +137,8 @@ def _totals(result: shapes.Status) -> list[Line]:
             f"{orders['rejected']} rejected since start"
         ),
         line(f"fills     {result['fills']} since start"),
-        line("pnl       ", total, f" {quote}", parts),
+        line("pnl       ", total, f" {quote}"),
+        line(parts),
         line(f"journal   {result['journal']['seq']}, ", recorded),
     ]
 
