@@ -115,7 +115,7 @@ def ask(path: Path, request: dict[str, Any], within_s: float) -> Any:
     try:
         answer = asyncio.run(once())
     except (OSError, TimeoutError, ValueError) as error:
-        raise UsageError(f"no exchange answers at {path}: {error or 'too late'}") from error
+        raise UsageError(f"no exchange answers at {path}: {str(error) or 'too late'}") from error
     if "error" in answer:
         raise UsageError(answer["error"])
     return answer["result"]

@@ -93,6 +93,6 @@ def last_header(paths: InstancePaths) -> dict[str, Any]:
                 words = decode_json(view[found + HEAD_BYTES : found + HEAD_BYTES + length])
             except ValueError:
                 continue  # The bytes stood within another record.
-            if isinstance(words, dict) and "run" in words and "tag" in words:
+            if "run" in words and "tag" in words:
                 return words
     raise JournalDamaged(f"{paths.journal_dir}: no run is in it")
