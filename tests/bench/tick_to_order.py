@@ -212,9 +212,12 @@ def ratios(rows: dict[str, list[np.ndarray[Any, Any]]]) -> dict[str, dict[str, f
     """Return ours over each floor: of all rounds, and the median of the blocks' own p50."""
     found = {}
     for floor in PEERS[1:]:
-        ours, theirs = (np.concatenate(rows[peer])[:, 0] for peer in ("hftd", floor))
-        pairs = zip(rows["hftd"], rows[floor], strict=True)
-        blocks = [float(np.median(one[:, 0]) / np.median(two[:, 0])) for one, two in pairs]
+        first = {
+            peer: [each[each[:, 0] >= 0, 0] for each in rows[peer]] for peer in ("hftd", floor)
+        }
+        ours, theirs = np.concatenate(first["hftd"]), np.concatenate(first[floor])
+        pairs = zip(first["hftd"], first[floor], strict=True)
+        blocks = [float(np.median(one) / np.median(two)) for one, two in pairs if len(one)]
         found[floor] = {
             "p50": round(float(np.median(ours) / np.median(theirs)), 2),
             "p99": round(float(np.quantile(ours, 0.99) / np.quantile(theirs, 0.99)), 2),
@@ -282,6 +285,10 @@ def main() -> None:
     parser.add_argument("--realtime", action="store_true", help="all that is timed goes first")
     parser.add_argument("--no-save", dest="save", action="store_false")
     options = parser.parse_args()
+    if options.realtime and options.mode == "spin":
+        # Three that never sleep, before all others, would starve a machine of two cores.
+        parser.error("--realtime goes with --mode sleep alone")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # What was started ends with us.
     with tempfile.TemporaryDirectory(prefix="harness") as place:
         build(Path(place))
         for stream in options.stream or ("touch", "depth"):
