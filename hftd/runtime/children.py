@@ -241,13 +241,10 @@ class RecorderProcess:
         return self._process.pid if self._process is not None and running else None
 
     async def start(self) -> None:
-        """Start the recorder.
-
-        It is told who its parent is, since by the time it looks that may be dead already.
-        """
+        """Start the recorder."""
         self._process = await asyncio.create_subprocess_exec(
-            *self._arguments, "--parent", str(os.getpid()), stdin=asyncio.subprocess.DEVNULL,
-            env=self._environ, start_new_session=True, preexec_fn=on_all_cores,
+            *self._arguments, stdin=asyncio.subprocess.DEVNULL, env=self._environ,
+            start_new_session=True, preexec_fn=on_all_cores,
         )  # fmt: skip
 
     async def supervise(self) -> None:

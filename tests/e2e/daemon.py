@@ -63,6 +63,7 @@ class Instance:
             "CACHE_DIRECTORY": str(cache_root(os.environ).parent),
         }
         self.daemon: Daemon | None = None
+        self.unheard: subprocess.Popen[bytes] | None = None
 
     @property
     def control(self) -> Path:
@@ -76,8 +77,28 @@ class Instance:
 
     def start(self, *options: str, environ: dict[str, str] | None = None) -> Daemon:
         """Start ``hftd start`` and return at once."""
-        self.daemon = Daemon(self, options, {**self.environ, **(environ or {})})
+        arguments = ("hftd.cli.hftd", "start", *options)
+        self.daemon = Daemon(self, arguments, {**self.environ, **(environ or {})})
         return self.daemon
+
+    def start_module(self, *arguments: str) -> Daemon:
+        """Start another module that is the daemon, and return at once."""
+        self.daemon = Daemon(self, arguments, self.environ)
+        return self.daemon
+
+    def start_unheard(self) -> subprocess.Popen[bytes]:
+        """Start ``hftd start`` with its output in a pipe that nobody reads any more."""
+        reader, writer = os.pipe()
+        os.close(reader)
+        try:
+            self.unheard = subprocess.Popen(
+                [sys.executable, "-m", "hftd.cli.hftd", "start"],
+                cwd=ROOT, env=self.environ, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                stderr=writer, start_new_session=True,
+            )  # fmt: skip
+        finally:
+            os.close(writer)
+        return self.unheard
 
     def run(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run ``hftd`` or ``hftctl`` to its end."""
@@ -154,6 +175,9 @@ class Instance:
         exchange = self.exchange_pid()
         if self.daemon is not None:
             self.daemon.end()
+        if self.unheard is not None and self.unheard.poll() is None:
+            self.unheard.kill()
+            self.unheard.wait()
         if exchange is not None and is_alive(exchange) and self._is_ours(exchange):
             os.kill(exchange, signal.SIGKILL)
 
@@ -164,13 +188,13 @@ class Instance:
 class Daemon:
     """A process of ``hftd start``; what it prints is kept, line by line."""
 
-    def __init__(self, instance: Instance, options: tuple[str, ...], environ: dict[str, str]):
+    def __init__(self, instance: Instance, arguments: tuple[str, ...], environ: dict[str, str]):
         self.instance = instance
         self.lines: list[str] = []
         self._news = threading.Condition()
         self._has_ended = False
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "hftd.cli.hftd", "start", *options],
+            [sys.executable, "-m", *arguments],
             cwd=ROOT, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True, start_new_session=True,
         )  # fmt: skip
@@ -263,12 +287,21 @@ class VenueAccount:
         self._symbol = symbol
 
     def get(self, path: str, **params: object) -> Any:
-        """Return the answer to a signed request."""
+        """Return the answer to a signed question."""
+        return self._ask("GET", path, params)
+
+    def buy_at_market(self, qty: str) -> None:
+        """Buy by hand, beside the daemon."""
+        given = {"symbol": self._symbol, "side": "BUY", "type": "MARKET", "quantity": qty}
+        self._ask("POST", "order", given)
+
+    def _ask(self, method: str, path: str, params: dict[str, object]) -> Any:
         full = {**params, "timestamp": time.time_ns() // 1_000_000}
         query = "&".join(f"{name}={value}" for name, value in full.items())
         signature = hmac.new(DEFAULT_SECRET.encode(), query.encode(), hashlib.sha256).hexdigest()
         url = f"{self._base}/{path}?{query}&signature={signature}"
-        request = urllib.request.Request(url, headers={"X-MBX-APIKEY": DEFAULT_KEY})
+        headers = {"X-MBX-APIKEY": DEFAULT_KEY}
+        request = urllib.request.Request(url, headers=headers, method=method)
         with urllib.request.urlopen(request, timeout=WITHIN_S) as reply:
             return json.load(reply)
 
