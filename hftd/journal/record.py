@@ -243,7 +243,7 @@ def encode_json(words: dict[str, Any]) -> bytes:
 
 def decode_json(payload: Bytes) -> dict[str, Any]:
     """Return the words of a record that is JSON."""
-    words: dict[str, Any] = msgspec.json.decode(payload)
+    words: dict[str, Any] = msgspec.json.decode(payload, type=dict[str, Any])
     return words
 
 
