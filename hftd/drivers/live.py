@@ -141,6 +141,8 @@ class Live:
         )
         self._instruments = instruments
         self._engine = self._parts.build.engine(self._loaded.profile, instruments)
+        core = self._engine.state.core  # Views taken once: a record's field costs 10 µs a time.
+        self._state, self._state_code = core["state"], core["state_code"]
         codec = self._parts.build.codec(self._loaded.profile, instruments, self._tag)
         memory.carry_over(remembered, self._engine, instruments, self._loaded)
         self._run = self._begin_run()
@@ -232,18 +234,18 @@ class Live:
     # The top of the driver: an exception out of a step is a bug of ours, whatever its type.
     def _on_frame(self, link: Link, data: bytes, ts_ns: int) -> None:
         if self._failure is None:
-            self._guard(lambda: self._loop.on_frame(link, data, ts_ns))
+            self._guard(self._loop.on_frame, link, data, ts_ns)
             if link == Link.REST:  # What a reconciliation compares with comes by this road.
                 for line in difference_lines(self._engine.facts, assets_of(self._instruments)):
                     self._say(line)
 
     def _on_event(self, event: Records) -> None:
         if self._failure is None:
-            self._guard(lambda: self._loop.on_event(event))
+            self._guard(self._loop.on_event, event)
 
-    def _guard(self, turn: Callable[[], None]) -> None:
+    def _guard(self, turn: Callable[..., None], *inputs: Any) -> None:
         try:
-            turn()
+            turn(*inputs)
         except Exception as error:  # noqa: BLE001 - the top of the driver: cancel all, then end
             self._fail(error)
         else:
@@ -262,7 +264,7 @@ class Live:
         asyncio.get_running_loop().call_later(PULSE_SECONDS, self._exit.set)
 
     def _perform(self, action: Any, frame: bytes | None) -> None:
-        kind = action["kind"]
+        kind = int(action["kind"])
         if kind == ActionKind.EXIT:
             self._exit.set()
         elif kind == ActionKind.LATCH:
@@ -273,15 +275,14 @@ class Live:
 
     def _watch_state(self) -> None:
         """Tell people and systemd when the trading state moves; wake who waits for it."""
-        core = self._engine.state.core[0]
-        seen = int(core["state"]) << 8 | int(core["state_code"])
+        seen = int(self._state[0]) << 8 | int(self._state_code[0])
         self._operator.tell_changed()
         if not self._is_ready:
             self._tell_ready()
         if seen == self._state_seen:
             return
         self._state_seen = seen
-        text = state_text(core)
+        text = state_text(self._engine.state.core[0])
         self._say(text)
         self._notifier.status(text)
 

@@ -125,8 +125,8 @@ class Connector:
         loop found there goes to the event loop's exception handler, not to `run`.
         """
         if frame is None:
-            if action["kind"] == ActionKind.RECONNECT:
-                link = self.market.link if action["link"] == Link.MARKET else self.orders.link
+            if int(action["kind"]) == ActionKind.RECONNECT:
+                link = self.market.link if int(action["link"]) == Link.MARKET else self.orders.link
                 link.drop("asked to reconnect")
         elif kind := _REST_KINDS.get(int(action["kind"])):
             self._ask(kind, int(action["instrument"]), frame)
