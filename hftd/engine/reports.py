@@ -16,6 +16,7 @@ from typing import Any
 from hftd.domain.codes import Code, VenueCode
 from hftd.domain.events import EventKind
 from hftd.domain.facts import FactKind
+from hftd.domain.instrument import InstrumentStatus
 from hftd.domain.kernel import kernel
 from hftd.domain.order import FeeAsset, OrderEvent, OrderState, Side
 from hftd.engine import breaker, orders
@@ -313,6 +314,8 @@ def apply_rejected(state: State, event: Any, out: Out) -> None:
     if event["code"] == VenueCode.WOULD_MATCH:
         core["post_only_missed"] += 1
         state.targets[order["instrument"], order["side"]]["miss_away_ticks"] = 1
+    elif event["code"] == VenueCode.MARKET_CLOSED:  # C02, until a listing says TRADING again.
+        state.instruments[order["instrument"]]["status"] = InstrumentStatus.BREAK
     elif not expected:
         core["rejected"] += 1
         core["reject_ns"][core["reject_next"] % WINDOW_CAPACITY] = core["now_ns"]

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from hftd.domain.actions import ACTION, ActionKind
-from hftd.domain.codes import BookState, TradingState
+from hftd.domain.codes import BookState, TradingState, VenueCode
 from hftd.domain.events import EVENT, CommandKind, EventKind, Link
 from hftd.domain.facts import FactKind
 from hftd.domain.order import FeeAsset, Liquidity, OrderEvent, OrderState, Side
@@ -204,7 +204,9 @@ def _reject(words: RunWords, fact: Fact) -> Made:
     }
     if fact["post_only"]:
         return "info", "post_only_missed", "execution", fields
-    return "warning", "order_refused_by_venue", "execution", fields
+    # The cancel leg of a replacement raced a fill: a maker's normal life.
+    raced = fact["venue_code"] == VenueCode.NOT_ATTEMPTED
+    return "info" if raced else "warning", "order_refused_by_venue", "execution", fields
 
 
 def _state(words: RunWords, fact: Fact) -> Made:

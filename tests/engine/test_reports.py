@@ -204,6 +204,19 @@ def test_a_would_cross_miss_quotes_one_tick_away_after_an_update() -> None:
     assert play.expect(A.SUBMIT, side=Side.BUY)["price_ticks"] == 5989
 
 
+def test_a_closed_market_stops_quoting_without_a_storm() -> None:
+    """C02: the venue says that it is closed; the other quote goes, nothing new, no halt."""
+    play = Playbook().run()
+    buy, sell = play.key(Side.BUY), play.key(Side.SELL)
+    play.accept(sell).feed(E.REJECTED, order_key=buy, code=-201004)
+    assert play.expect(A.CANCEL)["target_key"] == sell
+    assert (play.core["rejected"], play.core["state"]) == (0, TradingState.RUNNING)
+    play.after(2).market(5990, 6010, lots=4900)
+    play.expect_none(A.SUBMIT)
+    play.feed(E.INSTRUMENT_STATUS, status=0)
+    play.expect(A.SUBMIT, side=Side.BUY)
+
+
 def test_an_id_in_use_halts() -> None:
     """C10: the venue has an open order of this id already, so ids are not what we think."""
     play = Playbook().run()
