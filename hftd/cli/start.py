@@ -6,7 +6,6 @@ Owns the order of what happens before the first socket, and the screen that is p
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import faulthandler
 import os
 import sys
@@ -75,8 +74,10 @@ def say(text: str) -> None:
     """
     now = time.time()
     clock = time.strftime("%H:%M:%S", time.gmtime(now)) + f".{int(now * 1000) % 1000:03d}Z"
-    with contextlib.suppress(OSError):
+    try:
         print(f"{clock} {text}", file=sys.stderr, flush=True)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 def put_aside(paths: InstancePaths) -> None:
