@@ -86,7 +86,7 @@ class RiskLimits(Section):
     pause_dwell_ms: PositiveMs = 2_000
     """How long a PAUSE's cause must be gone before quoting goes on."""
     on_daily_loss: Literal["halt", "halt_and_reduce"] = "halt"
-    """What a breach of max_daily_loss_quote does beside the HALT: nothing, or flatten."""
+    """What a breach of the daily loss or the drawdown does beside HALT: nothing, or flatten."""
     day_starts_utc: UtcMinute = "00:00"
     """When the trading day starts."""
 

@@ -79,7 +79,8 @@ def halt(state: State, out: Out, code: int, value: int, bound: int) -> None:
     set_state(state, out, TradingState.HALTED, code, value, bound)
     clearing.begin(state, out, code)
     latch(state, out, TradingState.HALTED, code)
-    if code == Code.DAILY_LOSS and core["halt_and_reduce"] == 1:
+    lost = code == Code.DAILY_LOSS or code == Code.DRAWDOWN  # C15 is both.
+    if lost and core["halt_and_reduce"] == 1:
         for index in range(state.instruments.shape[0]):
             state.instruments[index]["flatten"] = 1
 

@@ -152,9 +152,13 @@ def test_c15_the_carried_mark_holds_until_the_market_is_back() -> None:
     assert play.core["day_loss_atoms"] == 10**8
 
 
-def test_c15_may_reduce() -> None:
-    """`on_daily_loss: halt_and_reduce` flattens in the halt, and nothing else."""
-    play = losing(on_daily_loss="halt_and_reduce")
+@pytest.mark.parametrize("drawdown", ["5", "0.5"])
+def test_c15_may_reduce(drawdown: str) -> None:
+    """`on_daily_loss: halt_and_reduce` flattens in the halt, by loss and by drawdown alike."""
+    limits = {"max_drawdown_quote": drawdown}
+    if drawdown == "0.5":
+        limits["max_daily_loss_quote"] = "9"
+    play = losing(on_daily_loss="halt_and_reduce", **limits)
     play.market(5980, 6000).after(ms=300).market(5980, 6000)
     assert play.state == TradingState.HALTED
     for row in play.orders():
