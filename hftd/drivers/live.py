@@ -235,7 +235,7 @@ class Live:
     def _on_frame(self, link: Link, data: bytes, ts_ns: int) -> None:
         if self._failure is None:
             self._guard(self._loop.on_frame, link, data, ts_ns)
-            if link == Link.REST:  # What a reconciliation compares with comes by this road.
+            if link != Link.MARKET:  # A reconciliation ends with the answer to a question.
                 for line in difference_lines(self._engine.facts, assets_of(self._instruments)):
                     self._say(line)
 

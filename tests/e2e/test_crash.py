@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
 import threading
 from decimal import Decimal
+from pathlib import Path
 
 from hftd.runtime.children import is_alive
 from tests.e2e.daemon import Instance, until
@@ -67,6 +69,84 @@ def test_twenty_crashes_of_the_engine(instance: Instance) -> None:
     _compare(instance)
     assert instance.daemon is not None and instance.daemon.stop() == 0
     assert instance.sql("SELECT count(*) FROM runs") == [(CRASHES + 1,)]
+
+
+def test_creates_that_were_on_their_way_are_found_and_canceled(instance: Instance) -> None:
+    """The engine dies before the exchange answers: what was accepted is never left to itself."""
+    daemon = instance.start().running()
+    instance.await_quotes()
+    assert instance.hftctl("pause").returncode == 0
+    exchange = instance.exchange_pid()
+    assert exchange is not None
+    os.kill(exchange, signal.SIGSTOP)
+    try:
+        assert instance.hftctl("resume").returncode == 0
+        until(lambda: instance.ask("status")["orders"]["in_flight"] > 0, "an order on its way")
+        daemon.crash()
+    finally:
+        os.kill(exchange, signal.SIGCONT)
+    venue = instance.venue()
+    until(lambda: venue.open_orders() or venue.trades(), "the exchange took it all the same")
+    instance.start().running()
+    _compare(instance)
+    assert instance.daemon is not None and instance.daemon.stop() == 0
+
+
+def test_a_trade_by_hand_is_no_position_of_ours(instance: Instance) -> None:
+    """Made while the daemon was down, it moves the baseline: a flow, and trading goes on."""
+    instance.start().running()
+    instance.await_quotes()
+    assert instance.daemon is not None
+    instance.daemon.crash()
+    before = instance.venue().position()
+    instance.venue().buy_at_market("0.00500")
+    daemon = instance.start().running()
+    assert instance.hftctl("pause").returncode == 0
+    own = instance.venue().position() - before - Decimal("0.005")
+    held = Decimal(instance.ask("positions")["positions"][0]["position_base"])
+    assert held == before + own
+    instance.recorded()
+    assert instance.sql("SELECT delta FROM flows WHERE asset = 'BTC'") != []
+    assert daemon.stop() == 0
+
+
+def test_what_nothing_explains_halts_with_a_printed_difference(instance: Instance) -> None:
+    """Books and venue apart by a hundred USDT: both sides are printed, nothing is placed."""
+    daemon = instance.start().running()
+    instance.await_quotes()
+    assert daemon.stop() == 0
+    path = instance.state / "simex" / "accounts.json"
+    _add_free(path, "USDT", 100)
+    daemon = instance.start()
+    daemon.await_line(r"HALTED \(RECONCILE_DIFFERENCE\)", 60.0)
+    daemon.await_line(r"difference in USDT: our books \S+, the venue \S+, 100 unexplained", 5.0)
+    assert instance.ask("orders")["orders"] == []
+    assert instance.ask("status")["orders"]["submitted"] == 0
+    assert daemon.stop() == 0
+
+
+def _add_free(path: Path, asset: str, amount: int) -> None:
+    """Give the stopped exchange's account what no trade and no deposit has brought."""
+    stored = json.loads(path.read_bytes())
+    for balances in stored["balances"].values():
+        balances[asset][0] += amount * 100_000_000
+    path.write_text(json.dumps(stored))
+
+
+def test_an_exchange_that_dies_is_started_again(instance: Instance) -> None:
+    """The daemon pauses and says why, the account comes back as it was, quotes come back."""
+    daemon = instance.start().running()
+    instance.await_quotes()
+    exchange = instance.exchange_pid()
+    assert exchange is not None
+    os.kill(exchange, signal.SIGKILL)
+    daemon.await_line(r"PAUSED \(")
+    daemon.await_line("simulated exchange is back")
+    instance.await_state("RUNNING", 60.0)
+    instance.await_quotes()
+    assert instance.exchange_pid() not in (None, exchange)
+    _compare(instance)
+    assert daemon.stop() == 0
 
 
 def _compare(instance: Instance) -> None:
