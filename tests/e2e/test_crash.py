@@ -63,7 +63,7 @@ def test_twenty_crashes_of_the_engine(instance: Instance) -> None:
             _compare(instance)
         instance.await_quotes()
         # A moment is a time here: what it hits is what the test is about.
-        pause.wait(moments.uniform(0, 1.5))
+        pause.wait(moments.uniform(0, 1))
         daemon.crash()
     instance.start(*FAST).running()
     _compare(instance)

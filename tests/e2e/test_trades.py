@@ -25,13 +25,14 @@ LIMIT_WORDS = (
     "order size", "order value", "position", "open orders", "price collar", "daily loss",
     "drawdown", "daily turnover", "gross exposure", "orders a second", "book age",
 )  # fmt: skip
+SOON = ("--set", "venue.market.seed=2")  # A market in which both sides are soon taken.
 FILLS_WITHIN_S = 150.0  # Some ten a minute, and the market decides on which side.
 
 
 @pytest.fixture(scope="module")
 def daemon(shared: Instance) -> Daemon:
     """A daemon that trades, without a profile named; buys pay their fee in base."""
-    return shared.start("--set", "venue.fees.maker_bps=1").running()
+    return shared.start(*SOON, "--set", "venue.fees.maker_bps=1").running()
 
 
 def test_one_screen_names_all_that_matters(shared: Instance, daemon: Daemon) -> None:
