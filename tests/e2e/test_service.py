@@ -38,7 +38,7 @@ def test_systemd_is_told_and_a_second_process_is_refused(
 
 def test_a_loss_halts_for_good_and_a_new_account_is_no_way_around(instance: Instance) -> None:
     """The daily loss HALTs by itself, outlives a restart, and ``--fresh`` too."""
-    # The falling market of this preset, with fees on top, loses at once.
+    # With a limit this small, the fees and the spread of the first fills are enough.
     tight = (
         "--set", "risk.max_daily_loss_quote=0.01", "--set", "venue.fees.maker_bps=2",
         "--set", "canary.size_factor=1",
