@@ -41,7 +41,6 @@ OF_THE_PROFILE: Final = (
     ("max_orders_per_second", "orders a second", ""),
     ("max_book_age_ms", "book age", "ms"),
     ("user_stream_timeout_ms", "silent account", "ms"),
-    ("duplicate_window_ms", "same order again", "ms"),
     ("reject_storm_count", "rejects", "in {reject_storm_window_ms} ms"),
     ("max_unknown_orders", "unknown orders", ""),
     ("collar_breach_count", "collar breaches", "in {collar_breach_window_ms} ms"),

@@ -65,8 +65,6 @@ class RiskLimits(Section):
     """Collar refusals within the window that PAUSE (C05)."""
     collar_breach_window_ms: PositiveMs = 10_000
     """The window of collar_breach_count."""
-    duplicate_window_ms: Annotated[PositiveMs, Field(le=60_000)] = 1_000
-    """How long a sent order's twin (same side, price, size) stays refused (C10)."""
     reject_storm_count: Count = 5
     """Unexpected rejects by the venue within the window that HALT (C19)."""
     reject_storm_window_ms: PositiveMs = 10_000

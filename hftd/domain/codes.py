@@ -149,7 +149,7 @@ REFUSAL_FIELDS: dict[Code, tuple[str, str, Unit]] = {
     Code.POST_ONLY_CROSS: ("price", "touch", Unit.TICKS),
     Code.REDUCE_ONLY: ("qty", "reducible", Unit.LOTS),
     Code.SELF_TRADE: ("price", "own", Unit.TICKS),
-    Code.DUPLICATE: ("age", "window", Unit.NS),
+    Code.DUPLICATE: ("twins", "max", Unit.COUNT),
     Code.FUNDS: ("needed", "free", Unit.ATOMS),
     Code.POSITION_LIMIT: ("worst", "max", Unit.LOTS),
     Code.GROSS_EXPOSURE: ("exposure", "max", Unit.ATOMS),

@@ -90,7 +90,6 @@ def fill_core(core: Any, profile: Profile, limits: RiskLimits) -> None:
     core["max_book_age_ns"] = limits.max_book_age_ms * MS
     core["collar_breach_count"] = limits.collar_breach_count
     core["collar_breach_window_ns"] = limits.collar_breach_window_ms * MS
-    core["duplicate_window_ns"] = limits.duplicate_window_ms * MS
     core["reject_storm_count"] = limits.reject_storm_count
     core["reject_storm_window_ns"] = limits.reject_storm_window_ms * MS
     core["max_clock_offset_ns"] = limits.max_clock_offset_ms * MS

@@ -83,10 +83,8 @@ def c10_duplicate(state: State, wish: Any) -> int:
     """No twin (same side, price and size) is open, in flight or UNKNOWN.
 
     The order that the wish replaces is none: a quote that filled in part comes back at its
-    price and full size. The window spares a strategy that keeps several alike: one that has
-    rested for longer is no slip of the finger. In doubt there is no such excuse.
+    price and full size.
     """
-    core = state.core[0]
     for slot in range(ORDERS_CAPACITY):
         order = state.orders[slot]
         if order["key"] == 0 or order["instrument"] != wish["instrument"]:
@@ -98,10 +96,8 @@ def c10_duplicate(state: State, wish: Any) -> int:
             and order["price_ticks"] == wish["price_ticks"]
             and order["qty_lots"] == wish["qty_lots"]
         )
-        age = core["now_ns"] - order["sent_ns"]
-        in_doubt = order["state"] == OrderState.UNKNOWN
-        if same and (in_doubt or age < core["duplicate_window_ns"]):
-            return verdict(state, Code.DUPLICATE, age, core["duplicate_window_ns"])
+        if same:
+            return verdict(state, Code.DUPLICATE, 1, 0)
     return Code.NONE
 
 

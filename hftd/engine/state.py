@@ -99,7 +99,6 @@ CORE = layout(
     Field("max_book_age_ns", "i8", ""),
     Field("collar_breach_count", "i8", ""),
     Field("collar_breach_window_ns", "i8", ""),
-    Field("duplicate_window_ns", "i8", ""),
     Field("reject_storm_count", "i8", ""),
     Field("reject_storm_window_ns", "i8", ""),
     Field("max_clock_offset_ns", "i8", ""),
