@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -162,7 +162,6 @@ INSTRUMENT = layout(
     Field("ask_lots", "i8", ""),
     Field("touch_asked_ns", "i8", "when a REST touch was asked for, 0 for not"),
     Field("last_trade_ticks", "i8", "last public trade, 0 for none"),
-    Field("last_trade_ns", "i8", ""),
     Field("last_trade_id", "i8", "of the public trades"),
     Field("last_trade_exch_ns", "i8", "venue's time of it, 0 unknown"),
     Field("last_trade_side", "i8", "Side that took liquidity in it"),
@@ -376,11 +375,6 @@ def new_world(instruments: int, assets: int) -> Records:
     return np.zeros(1, _world_layout(instruments, assets))
 
 
-def new_state(instruments: int, assets: int) -> State:
-    """Return zeroed state for so many instruments and assets."""
-    return cast("State", new_world(instruments, assets)[0])
-
-
 _OUT = _record(
     ("actions", ACTION, (ACTIONS_CAPACITY,)),
     ("facts", FACT, (FACTS_CAPACITY,)),
@@ -392,11 +386,6 @@ _OUT = _record(
 def new_outs() -> Records:
     """Return empty output, as an array of one Out."""
     return np.zeros(1, _OUT)
-
-
-def new_out() -> Out:
-    """Return empty output."""
-    return cast("Out", new_outs()[0])
 
 
 def layout_hash() -> str:

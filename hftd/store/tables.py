@@ -261,6 +261,3 @@ EQUITY = Table(
     *_quote("day_loss", "drawdown", "turnover"),
     Index("ix_equity_ts_ns", "ts_ns"),
 )
-
-# Rows that come of one fact and never change after.
-APPENDED = (ORDER_EVENTS, FILLS, FLOWS, DIFFERENCES, REFUSALS, STATE_CHANGES, EQUITY)
