@@ -30,6 +30,13 @@ class KernelLocator(UserProvidedCacheLocator):  # type: ignore[misc]  # Numba is
         super().ensure_cache_path()
         os.utime(self._cache_path)
 
+    def get_source_stamp(self) -> str:
+        """Return the folder's name: it holds the sources' hash, so their dates say nothing.
+
+        By date, a fresh checkout of the same sources would compile everything again.
+        """
+        return os.path.basename(self._cache_path)
+
 
 def _key(path: Path) -> str:
     keys = kernel_cache.kernel_keys()

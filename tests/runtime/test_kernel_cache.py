@@ -141,6 +141,9 @@ def test_an_edit_in_a_callee_of_another_file_is_seen(package: Path) -> None:
     (package / "engine/callee.py").write_text(CALLEE)
     (package / "engine/constants.py").write_text("STEP = 1\n")
     assert _run(package) == Run(2, 1, 1), "going back finds the first version's code"
+    for name in ("callee", "caller", "other"):
+        os.utime(package / f"engine/{name}.py", (1, 1))
+    assert _run(package) == Run(2, 1, 1), "a date says nothing: a fresh checkout compiles nothing"
     assert _run(package, NUMBA_BOUNDSCHECK="1") == Run(2, 0, 0), "checked code is other code"
 
 
