@@ -167,8 +167,8 @@ class Live:
         self._on_event(boot)
 
     def _begin_run(self) -> Run:
-        self._epoch = identity.next_epoch(self._paths.epoch_path)
         ts_ns = self._clock.ts_ns()
+        self._epoch = identity.next_epoch(self._paths.epoch_path, ts_ns // 1_000_000_000)
         name = run_id(ts_ns, self._epoch, self._loaded.profile.mode)
         header = memory.header(name, self._epoch, self._tag, self._loaded, self._instruments)
         return Run(self._journal, self._engine, header, ts_ns)

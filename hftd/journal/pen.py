@@ -11,6 +11,7 @@ from pathlib import Path
 from hftd.errors import JournalDamaged
 from hftd.journal import segment
 from hftd.journal.cursor import durable
+from hftd.journal.disk import Disk
 from hftd.journal.record import (
     PAGE,
     SEGMENT_HEAD_BYTES,
@@ -26,13 +27,14 @@ from hftd.journal.record import (
 class Pen:
     """Where a stream is written: ``map`` at ``pos``, up to ``size``, after the crc ``chain``."""
 
-    def __init__(self, folder: Path, stream: Stream, segment_bytes: int) -> None:
+    def __init__(self, folder: Path, stream: Stream, segment_bytes: int, disk: Disk) -> None:
         self.segments: list[segment.Segment] = []
         self.map: mmap.mmap | None = None
         self.pos = 0
         self.size = 0
         self.chain = 0
         self._folder, self._stream, self._segment_bytes = folder, stream, segment_bytes
+        self._disk = disk
         self._spare: mmap.mmap | None = None
         self._synced = 0  # Up to here ``map`` is on the disk.
         self._bytes: list[int] = []  # The sizes of ``segments``.
@@ -63,7 +65,7 @@ class Pen:
         if not self.segments:
             return 0
         path, head = self.segments[-1]
-        self.map = segment.map_file(path, writable=True)
+        self.map = self._disk.map(path)
         self.size = len(self.map)
         self.pos, self.chain, seq = SEGMENT_HEAD_BYTES, head.chain, head.first_seq - 1
         with memoryview(self.map) as view:
@@ -91,8 +93,8 @@ class Pen:
         Raises: OSError where there is none.
         """
         path = self.spare_path
-        segment.make(path, self._segment_bytes)
-        self._spare = segment.map_file(path, writable=True)
+        self._disk.make(path, self._segment_bytes)
+        self._spare = self._disk.map(path)
 
     def begin(self, first_seq: int, ts_ns: int) -> None:
         """Turn the page: the spare becomes the segment that is written."""

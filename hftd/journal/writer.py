@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from hftd.journal.cursor import RecorderCursor, publish, published
+from hftd.journal.disk import MACHINE, Disk
 from hftd.journal.pen import Pen
 from hftd.journal.record import (
     ALIGN,
@@ -61,6 +62,7 @@ class JournalWriter:
         segment_bytes: int = SEGMENT_BYTES,
         max_bytes: int = MAX_BYTES,
         disk_floor_bytes: int = DISK_FLOOR_BYTES,
+        disk: Disk = MACHINE,
     ) -> None:
         assert segment_bytes % PAGE == 0 and segment_bytes > 0
         self.folder = folder
@@ -70,8 +72,9 @@ class JournalWriter:
         self._max_bytes = max_bytes
         self._segment_bytes = segment_bytes
         self._floor_bytes = disk_floor_bytes
-        self._orders = Pen(folder, Stream.ORDERS, segment_bytes)
-        self._market = Pen(folder, Stream.MARKET, segment_bytes)
+        self._disk = disk
+        self._orders = Pen(folder, Stream.ORDERS, segment_bytes, disk)
+        self._market = Pen(folder, Stream.MARKET, segment_bytes, disk)
 
     def open(self, header: dict[str, Any], ts_ns: int) -> int:
         """Cut torn tails, begin a run with its HEADER record on the disk, return its seq.
@@ -183,8 +186,7 @@ class JournalWriter:
         return None
 
     def _floor(self) -> JournalFull | None:
-        disk = os.statvfs(self.folder)
-        free_bytes = disk.f_bavail * disk.f_frsize
+        free_bytes = self._disk.free_bytes(self.folder)
         if free_bytes >= self._floor_bytes:
             return None
         return JournalFull("floor", f"free bytes {free_bytes}, floor {self._floor_bytes}")

@@ -26,7 +26,7 @@ from hftd.domain.events import EventKind, Link
 from hftd.domain.instrument import Instrument, InstrumentStatus
 from hftd.errors import CredentialsError, ProfileError, VenueProtocolError
 from hftd.runtime.clock import Clock
-from hftd.runtime.connector_orders import NOTICE_BYTES, OnEvent, OnFrame, OrderLink
+from hftd.runtime.connector_orders import NOTICE_BYTES, MakeLink, OnEvent, OnFrame, OrderLink
 from hftd.runtime.in_flight import InFlight
 from hftd.runtime.rest import RestAnswer, RestClient
 from hftd.runtime.transport import WebSocketLink
@@ -214,9 +214,16 @@ class Connector:
 class MarketLink:
     """The combined market streams of all instruments."""
 
-    def __init__(self, url: str, clock: Clock, on_frame: OnFrame, on_event: OnEvent) -> None:
+    def __init__(
+        self,
+        url: str,
+        clock: Clock,
+        on_frame: OnFrame,
+        on_event: OnEvent,
+        make_link: MakeLink = WebSocketLink,
+    ) -> None:
         self.up = asyncio.Event()
-        self.link = WebSocketLink(url, self, clock.ts_ns, backoff_s)
+        self.link = make_link(url, self, clock.ts_ns, backoff_s)
         self._clock = clock
         self._on_loop_frame = on_frame
         self._on_event = on_event

@@ -27,7 +27,7 @@ from hftd.domain.layout import Records
 from hftd.runtime.clock import Clock
 from hftd.runtime.in_flight import InFlight
 from hftd.runtime.rest import ClockSample, clock_sample
-from hftd.runtime.transport import WebSocketLink
+from hftd.runtime.transport import LinkUser, WebSocketLink
 from hftd.venues.binance.session import (
     Session,
     SessionState,
@@ -43,6 +43,9 @@ from hftd.venues.port import Codec, new_event
 
 OnFrame = Callable[[Link, bytes, int], None]
 OnEvent = Callable[[Records], None]
+# How a link is made, and what calls back from the event loop: simulated time has its own.
+MakeLink = Callable[[str, LinkUser, Callable[[], int], Callable[[int], float]], WebSocketLink]
+Soon = Callable[..., object]
 
 SWEEP_EVERY_S = 0.1
 TIME_EVERY_NS = 2_000_000_000
@@ -65,12 +68,15 @@ class OrderLink:
         recv_window_ms: int,
         on_frame: OnFrame,
         on_event: OnEvent,
+        make_link: MakeLink = WebSocketLink,
+        soon: Soon | None = None,
     ) -> None:
         self.session = Session(signer, recv_window_ms)
         self.live = asyncio.Event()
         self.refused = asyncio.Event()
-        self.link = WebSocketLink(url, self, clock.ts_ns, backoff_s)
+        self.link = make_link(url, self, clock.ts_ns, backoff_s)
         self.venue_offset_ns = 0
+        self._soon = soon or asyncio.get_running_loop().call_soon
         self._codec = codec
         self._in_flight = in_flight
         self._clock = clock
@@ -91,7 +97,7 @@ class OrderLink:
             if self.link.send(frame):
                 return
             self._in_flight.answered(identity)
-        asyncio.get_running_loop().call_soon(self._tell_unsent, identity)
+        self._soon(self._tell_unsent, identity)
 
     def take_clock(self, sample: ClockSample) -> None:
         """Tell the loop of a clock sample, and use it for the session's own timestamps."""
@@ -183,10 +189,14 @@ class OrderLink:
         """Give up on requests without answer and sample the venue's clock, until canceled."""
         while True:
             await asyncio.sleep(SWEEP_EVERY_S)
-            now_ns = self._clock.ts_ns()
-            for identity in self._in_flight.take_late(now_ns):
-                self._tell(self._in_flight.lost_events(identity, now_ns))
-            self._watch_session(now_ns)
+            self.sweep_once()
+
+    def sweep_once(self) -> None:
+        """Give up on what has no answer by now; ask for the venue's time where that is due."""
+        now_ns = self._clock.ts_ns()
+        for identity in self._in_flight.take_late(now_ns):
+            self._tell(self._in_flight.lost_events(identity, now_ns))
+        self._watch_session(now_ns)
 
     def _watch_session(self, now_ns: int) -> None:
         if self.session.state in (SessionState.CLOSED, SessionState.REFUSED):

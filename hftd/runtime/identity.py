@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -56,7 +55,7 @@ def write_durably(path: Path, text: str) -> None:
         os.close(folder)
 
 
-def next_epoch(path: Path) -> int:
+def next_epoch(path: Path, unix_s: int) -> int:
     """Return this boot's epoch, stored before it is used.
 
     The larger of the stored one plus one and unix seconds: it grows even where the clock
@@ -68,7 +67,7 @@ def next_epoch(path: Path) -> int:
     if not text.isdecimal():
         raise JournalDamaged(f"{path}: a boot epoch is needed, was {text[:40]!r}")
     stored = int(text)
-    epoch = max(stored + 1, int(time.time()))
+    epoch = max(stored + 1, unix_s)
     write_durably(path, f"{epoch}\n")
     return epoch
 
