@@ -29,8 +29,12 @@ static const char *NAMES[PEERS] = {"hftd", "c", "picows"};
 static struct wire links[LINKS];
 static int kinds[LINKS], peers[LINKS];
 static pid_t pids[PEERS];
-static int64_t update_id = 1000, depth_id = 1000;
-static int shifted; /* The book stands one up. */
+/* Each peer has a book of its own, or one would see the other's updates as a gap. */
+struct book {
+    int64_t update_id, depth_id;
+    int shifted; /* It stands one up. */
+};
+static struct book books[PEERS] = {{1000, 1000, 0}, {1000, 1000, 0}, {1000, 1000, 0}};
 static int64_t report_id, refreshed_ns;
 
 /* What an order frame of the round says, kept to be answered after the clock has stopped. */
@@ -158,34 +162,34 @@ static int side_levels(char *out, size_t room, int best, int step, int count, in
 
 /* Write the next depth update: where the book moves, one level leaves on one side and one comes
  * on the other, among as many as a busy second brings. */
-static void depth_frame(char *out, size_t room)
+static void depth_frame(char *out, size_t room, struct book *book)
 {
     char bids[4096], asks[4096];
-    int bid = BASE - SPREAD / 2 + shifted, ask = bid + SPREAD, salt = (int)(update_id % 997);
-    int b = 0, a = 0;
-    if (shifted)
+    int bid = BASE - SPREAD / 2 + book->shifted, ask = bid + SPREAD;
+    int b = 0, a = 0, salt = (int)(book->update_id % 997);
+    if (book->shifted)
         a = snprintf(asks, sizeof asks, "[\"%d.00000000\",\"0.00000000\"],", ask - 1);
     else
         b = snprintf(bids, sizeof bids, "[\"%d.00000000\",\"0.00000000\"],", bid + 1);
     side_levels(bids + b, sizeof bids - (size_t)b, bid, -1, SIDE_LEVELS, salt);
     side_levels(asks + a, sizeof asks - (size_t)a, ask, 1, SIDE_LEVELS, salt);
-    int64_t begin = depth_id + 1;
-    update_id += 3;
-    depth_id = update_id;
+    int64_t begin = book->depth_id + 1;
+    book->update_id += 3;
+    book->depth_id = book->update_id;
     snprintf(out, room,
              "{\"stream\":\"btcusdt@depth@100ms\",\"data\":{\"e\":\"depthUpdate\",\"E\":%lld,"
              "\"s\":\"BTCUSDT\",\"U\":%lld,\"u\":%lld,\"b\":[%s],\"a\":[%s]}}",
-             (long long)wall_ms(), (long long)begin, (long long)depth_id, bids, asks);
+             (long long)wall_ms(), (long long)begin, (long long)book->depth_id, bids, asks);
 }
 
-static void touch_frame(char *out, size_t room)
+static void touch_frame(char *out, size_t room, struct book *book)
 {
-    int bid = BASE - SPREAD / 2 + shifted;
+    int bid = BASE - SPREAD / 2 + book->shifted;
     snprintf(out, room,
              "{\"stream\":\"btcusdt@bookTicker\",\"data\":{\"u\":%lld,\"s\":\"BTCUSDT\","
              "\"b\":\"%d.00000000\",\"B\":\"5.10000000\",\"a\":\"%d.00000000\","
              "\"A\":\"5.20000000\"}}",
-             (long long)++update_id, bid, bid + SPREAD);
+             (long long)++book->update_id, bid, bid + SPREAD);
 }
 
 static void rest(struct wire *link, const char *request)
@@ -203,11 +207,12 @@ static void rest(struct wire *link, const char *request)
                  (long long)wall_ms());
     } else if (strstr(request, "/depth") != NULL) {
         char bids[16384], asks[16384];
-        int bid = BASE - SPREAD / 2 + shifted;
+        const struct book *book = &books[0]; /* Only the daemon asks. */
+        int bid = BASE - SPREAD / 2 + book->shifted;
         side_levels(bids, sizeof bids, bid, -1, 200, 0);
         side_levels(asks, sizeof asks, bid + SPREAD, 1, 200, 0);
         snprintf(body, sizeof body, "{\"lastUpdateId\":%lld,\"bids\":[%s],\"asks\":[%s]}",
-                 (long long)depth_id, bids, asks);
+                 (long long)book->depth_id, bids, asks);
     } else {
         snprintf(body, sizeof body, "{\"serverTime\":%lld}", (long long)wall_ms());
     }
@@ -298,7 +303,7 @@ static void refresh_depth(int peer)
     if (market < 0)
         return;
     refreshed_ns = now_ns();
-    depth_frame(text, sizeof text);
+    depth_frame(text, sizeof text, &books[peer]);
     say(&links[market], text);
 }
 
@@ -349,11 +354,12 @@ static void one_round(int peer, int is_touch, int64_t beat_ns, int64_t results[4
         results[each] = -1;
     if (market < 0 || order < 0)
         return;
-    shifted = !shifted;
+    struct book *book = &books[peer];
+    book->shifted = !book->shifted;
     if (is_touch)
-        touch_frame(text, sizeof text);
+        touch_frame(text, sizeof text, book);
     else
-        depth_frame(text, sizeof text);
+        depth_frame(text, sizeof text, book);
     size_t whole = frame(out, TEXT, text, strlen(text), 0);
     asked_count = 0;
     while (now_ns() < beat_ns)
