@@ -34,7 +34,7 @@ RANK = {room: rank for rank, rooms in enumerate(RANKS) for room in rooms}
 PURE = re.compile(
     r"hftd/(errors\.py|(domain|engine|strategies|simex|venues)/.*"
     r"|journal/record\.py|control/(commands|faults)\.py"
-    r"|config/(schema|values|risk_limits|strategy_parameters)\.py)"
+    r"|config/(schema|market_preset|values|risk_limits|strategy_parameters)\.py)"
 )
 IMPURE_IMPORTS = {
     "time": "the event's ts_ns",
@@ -80,10 +80,9 @@ IMPURE_PREFIXES = ("np.random.", "numpy.random.", "os.", "time.")
 # Where a pure file may do one of these after all, and why.
 PURE_EXCEPTIONS = {
     # A tape is input that does not change; reading it line by line keeps a day of it out of
-    # memory. The synthetic one is written once, when it is made for the package.
+    # memory.
     ("hftd/simex/tape.py", "pathlib"),
     ("hftd/simex/tape_lines.py", "pathlib"),
-    ("hftd/simex/synthetic.py", "pathlib"),
 }
 
 FILE_LINES = 400

@@ -17,10 +17,10 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from hftd.config import shelf, strict_yaml
+from hftd.config import preset_shelf, shelf, strict_yaml
 from hftd.config.complaints import complain
 from hftd.config.editor_schema import EXTENDS
-from hftd.config.schema import CONTROLS_MISSING_FOR_LIVE, Profile, TapeMarket
+from hftd.config.schema import CONTROLS_MISSING_FOR_LIVE, AgentsMarket, Profile, TapeMarket
 from hftd.config.tree import Branch, Leaf, Origin, as_plain, find, lay_over, leaves
 from hftd.config.values import plain
 from hftd.errors import ProfileError, UsageError
@@ -28,6 +28,7 @@ from hftd.errors import ProfileError, UsageError
 MAX_EXTENDS: Final = 5
 SYNTHETIC: Final = "synthetic"
 _TAPE: Final = ("venue", "market", "path")
+_PRESET: Final = ("venue", "market", "preset")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +60,13 @@ def load_profile(
     for override in _overrides(sets, environ):
         tree = lay_over(tree, override)
     _refuse_live(tree)
-    tree = _place_tape(tree, files)
+    tree = _place(_place(tree, files, _TAPE), files, _PRESET)
     try:
         profile = Profile.model_validate(as_plain(tree))
     except ValidationError as error:
         raise complain(error, tree, Profile) from None
     _check_tape(profile, tree)
+    _check_preset(profile, tree)
     return LoadedProfile(
         found.name, files[0], files, profile, _origins(profile, tree), config_hash(profile)
     )
@@ -147,19 +149,22 @@ def _refuse_live(tree: Branch) -> None:
         raise _error(expected, mode.origin, "mode", "live")
 
 
-def _place_tape(tree: Branch, files: tuple[Path, ...]) -> Branch:
-    """Make a tape's path absolute: relative to its file, or for overrides to where we stand."""
-    node, _ = find(tree, _TAPE)
-    if not isinstance(node, Leaf) or find(tree, _TAPE[:-1])[0] is node:
+def _place(tree: Branch, files: tuple[Path, ...], key: tuple[str, str, str]) -> Branch:
+    """Make a market file's path absolute: relative to the file that names it, or for overrides
+    to where we stand; the name of a shipped one stays.
+    """
+    node, _ = find(tree, key)
+    if not isinstance(node, Leaf) or find(tree, key[:-1])[0] is node:
         return tree
-    if not node.text or node.text == SYNTHETIC:
+    shipped = node.text == SYNTHETIC if key == _TAPE else not preset_shelf.is_path(node.text)
+    if not node.text or shipped:
         return tree
     named_in = [file for file in files if _shown(file) == node.origin.source]
     folder = named_in[0].parent if named_in else Path.cwd()
     placed = Leaf(str((folder / Path(node.text).expanduser()).resolve()), node.origin)
-    market: Branch = Branch({_TAPE[2]: placed}, Origin(""))
-    venue: Branch = Branch({_TAPE[1]: market}, Origin(""))
-    return lay_over(tree, Branch({_TAPE[0]: venue}, Origin("")))
+    market: Branch = Branch({key[2]: placed}, Origin(""))
+    venue: Branch = Branch({key[1]: market}, Origin(""))
+    return lay_over(tree, Branch({key[0]: venue}, Origin("")))
 
 
 def _check_tape(profile: Profile, tree: Branch) -> None:
@@ -169,6 +174,19 @@ def _check_tape(profile: Profile, tree: Branch) -> None:
     node, origin = find(tree, _TAPE)
     at = node.origin if isinstance(node, Leaf) else origin
     raise _error("a recording that exists", at, ".".join(_TAPE), str(path))
+
+
+def _check_preset(profile: Profile, tree: Branch) -> None:
+    """Refuse a preset that is not there, or with a mistake in its own file."""
+    market = profile.venue.market
+    if not isinstance(market, AgentsMarket):
+        return
+    try:
+        preset_shelf.load_preset(market.preset)
+    except UsageError as error:
+        node, origin = find(tree, _PRESET)
+        at = node.origin if isinstance(node, Leaf) else origin
+        raise _error(str(error), at, ".".join(_PRESET)) from None
 
 
 def _origins(profile: Profile, tree: Branch) -> dict[str, str]:

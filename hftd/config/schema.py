@@ -54,8 +54,8 @@ class AgentsMarket(Section):
 
     source: Literal["agents"]
     """Where the market comes from."""
-    preset: Literal["calm", "trending", "crash"] = "calm"
-    """Which population of agents."""
+    preset: str = Field(default="calm", min_length=1, max_length=4096)
+    """Which population of agents: a shipped preset, or a file relative to the one naming it."""
     seed: Annotated[Integer, Field(ge=0, le=2**63 - 1)] = 7
     """The same seed gives the same agents."""
 

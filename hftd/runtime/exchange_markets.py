@@ -13,6 +13,7 @@ import msgspec
 import yaml
 from msgspec import Struct
 
+from hftd.config.preset_shelf import load_preset
 from hftd.errors import UsageError
 from hftd.simex.agents import agents
 from hftd.simex.events import Fees
@@ -22,7 +23,7 @@ from hftd.simex.limits import Limits
 from hftd.simex.market import Market
 from hftd.simex.matching import MatchingMarket
 from hftd.simex.numbers import atoms_of
-from hftd.simex.presets import PRESETS, SYMBOLS
+from hftd.simex.presets import SYMBOLS, Preset, preset_of
 from hftd.simex.refusals import Refusal
 from hftd.simex.tape import BTCUSDT_SPEC, TapeMarket
 from hftd.simex.venue import AccountConfig, VenueConfig
@@ -42,7 +43,8 @@ class ExchangeWish(Struct, frozen=True, forbid_unknown_fields=True):
     """What is asked for: a market source, its accounts, its fees.
 
     ``market`` is ``agents`` or ``tape:FILE[,FILE...]``; ``accounts`` are KEY:SECRET,
-    ``balances`` ASSET=AMOUNT; a fee of None is the preset's own.
+    ``balances`` ASSET=AMOUNT; a fee of None is the preset's own. ``preset`` is the name of a
+    shipped one, or the path of a file.
     """
 
     symbols: Sequence[str] = ("BTCUSDT",)
@@ -62,8 +64,10 @@ def build_venue(wish: ExchangeWish) -> FaultyVenue:
     """Return the venue; raises UsageError that names what does not exist."""
     source, _, path = wish.market.partition(":")
     paths: list[Path] = []
+    preset: Preset | None = None
     if source == "agents" and not path:
-        fees = _agents_fees(wish)
+        preset = _preset(wish)
+        fees = (preset.maker_fee_bps, preset.taker_fee_bps)
         identity = f"agents {wish.preset} {wish.seed} {' '.join(wish.symbols)}"
     elif source == "tape" and path:
         paths, fees = _tape_paths(wish, path), TAPE_FEES_BPS
@@ -81,10 +85,10 @@ def build_venue(wish: ExchangeWish) -> FaultyVenue:
     )
 
     def make_markets() -> list[Market]:
-        if source == "tape":
+        if preset is None:
             return [TapeMarket(BTCUSDT_SPEC, paths, wish.speed)]
         return [
-            MatchingMarket(SYMBOLS[symbol].spec, agents(wish.preset, symbol, wish.seed))
+            MatchingMarket(SYMBOLS[symbol].spec, agents(preset, symbol, wish.seed))
             for symbol in wish.symbols
         ]
 
@@ -111,9 +115,7 @@ def _read_yaml(path: Path) -> object:
         raise UsageError(f"{path} does not read: {error}") from error
 
 
-def _agents_fees(wish: ExchangeWish) -> tuple[str, str]:
-    if wish.preset not in PRESETS:
-        raise UsageError(f"--preset must be one of {', '.join(PRESETS)}, was {wish.preset}")
+def _preset(wish: ExchangeWish) -> Preset:
     if wish.speed != "1":
         raise UsageError(
             f"--speed is for a tape; agents trade at the pace of the clock, was {wish.speed}"
@@ -121,8 +123,7 @@ def _agents_fees(wish: ExchangeWish) -> tuple[str, str]:
     for symbol in wish.symbols:
         if symbol not in SYMBOLS:
             raise UsageError(f"--symbols must be of {', '.join(SYMBOLS)}, was {symbol}")
-    preset = PRESETS[wish.preset]
-    return preset.maker_fee_bps, preset.taker_fee_bps
+    return preset_of(load_preset(wish.preset))
 
 
 def _tape_paths(wish: ExchangeWish, path: str) -> list[Path]:

@@ -13,7 +13,7 @@ from hftd.simex.flow_makers import Maker
 from hftd.simex.flow_noise import Noise
 from hftd.simex.flow_takers import Takers
 from hftd.simex.market import OrderFlow
-from hftd.simex.presets import PRESETS, SYMBOLS
+from hftd.simex.presets import SYMBOLS, Preset
 
 UNINFORMED_ACCOUNT = -1
 INFORMED_ACCOUNT = -2
@@ -21,23 +21,23 @@ MAKER_ACCOUNT = -10
 """The first maker's; the others count down from it."""
 
 
-def agents(preset: str, symbol: str, seed: int) -> list[OrderFlow]:
+def agents(preset: Preset, symbol: str, seed: int) -> list[OrderFlow]:
     """Return the order flow of a preset for one symbol.
 
-    Args: a key of ``PRESETS``, a key of ``SYMBOLS``, any seed. Two symbols of one seed have
+    Args: a preset's numbers, a key of ``SYMBOLS``, any seed. Two symbols of one seed have
     paths of their own.
     """
-    numbers, house = PRESETS[preset], SYMBOLS[symbol]
-    path = replace(numbers.path, start=house.start_ticks * 1_000_000)
+    house = SYMBOLS[symbol]
+    path = replace(preset.path, start=house.start_ticks * 1_000_000)
     seed = symbol_seed(seed, symbol)
     makers: list[OrderFlow] = [
-        Maker(MAKER_ACCOUNT - index, numbers.maker, path, seed, offset, house.size_lots)
-        for index, offset in enumerate(numbers.maker_offsets)
+        Maker(MAKER_ACCOUNT - index, preset.maker, path, seed, offset, house.size_lots)
+        for index, offset in enumerate(preset.maker_offsets)
     ]
     return [
         *makers,
-        Takers(UNINFORMED_ACCOUNT, numbers.uninformed, path, seed, house.size_lots),
-        Takers(INFORMED_ACCOUNT, numbers.informed, path, seed, house.size_lots),
+        Takers(UNINFORMED_ACCOUNT, preset.uninformed, path, seed, house.size_lots),
+        Takers(INFORMED_ACCOUNT, preset.informed, path, seed, house.size_lots),
     ]
 
 

@@ -1,25 +1,27 @@
-"""Owns the numbers of the agents markets: symbols, fees, and how each preset behaves.
+"""Owns the numbers of the agents markets: the symbols, and what a preset's file comes to.
 
-``calm``      a quiet day: a maker earns the spread and pays a part of it to the informed.
-``trending``  the worth drifts for minutes on end, more takers know: a maker's stock loses.
-``crash``     calm, then a slide that fills the bids, then a fall of over a tenth.
-
-Must not know how agents act; the numbers were found with ``tests/bench/maker.py``.
+A preset says ticks, seconds and percent (``hftd.config.market_preset``); agents count in
+micro-ticks, beats and nanoseconds, all integers. The shipped presets stand in
+``hftd/data/presets``; their numbers were found with ``tests/bench/maker.py``. Must not know how
+agents act, nor where files are.
 """
 
 from __future__ import annotations
 
-from msgspec import Struct
-from msgspec.structs import replace
+from decimal import Decimal
 
-from hftd.simex.flow_fundamental import MICRO, PathSpec, Plunge
+from msgspec import Struct
+
+from hftd.config import market_preset
+from hftd.config.market_preset import MarketPreset
+from hftd.config.values import plain
+from hftd.simex.flow_fundamental import BEAT_NS, MICRO, PathSpec, Plunge
 from hftd.simex.flow_makers import MakerSpec
 from hftd.simex.flow_takers import TakerSpec
 from hftd.simex.market import SymbolSpec
 
-_SECOND = 1_000_000_000
-_BEATS_A_SECOND = 4
-_MINUTE_BEATS = 60 * _BEATS_A_SECOND
+_SECOND_NS = 1_000_000_000
+_MS_NS = 1_000_000
 
 
 class HouseSymbol(Struct, frozen=True):
@@ -38,8 +40,8 @@ class Preset(Struct, frozen=True):
     maker_offsets: tuple[int, ...]
     uninformed: TakerSpec
     informed: TakerSpec
-    maker_fee_bps: str = "0"
-    taker_fee_bps: str = "5"
+    maker_fee_bps: str
+    taker_fee_bps: str
 
 
 def _house(base: str, tick_size: str, lot_size: str, start_ticks: int, size: int) -> HouseSymbol:
@@ -57,68 +59,74 @@ SYMBOLS = {
     )
 }
 
-_PATH = PathSpec(
-    start=0,
-    deviation=150_000,
-    jump_odds=75 * _BEATS_A_SECOND,
-    jump_low=2 * MICRO,
-    jump_high=4 * MICRO,
-    half_low=800_000,
-    half_high=3_500_000,
-    half_deviation=100_000,
-)
 
-_CALM = Preset(
-    path=_PATH,
-    maker=MakerSpec(
-        ladder=8,
-        lag_beats=24,
-        alarm=8 * MICRO,
-        alarm_widen=2,
-        press=150_000,
-        press_beats=32,
-        patience=300_000,
-        lean_percent=80,
-        lean_cap_percent=60,
-        churn_percent=13,
-    ),
-    maker_offsets=(0, 100_000, 300_000, 600_000),
-    uninformed=TakerSpec(wait_ns=9 * _SECOND, cluster=3, within_ns=_SECOND // 2, size_percent=140),
-    informed=TakerSpec(
-        wait_ns=21 * _SECOND,
-        cluster=3,
-        within_ns=_SECOND // 2,
-        size_percent=140,
-        sees=True,
-        threshold=MICRO // 2,
-        hurry=4,
-    ),
-)
+def preset_of(file: MarketPreset) -> Preset:
+    """Return the agents' numbers of a preset's file."""
+    worth, makers, informed = file.worth, file.makers, file.informed
+    path = PathSpec(
+        start=0,
+        deviation=_micro(worth.step_ticks),
+        jump_odds=_beats(worth.jump_every_s),
+        jump_low=_micro(worth.jump_min_ticks),
+        jump_high=_micro(worth.jump_max_ticks),
+        half_low=_micro(makers.half_spread_min_ticks),
+        half_high=_micro(makers.half_spread_max_ticks),
+        half_deviation=_micro(makers.half_spread_step_ticks),
+        trend_per_beat=_micro(worth.trend_ticks_per_beat),
+        trend_beats=_beats(worth.trend_every_s),
+        plunges=tuple(
+            Plunge(_beats(each.from_s), _beats(each.until_s), _micro(each.ticks_per_beat))
+            for each in worth.plunges
+        ),
+    )
+    maker = MakerSpec(
+        ladder=makers.ladder_levels,
+        lag_beats=makers.lag_beats,
+        alarm=_micro(makers.alarm_ticks),
+        alarm_widen=makers.alarm_widen,
+        press=_micro(makers.press_ticks),
+        press_beats=makers.press_beats,
+        patience=_micro(makers.patience_ticks),
+        lean_percent=makers.lean_pct_per_tick,
+        lean_cap_percent=makers.lean_cap_pct,
+        churn_percent=makers.churn_pct,
+    )
+    return Preset(
+        path,
+        maker,
+        tuple(_micro(offset) for offset in makers.offsets_ticks),
+        _takers(file.uninformed, follow_percent=file.uninformed.follow_trend_pct),
+        _takers(
+            informed, sees=True, threshold=_micro(informed.threshold_ticks), hurry=informed.hurry
+        ),
+        plain(file.fees.maker_bps),
+        plain(file.fees.taker_bps),
+    )
 
-_TRENDING = replace(
-    _CALM,
-    path=replace(_PATH, trend_per_beat=45_000, trend_beats=8 * _MINUTE_BEATS),
-    uninformed=replace(_CALM.uninformed, follow_percent=93),
-    informed=replace(_CALM.informed, wait_ns=10 * _SECOND),
-)
 
-# Minute two and three slide by 0.6 % and fill a maker's bids; then, in 12 seconds, everybody
-# who knows sells into them; then 1.2 % go in two seconds, and a tenth in a minute and a half.
-_SLIDE_FROM = 60 * _BEATS_A_SECOND
-_RUSH_FROM = 180 * _BEATS_A_SECOND
-_FALL_FROM = 192 * _BEATS_A_SECOND
-_SAG_FROM = 194 * _BEATS_A_SECOND
-_PLUNGES = (
-    Plunge(_SLIDE_FROM, _RUSH_FROM, 80_000),
-    Plunge(_RUSH_FROM, _FALL_FROM, MICRO // 2),
-    Plunge(_FALL_FROM, _SAG_FROM, 9 * MICRO),
-    Plunge(_SAG_FROM, _SAG_FROM + 90 * _BEATS_A_SECOND, 2 * MICRO),
-)
-_CRASH = replace(
-    _CALM,
-    path=replace(_PATH, plunges=_PLUNGES),
-    uninformed=replace(_CALM.uninformed, wait_ns=4 * _SECOND, size_percent=200, follow_percent=97),
-    informed=replace(_CALM.informed, hurry=64),
-)
+def _takers(
+    file: market_preset.Takers,
+    *,
+    sees: bool = False,
+    threshold: int = 0,
+    hurry: int = 1,
+    follow_percent: int = 50,
+) -> TakerSpec:
+    return TakerSpec(
+        wait_ns=file.wait_ms * _MS_NS,
+        cluster=file.cluster_orders,
+        within_ns=file.within_ms * _MS_NS,
+        size_percent=file.size_pct,
+        sees=sees,
+        threshold=threshold,
+        hurry=hurry,
+        follow_percent=follow_percent,
+    )
 
-PRESETS = {"calm": _CALM, "trending": _TRENDING, "crash": _CRASH}
+
+def _micro(ticks: Decimal) -> int:
+    return int(ticks * MICRO)
+
+
+def _beats(seconds: int) -> int:
+    return seconds * _SECOND_NS // BEAT_NS

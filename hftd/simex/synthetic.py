@@ -1,9 +1,9 @@
 """Makes a synthetic tape out of the agents market, in the format that tapes have.
 
-Knows the recorded format and the agents; must not know venues, accounts or clocks. The tape
+Knows the recorded format and the agents; must not know venues, accounts, files or clocks. The tape
 that travels with hftd is made by
 
-    python -m hftd.simex.synthetic hftd/data/synthetic-btcusdt.gz
+    python -m hftd.runtime.synthetic_tape hftd/data/synthetic-btcusdt.gz
 
 and nothing in it was recorded anywhere: the times are made up, and the same seed gives the
 same lines.
@@ -11,10 +11,7 @@ same lines.
 
 from __future__ import annotations
 
-import argparse
-import gzip
 from collections.abc import Iterator
-from pathlib import Path
 
 import msgspec
 
@@ -22,11 +19,9 @@ from hftd.simex.agents import agents
 from hftd.simex.market import SymbolSpec
 from hftd.simex.matching import MatchingMarket
 from hftd.simex.numbers import exact_atoms, text_of
-from hftd.simex.presets import SYMBOLS
+from hftd.simex.presets import SYMBOLS, Preset
 from hftd.simex.requests import DepthChanged, Report, Side, TouchChanged, Trade
 
-SEED = 7
-SECONDS = 600
 WARM_UP_SECONDS = 10
 """Simulated seconds before the recording begins: the makers lay the book."""
 
@@ -37,7 +32,7 @@ _LATE_NS = 1_300_000  # What a recorder on the same machine would be late by.
 
 
 def tape_lines(
-    preset: str, symbol: str, seed: int, seconds: int, start_ns: int = _START_NS
+    preset: Preset, symbol: str, seed: int, seconds: int, start_ns: int = _START_NS
 ) -> Iterator[bytes]:
     """Yield the lines of a tape; the snapshot stands second, after the first depth event.
 
@@ -132,22 +127,3 @@ class _Writer:
 
 def _stamped(ts_ns: int, frame: object) -> bytes:
     return b"%d %b\n" % (ts_ns + _LATE_NS, msgspec.json.encode(frame))
-
-
-def write_tape(path: Path, lines: Iterator[bytes]) -> None:
-    """Write lines as a compressed tape; no name and no time stand in it."""
-    with path.open("wb") as raw, gzip.GzipFile("", "wb", 9, raw, mtime=0) as file:
-        for line in lines:
-            file.write(line)
-
-
-def main() -> None:
-    """Write the shipped tape to the path given."""
-    parser = argparse.ArgumentParser(description="Write the synthetic tape of a calm market.")
-    parser.add_argument("path", type=Path)
-    args = parser.parse_args()
-    write_tape(args.path, tape_lines("calm", "BTCUSDT", SEED, SECONDS))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,6 +1,6 @@
 """Calibrates the agents markets: a small reference maker quotes in simulated time.
 
-    python -m tests.bench.maker [calm|trending|crash] [--seeds 20] [--seconds 3600]
+    python -m tests.bench.maker [PRESET] [--seeds 20] [--seconds 3600]
                                [--skew-bps 4] [--maker-fee-bps 0] [--size-lots 100]
 
 The reference maker follows the project's quoting rule (TRADING.md, "Market making") in a
@@ -20,8 +20,9 @@ from itertools import islice
 
 from hftd.simex.agents import INFORMED_ACCOUNT, UNINFORMED_ACCOUNT, agents
 from hftd.simex.matching import MatchingMarket
-from hftd.simex.presets import PRESETS, SYMBOLS
+from hftd.simex.presets import SYMBOLS
 from hftd.simex.requests import Expired, Kind, Place, Rejected, Report, Side, TouchChanged, Trade
+from tests.simex.shipped import PRESETS
 
 USER = 1
 SECOND_NS = 1_000_000_000
@@ -85,7 +86,7 @@ class Bench:
     def __init__(self, preset: str, seed: int, rule: Rule) -> None:
         self.rule = rule
         spec = SYMBOLS["BTCUSDT"].spec
-        self.market = MatchingMarket(spec, agents(preset, "BTCUSDT", seed))
+        self.market = MatchingMarket(spec, agents(PRESETS[preset], "BTCUSDT", seed))
         self.lot_quote = spec.atoms_per_tick_lot / 1e8
         self.quotes: dict[Side, Quote | None] = {Side.BUY: None, Side.SELL: None}
         self.wake_ns: int | None = None

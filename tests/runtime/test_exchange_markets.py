@@ -9,10 +9,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from msgspec.structs import replace
 
+from hftd.config.preset_shelf import load_preset
 from hftd.errors import UsageError
 from hftd.runtime.exchange_markets import DEFAULT_KEY, DEFAULT_SECRET, ExchangeWish, build_venue
+from hftd.runtime.synthetic_tape import write_tape
 from hftd.simex.events import Fees
-from hftd.simex.synthetic import tape_lines, write_tape
+from hftd.simex.presets import preset_of
+from hftd.simex.synthetic import tape_lines
 
 
 @pytest.mark.parametrize(
@@ -71,7 +74,7 @@ def test_a_public_key_is_read_from_its_file(tmp_path: Path) -> None:
 def test_a_tape_is_served(tmp_path: Path) -> None:
     """A recording is a market: it has a book as soon as it starts."""
     path = tmp_path / "tape.gz"
-    write_tape(path, tape_lines("calm", "BTCUSDT", 7, 5))
+    write_tape(path, tape_lines(preset_of(load_preset("calm")), "BTCUSDT", 7, 5))
     venue = build_venue(ExchangeWish(market=f"tape:{path}", speed="2.5"))
     venue.start(1_800_000_000_000_000_000)
     status, _, body = venue.http(

@@ -18,6 +18,7 @@ from hftd.simex.matching import MatchingMarket
 from hftd.simex.presets import SYMBOLS
 from hftd.simex.requests import Kind, Place, Report, Side, TouchChanged, Trade
 from tests.bench.maker import Bench, Outcome, Rule
+from tests.simex.shipped import PRESETS
 
 START_NS = 1_700_000_000_000_000_000
 SECOND_NS = 1_000_000_000
@@ -26,7 +27,7 @@ USER = 1
 
 def market_of(preset: str = "calm", seed: int = 7, symbol: str = "BTCUSDT") -> MatchingMarket:
     """Return a market that was not started."""
-    return MatchingMarket(SYMBOLS[symbol].spec, agents(preset, symbol, seed))
+    return MatchingMarket(SYMBOLS[symbol].spec, agents(PRESETS[preset], symbol, seed))
 
 
 def play(market: MatchingMarket, from_s: int, until_s: int) -> Iterator[Report]:
@@ -59,7 +60,7 @@ def digest(preset: str, seed: int, seconds: int) -> str:
     return told.hexdigest()
 
 
-@pytest.mark.parametrize("preset", ["calm", "trending", "crash"])
+@pytest.mark.parametrize("preset", sorted(PRESETS))
 def test_one_seed_is_one_market_under_any_hash_seed(preset: str) -> None:
     """Same seed and same requests give the same reports and state, in another process too."""
     root = Path(__file__).parents[2]
@@ -78,6 +79,19 @@ def test_one_seed_is_one_market_under_any_hash_seed(preset: str) -> None:
             ).stdout.strip()
         )
     assert len(told) == 1
+
+
+@pytest.mark.parametrize(
+    ("preset", "expected"),
+    [
+        ("calm", "384c780574113231fa4c50bf271a2de9f05f56ffb4c98149745631523ac8e295"),
+        ("trending", "3c42b7490209b82c1138572c81f509c32ce0c8e86f3043faedf3ec5e805d71dd"),
+        ("crash", "95ea714985decb9d868ddb0bb3d4930157cd421ffb7e1acd45efdb319ed44795"),
+    ],
+)
+def test_the_markets_of_readmes_table_are_what_they_were(preset: str, expected: str) -> None:
+    """README's table was measured on these very streams: who changes them measures it anew."""
+    assert digest(preset, 5, 240) == expected
 
 
 def test_another_seed_or_symbol_is_another_market() -> None:

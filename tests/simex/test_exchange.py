@@ -23,6 +23,7 @@ from hftd.simex.requests import FEE_ACCOUNT, Kind, Side, Stp, TimeInForce
 from hftd.simex.venue import AccountConfig, Venue, VenueConfig
 from tests.simex.desk_client import SECRET, T0, Client, quiet_venue
 from tests.simex.quiet import SPEC, QuietFlow
+from tests.simex.shipped import PRESETS
 
 SECOND = 1_000_000_000
 
@@ -213,7 +214,7 @@ def _truth(client: Client) -> object:
 
 
 def _calm(identity: str = "calm", *, start: bool) -> Venue:
-    market = MatchingMarket(SYMBOLS["BTCUSDT"].spec, agents("calm", "BTCUSDT", 3))
+    market = MatchingMarket(SYMBOLS["BTCUSDT"].spec, agents(PRESETS["calm"], "BTCUSDT", 3))
     account = AccountConfig("alice-key", SECRET, {"USDT": "100000", "BTC": "1"})
     limits = Limits(weight_per_minute=10**9)
     venue = Venue(VenueConfig([account], Fees(), limits, identity=identity), [market])
@@ -338,7 +339,7 @@ def test_symbols_share_the_account() -> None:
     """What one symbol locks, another cannot spend; client ids and order ids are each symbol's."""
     config = VenueConfig([AccountConfig("alice-key", SECRET, {"USDT": "1000"})])
     markets = [
-        MatchingMarket(SYMBOLS[symbol].spec, agents("calm", symbol, 1))
+        MatchingMarket(SYMBOLS[symbol].spec, agents(PRESETS["calm"], symbol, 1))
         for symbol in ("BTCUSDT", "ETHUSDT")
     ]
     venue = Venue(config, markets)

@@ -9,9 +9,10 @@ import pytest
 
 from hftd.simex.agents import agents
 from hftd.simex.matching import MatchingMarket
-from hftd.simex.presets import PRESETS, SYMBOLS
+from hftd.simex.presets import SYMBOLS
 from hftd.simex.requests import Side, TouchChanged, Trade
 from tests.bench.maker import Bench, Rule
+from tests.simex.shipped import PRESETS
 
 START_NS = 1_700_000_000_000_000_000
 SECOND_NS = 1_000_000_000
@@ -22,13 +23,14 @@ SECOND_NS = 1_000_000_000
 def test_each_preset_opens_a_market_for_each_symbol(preset: str, symbol: str) -> None:
     """After two seconds there are bids and asks a few ticks apart, near the start's price."""
     house = SYMBOLS[symbol]
-    market = MatchingMarket(house.spec, agents(preset, symbol, 1))
+    market = MatchingMarket(house.spec, agents(PRESETS[preset], symbol, 1))
     market.start(START_NS)
     market.advance(START_NS + 2 * SECOND_NS)
     bid, ask = market.best_bid(), market.best_ask()
     assert bid is not None
     assert ask is not None
-    assert 2 <= ask[0] - bid[0] <= 9
+    least, most = (10, 25) if preset == "wide" else (2, 9)
+    assert least <= ask[0] - bid[0] <= most
     assert abs(bid[0] - house.start_ticks) < 20
     assert len(list(market.levels(Side.BUY))) >= 8
 
@@ -80,7 +82,7 @@ def test_a_crash_outruns_the_price_collar() -> None:
 
 def furthest_apart_bps(preset: str, seed: int, seconds: int) -> float:
     """Return how far the three references of the price collar were apart at worst."""
-    market = MatchingMarket(SYMBOLS["BTCUSDT"].spec, agents(preset, "BTCUSDT", seed))
+    market = MatchingMarket(SYMBOLS["BTCUSDT"].spec, agents(PRESETS[preset], "BTCUSDT", seed))
     market.start(START_NS)
     market.advance(START_NS + 5 * SECOND_NS)
     recent: deque[tuple[int, int]] = deque()

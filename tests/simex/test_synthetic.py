@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from hftd.runtime.synthetic_tape import SECONDS, shipped_lines, write_tape
 from hftd.simex.requests import DepthChanged, Report, TouchChanged, Trade
-from hftd.simex.synthetic import SECONDS, SEED, tape_lines, write_tape
+from hftd.simex.synthetic import tape_lines
 from hftd.simex.tape import BTCUSDT_SPEC, TapeMarket
+from tests.simex.shipped import PRESETS
 
 SHIPPED = Path(__file__).parents[2] / "hftd" / "data" / "synthetic-btcusdt.gz"
 START_NS = 1_800_000_000_000_000_000
@@ -19,10 +21,12 @@ START_NS = 1_800_000_000_000_000_000
 def test_the_shipped_tape_is_what_the_command_writes(tmp_path: Path) -> None:
     """The committed file has the lines that its seed gives, and stays small."""
     again = tmp_path / "again.gz"
-    write_tape(again, tape_lines("calm", "BTCUSDT", SEED, SECONDS))
+    write_tape(again, shipped_lines())
     # Not the compressed bytes: they depend on the zlib that Python was built with.
     same = gzip.decompress(again.read_bytes()) == gzip.decompress(SHIPPED.read_bytes())
-    assert same, "write it anew: python -m hftd.simex.synthetic hftd/data/synthetic-btcusdt.gz"
+    assert same, (
+        "write it anew: python -m hftd.runtime.synthetic_tape hftd/data/synthetic-btcusdt.gz"
+    )
     assert SHIPPED.stat().st_size < 200_000
 
 
@@ -73,7 +77,7 @@ def test_every_book_agrees_with_its_book_ticker(
 
 def test_presets_and_seeds_make_other_tapes() -> None:
     """The writer serves any preset, symbol and seed."""
-    calm = list(tape_lines("calm", "BTCUSDT", 1, 5))
-    assert calm == list(tape_lines("calm", "BTCUSDT", 1, 5))
-    assert calm != list(tape_lines("calm", "BTCUSDT", 2, 5))
-    assert b'"ETHUSDT"' in b"".join(tape_lines("crash", "ETHUSDT", 1, 5))
+    calm = list(tape_lines(PRESETS["calm"], "BTCUSDT", 1, 5))
+    assert calm == list(tape_lines(PRESETS["calm"], "BTCUSDT", 1, 5))
+    assert calm != list(tape_lines(PRESETS["calm"], "BTCUSDT", 2, 5))
+    assert b'"ETHUSDT"' in b"".join(tape_lines(PRESETS["crash"], "ETHUSDT", 1, 5))
