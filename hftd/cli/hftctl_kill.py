@@ -93,6 +93,7 @@ def _kill(params: dict[str, Any], name: str, path: Path | None, wait_s: float) -
         if path is None:
             raise NotRunning(f"instance {name} is not running")
         result = _by_daemon(params, path, wait_s)
+        print(f"{name}: path: the daemon", file=sys.stderr, flush=True)
         return Killed(result, None, exit_code(result))
     except ControlError as fault:
         # A daemon that hears and has not confirmed in the caller's time goes on confirming.
@@ -146,7 +147,8 @@ def _offline(params: dict[str, Any], name: str, fault: ControlError) -> Killed:
     command = [sys.executable, "-P", "-m", "hftd.cli.hftd", "kill-offline", "--json"]
     if params.get("reason"):
         command.append(f"--reason={params['reason']}")
-    print(f"{name}: {told(fault)}: running hftd kill-offline {name}", file=sys.stderr, flush=True)
+    road = f"path: hftd kill-offline {name}, since {told(fault)}"
+    print(f"{name}: {road}", file=sys.stderr, flush=True)
     paths = [str(Path(hftd.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
     done = subprocess.run(

@@ -25,6 +25,7 @@ from hftd.drivers import machine, memory
 from hftd.drivers.announce import difference_lines, state_text
 from hftd.drivers.books import assets_of, targets_ns
 from hftd.drivers.last_resort import cancel_all, failure_of
+from hftd.drivers.latch_file import LatchFile
 from hftd.drivers.listing import listed_instruments
 from hftd.drivers.loop import Loop
 from hftd.drivers.operator import Operator
@@ -97,11 +98,10 @@ class Live:
         self._failure: HftdError | None = None
         self._setting_up: asyncio.Task[Any] | None = None
         self._signals = 0
-        self._is_ready = False
+        self._is_ready = self._journal_told = False
         self._state_seen = -1
-        self._journal_told = False
-        self._pulses = 0
-        self.loop_lag_ns = 0
+        self._latch = LatchFile(paths.latch_path, say)
+        self._pulses = self.loop_lag_ns = 0
 
     async def run(self) -> int:
         """Run until stopped; return the exit code.
@@ -191,7 +191,7 @@ class Live:
             started_ns=self._clock.ts_ns(),
             venue_name=self._loaded.profile.venue.kind,
         )
-        self._operator = Operator(self._engine, self._answers, self._tag, self._give)
+        self._operator = Operator(self._engine, self._answers, self._tag, self._give, self._latch)
         self._control = ControlServer(self._paths.control_socket, self._operator.dispatch)
         await self._control.start()
 
@@ -268,8 +268,7 @@ class Live:
         if kind == ActionKind.EXIT:
             self._exit.set()
         elif kind == ActionKind.LATCH:
-            latch = identity.Latch(int(action["state"]), int(action["code"]), self._clock.ts_ns())
-            identity.write_latch(self._paths.latch_path, latch)
+            self._latch.write(int(action["state"]), int(action["code"]), self._clock.ts_ns())
         else:
             self._connector.perform(action, frame)
 
@@ -322,6 +321,7 @@ class Live:
             self._say(f"the journal has no room: {full}")
             self._loop.on_event(new_event(EventKind.JOURNAL_FAILED, ts_ns, code=full.errno))
         self._run.keep_short(ts_ns)
+        self._latch.retry()
         state = self._engine.state
         machine.tidy(not state.orders["key"].any() and not state.instruments["position_lots"].any())
 

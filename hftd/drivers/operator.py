@@ -17,6 +17,7 @@ from hftd.control.shapes import Outcome
 from hftd.domain.codes import Code, TradingState
 from hftd.domain.events import CommandKind
 from hftd.domain.order import OrderState, parse_client_order_id
+from hftd.drivers.latch_file import LatchFile
 from hftd.engine.engine import Engine
 from hftd.runtime.answers import Answers
 
@@ -39,8 +40,16 @@ GiveCommand = Callable[[CommandKind, int, int, dict[str, Any]], Code]
 class Operator:
     """Serves the control socket of one engine."""
 
-    def __init__(self, engine: Engine, answers: Answers, tag: str, give: GiveCommand) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        answers: Answers,
+        tag: str,
+        give: GiveCommand,
+        latch: LatchFile,
+    ) -> None:
         self._engine = engine
+        self._latch = latch
         self._answers = answers
         self._tag = tag
         self._give = give
@@ -99,13 +108,13 @@ class Operator:
 
     async def _await(self, method: str, done: Callable[[], bool], began_ns: int) -> Outcome:
         deadline = time.monotonic() + CONFIRM_SECONDS
-        while not done():
+        while not done() and not (method == "kill" and self._is_hushed()):
             self._changed.clear()
             try:
                 await asyncio.wait_for(self._changed.wait(), max(0.0, deadline - time.monotonic()))
             except TimeoutError:
                 break
-        complete = done()
+        complete = done() and not (method == "kill" and self._latch.fault)
         elapsed_ms = (time.monotonic_ns() - began_ns) / 1e6
         core = self._engine.state.core[0]
         return {
@@ -119,6 +128,11 @@ class Operator:
 
     def _is_clear(self) -> bool:
         return int(self._engine.state.core[0]["venue_clear"]) == 1
+
+    def _is_hushed(self) -> bool:
+        """Tell whether the venue hears nothing for longer than anybody waits for an answer."""
+        core = self._engine.state.core[0]
+        return int(core["rate_limited_until_ns"] - core["now_ns"]) > CONFIRM_SECONDS * 1e9
 
     def _has_no_open(self) -> bool:
         return not (self._engine.state.orders["key"] != 0).any()
@@ -141,6 +155,8 @@ class Operator:
         left = int((self._engine.state.orders["key"] != 0).sum())
         unknown = int((self._engine.state.orders["state"] == OrderState.UNKNOWN).sum())
         took = f"{elapsed_ms:.0f} ms"
+        if not complete and method == "kill":
+            return f"CRITICAL: kill NOT COMPLETE after {took}: {self._lacks()}"
         if not complete:
             doubt = f", {unknown} of them in doubt" if unknown else ""
             return f"{method}: NOT COMPLETE after {took}: {left} open orders left{doubt}"
@@ -156,6 +172,22 @@ class Operator:
             "cancel": f"canceled in {took}",
         }
         return lines[method]
+
+    def _lacks(self) -> str:
+        """Return what a kill has not done, with a name for each order."""
+        lacks = []
+        if not self._is_clear():
+            names = [order["client_order_id"] for order in self._answers.orders()["orders"]]
+            open_now = (
+                f"{len(names)} orders may be open: {', '.join(names)}"
+                if names
+                else ("the venue has not confirmed that no order is open")
+            )
+            hushed = ", the venue takes no request (429)" if self._is_hushed() else ""
+            lacks.append(f"{open_now}{hushed}; the daemon goes on canceling")
+        if fault := self._latch.fault:
+            lacks.append(f"the latch cannot be written ({fault}): a start would trade again")
+        return "; ".join(lacks)
 
     def _resumed(self) -> str:
         state = TradingState(int(self._engine.state.core[0]["state"]))

@@ -146,9 +146,7 @@ def restore_beginning(engine: Engine, run: Run, records: Iterator[Record]) -> No
     raise JournalDamaged(f"run {run.name}: the snapshot that it begins with is not whole")
 
 
-def compare(
-    source: Record | None, made: list[Output], stood: list[Record], done: Replayed
-) -> None:
+def compare(source: Record | None, made: list[Output], stood: list[Record], done: Replayed) -> None:
     """Compare what the replay made of an input with what stands in the journal."""
     for at in range(max(len(made), len(stood))):
         new = made[at] if at < len(made) else None

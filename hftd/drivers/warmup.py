@@ -29,8 +29,19 @@ def scratch_instruments(names: Sequence[str]) -> list[Instrument]:
         base, quote = name.split("-")
         found.append(
             Instrument(
-                name, base + quote, base, quote, 10**6, 10**3,
-                1, 10**8, 1, 10**9, 0, 0, 200,
+                name,
+                base + quote,
+                base,
+                quote,
+                10**6,
+                10**3,
+                1,
+                10**8,
+                1,
+                10**9,
+                0,
+                0,
+                200,
             )
         )
     return found

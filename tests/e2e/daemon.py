@@ -17,6 +17,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable
 from decimal import Decimal
@@ -25,6 +26,8 @@ from typing import Any, TypeVar
 
 from hftd.control.client import call
 from hftd.runtime.children import is_alive
+from hftd.runtime.exchange_admin import SOCKET_NAME
+from hftd.runtime.exchange_admin import ask as ask_admin
 from hftd.runtime.exchange_markets import DEFAULT_KEY, DEFAULT_SECRET
 from hftd.runtime.exchange_state import read_listening
 from hftd.runtime.kernel_cache import cache_root
@@ -81,6 +84,20 @@ class Instance:
         self.daemon = Daemon(self, arguments, {**self.environ, **(environ or {})})
         return self.daemon
 
+    def trading(self, *options: str) -> Daemon:
+        """Return a daemon that quotes both sides, whatever was before: a kill, or nothing."""
+        daemon = self.daemon
+        if daemon is None or not daemon.is_there():
+            daemon = self.start(*options)
+            daemon.await_line(r"\b(RUNNING|KILLED|HALTED)\b")
+        if self.state_name() in ("KILLED", "HALTED"):
+            done = self.hftctl("reset", "--reason", "the next case")
+            assert done.returncode == 0, done.stdout + done.stderr + daemon.text
+            assert self.hftctl("resume").returncode == 0
+        self.await_state("RUNNING")
+        self.await_quotes()
+        return daemon
+
     def start_module(self, *arguments: str) -> Daemon:
         """Start another module that is the daemon, and return at once."""
         self.daemon = Daemon(self, arguments, self.environ)
@@ -126,6 +143,37 @@ class Instance:
         listening = read_listening(self.state / "simex")
         assert listening is not None, "no exchange runs"
         return VenueAccount(listening.port)
+
+    def truth(self) -> dict[str, Any]:
+        """Return the account as the exchange has it, whatever faults it tells others."""
+        accounts = self._ask_exchange(op="truth")["accounts"]
+        return dict(accounts[DEFAULT_KEY])
+
+    def truly_open(self) -> list[str]:
+        """Return the client order ids of what is open, by the exchange's truth."""
+        orders = self.truth()["orders"]
+        states = ("NEW", "PARTIALLY_FILLED")
+        return [order["clientOrderId"] for order in orders if order["status"] in states]
+
+    def arm(self, **fault: Any) -> None:
+        """Give the exchange a fault; it has no end unless ``times`` says so."""
+        self._ask_exchange(op="arm", faults=[{"times": 0, **fault}])
+
+    def fired(self) -> int:
+        """Return how often the faults that are armed have happened."""
+        return sum(fault["fired"] for fault in self._ask_exchange(op="faults"))
+
+    def recorder_pid(self) -> int:
+        """Return the pid of the recorder that reads the journal; wait for one."""
+        lock = self.state / "journal" / "recorder.lock"
+        return int(until(lambda: lock.exists() and lock.read_text(), "a recorder"))
+
+    def disarm(self) -> None:
+        """Take all faults from the exchange."""
+        self._ask_exchange(op="disarm")
+
+    def _ask_exchange(self, **request: Any) -> Any:
+        return ask_admin(self.state / "simex" / SOCKET_NAME, request, 10.0)
 
     def exchange_pid(self) -> int | None:
         """Return the pid of the exchange that said that it listens."""
@@ -211,6 +259,10 @@ class Daemon:
         """All that it printed so far."""
         return "\n".join(self.lines)
 
+    def is_there(self) -> bool:
+        """Tell whether the process has not ended."""
+        return self.process.poll() is None
+
     def _read(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
@@ -294,6 +346,15 @@ class VenueAccount:
         """Buy by hand, beside the daemon."""
         given = {"symbol": self._symbol, "side": "BUY", "type": "MARKET", "quantity": qty}
         self._ask("POST", "order", given)
+
+    def spend_budget(self) -> None:
+        """Use up the request weight of this minute, which all clients of an address share."""
+        while True:
+            try:
+                with urllib.request.urlopen(f"{self._base}/depth?symbol=BTCUSDT&limit=5000"):
+                    pass
+            except urllib.error.HTTPError:  # 429: it is used up.
+                return
 
     def _ask(self, method: str, path: str, params: dict[str, object]) -> Any:
         full = {**params, "timestamp": time.time_ns() // 1_000_000}

@@ -1,6 +1,8 @@
-"""The daemon with a bug in it: the codec breaks at the first frame once a file is there.
+"""The daemon with a bug in it: once a file is there, the codec does what it says at a frame.
 
-    python -m tests.e2e.faulty_daemon FILE
+    python -m tests.e2e.faulty_daemon FILE [KEY=VALUE ...]
+
+``raise`` breaks the step, ``block`` never comes back, so that the event loop turns no more.
 
 Everything else is the product, put together as ``hftd/wiring.py`` does it.
 """
@@ -9,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -40,6 +43,7 @@ from hftd.venues.binance.signing import signer_of  # noqa: E402
 from hftd.venues.port import Levels  # noqa: E402
 
 TRIGGER = Path(sys.argv[1])
+BLOCK_S = 600.0  # Longer than any test waits.
 
 
 class FaultyCodec(BinanceCodec):
@@ -48,6 +52,8 @@ class FaultyCodec(BinanceCodec):
     def decode(self, link: Link, data: bytes, ts_ns: int, events: Records, levels: Levels) -> int:
         """Decode a frame, or break."""
         if link == Link.MARKET and TRIGGER.exists():
+            if TRIGGER.read_text() == "block":
+                signal.sigtimedwait([], BLOCK_S)
             raise KeyError("a case that nobody thought of")
         return super().decode(link, data, ts_ns, events, levels)
 
@@ -60,7 +66,7 @@ def build_codec(profile: Profile, instruments: Sequence[Instrument], tag: str) -
 
 def main() -> int:
     """Run the daemon; return the exit code as ``hftd`` does."""
-    loaded = load_profile("canary", environ=os.environ)
+    loaded = load_profile("canary", sets=sys.argv[2:], environ=os.environ)
     keys = resolve_credentials(loaded.profile.venue, os.environ)
     paths = InstancePaths.locate(loaded.name)
     paths.create()

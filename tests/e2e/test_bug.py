@@ -10,7 +10,7 @@ def test_a_bug_cancels_everything_and_recovery_follows(instance: Instance) -> No
     trigger = instance.home / "now"
     daemon = instance.start_module("tests.e2e.faulty_daemon", str(trigger)).running()
     instance.await_quotes()
-    trigger.touch()
+    trigger.write_text("raise")
     assert daemon.wait() == 70, daemon.text
     assert "KeyError" in daemon.text and "Traceback" in daemon.text
     assert instance.venue().open_orders() == []

@@ -1,0 +1,45 @@
+"""The latch on the disk, for a daemon that runs: kept when wanted, tried again where it failed.
+
+A disk that takes no latch keeps no kill from being carried out: the state in memory holds, the
+orders are canceled, and whoever killed is told what a restart would do. Must not know what is
+latched, nor why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from hftd.runtime.identity import NO_LATCH, Latch, write_latch
+
+
+class LatchFile:
+    """One instance's latch; ``fault`` says why the disk lacks what was last wanted."""
+
+    def __init__(self, path: Path, say: Callable[[str], None]) -> None:
+        self.fault = ""
+        self._path = path
+        self._say = say
+        self._wanted = NO_LATCH
+
+    def write(self, state: int, code: int, ts_ns: int) -> None:
+        """Make a latched state durable, or its end (state 0), or remember why it is not."""
+        self._wanted = Latch(state, code, ts_ns)
+        self._write()
+
+    def retry(self) -> None:
+        """Try again where the last try failed; once a second."""
+        if self.fault:
+            self._write()
+
+    def _write(self) -> None:
+        try:
+            write_latch(self._path, self._wanted)
+        except OSError as error:
+            if not self.fault:
+                self._say(f"CRITICAL: the latch cannot be written, tried each second: {error}")
+            self.fault = str(error.strerror).lower()
+        else:
+            if self.fault:
+                self._say("the latch is written")
+            self.fault = ""

@@ -1,0 +1,25 @@
+"""The latch of a running daemon, on a disk that takes none for a while."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hftd.domain.codes import Code, TradingState
+from hftd.drivers.latch_file import LatchFile
+from hftd.runtime.identity import NO_LATCH, Latch, read_latch
+
+KILLED = Latch(TradingState.KILLED, Code.KILL, 1)
+
+
+def test_a_latch_is_kept_once_the_disk_takes_it(tmp_path: Path) -> None:
+    """A failure is no exception but a fault with its reason, said once, and tried again."""
+    folder, told = tmp_path / "state", list[str]()
+    latch = LatchFile(folder / "latch.json", told.append)
+    latch.write(*KILLED)
+    latch.retry()
+    assert latch.fault == "no such file or directory" and len(told) == 1
+    folder.mkdir()
+    latch.retry()
+    assert latch.fault == "" and read_latch(folder / "latch.json") == KILLED
+    latch.write(*NO_LATCH)
+    assert read_latch(folder / "latch.json") == NO_LATCH
