@@ -8,8 +8,9 @@ and journaled, is time enough for every rule here and makes a replay trivial.
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import NamedTuple
 
-from hftd.domain.layout import Field, layout
+from hftd.domain.layout import Field, Records, layout
 
 
 class ActionKind(IntEnum):
@@ -49,3 +50,37 @@ ACTION = layout(
     Field("venue_order_id", "i8", "where known, else 0"),
     Field("decision_seq", "i8", "joins book update, decision, order, ack, fill"),
 )
+
+
+class Action(NamedTuple):
+    """One ACTION record outside the arrays, as Python integers.
+
+    Whoever encodes or performs reads a dozen fields: from a tuple each costs 30 ns, from an
+    array's row 150 ns and more.
+    """
+
+    kind: int
+    instrument: int = 0
+    order_key: int = 0
+    target_key: int = 0
+    side: int = 0
+    time_in_force: int = 0
+    post_only: int = 0
+    reduce_only: int = 0
+    price_ticks: int = 0
+    qty_lots: int = 0
+    ts_ns: int = 0
+    link: int = 0
+    state: int = 0
+    code: int = 0
+    trade_id: int = 0
+    venue_order_id: int = 0
+    decision_seq: int = 0
+
+
+assert Action._fields == ACTION.names, "one order of fields, or a tuple would be misread"
+
+
+def actions_of(records: Records) -> list[Action]:
+    """Return the records of an array of ACTION, in order. Shapes: records (n,) ACTION."""
+    return [Action._make(row) for row in records.tolist()]

@@ -10,33 +10,26 @@ from __future__ import annotations
 import contextlib
 import sys
 import traceback
-from collections.abc import Callable
-from typing import Any
 
-import numpy as np
-
-from hftd.domain.actions import ACTION, ActionKind
+from hftd.domain.actions import Action, ActionKind
+from hftd.drivers.loop import Perform
 from hftd.engine.engine import Engine
 from hftd.errors import HftdError, InvariantBroken
 from hftd.journal.writer import JournalFull
 from hftd.venues.port import Codec
 
 
-def cancel_all(
-    engine: Engine, codec: Codec, perform: Callable[[Any, bytes | None], None], ts_ns: int
-) -> int:
+def cancel_all(engine: Engine, codec: Codec, perform: Perform, ts_ns: int) -> int:
     """Send a cancel for every order of the table; return how many."""
     count = 0
     offset_ns = int(engine.state.core[0]["venue_offset_ns"])
     for order in engine.state.orders:
         if order["key"] == 0:
             continue
-        action = np.zeros(1, ACTION)
-        action["kind"] = ActionKind.CANCEL
-        action["instrument"] = order["instrument"]
-        action["target_key"] = order["key"]
-        action["ts_ns"] = ts_ns
-        perform(action[0], codec.encode(action[0], offset_ns))
+        action = Action(
+            ActionKind.CANCEL, int(order["instrument"]), target_key=int(order["key"]), ts_ns=ts_ns
+        )
+        perform(action, codec.encode(action, offset_ns))
         count += 1
     return count
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from hftd.config.load import LoadedProfile
 from hftd.control.server import ControlServer
-from hftd.domain.actions import ActionKind
+from hftd.domain.actions import Action, ActionKind
 from hftd.domain.codes import Code, TradingState
 from hftd.domain.events import CommandKind, EventKind, Link, Timer
 from hftd.domain.facts import FactKind
@@ -263,12 +263,12 @@ class Live:
         # One turn of the event loop carries the cancels out before the links close.
         asyncio.get_running_loop().call_later(PULSE_SECONDS, self._exit.set)
 
-    def _perform(self, action: Any, frame: bytes | None) -> None:
-        kind = int(action["kind"])
+    def _perform(self, action: Action, frame: bytes | None) -> None:
+        kind = action.kind
         if kind == ActionKind.EXIT:
             self._exit.set()
         elif kind == ActionKind.LATCH:
-            self._latch.write(int(action["state"]), int(action["code"]), self._clock.ts_ns())
+            self._latch.write(action.state, action.code, self._clock.ts_ns())
         else:
             self._connector.perform(action, frame)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from hftd.domain.actions import Action, actions_of
 from hftd.domain.events import Link
 from hftd.domain.layout import Records
 from hftd.drivers.stamps import NoStamps
@@ -19,7 +20,7 @@ from hftd.journal.record import RecordType
 from hftd.venues.port import Codec
 
 # Called with each action and its unsigned frame (None where nothing goes to the venue).
-Perform = Callable[[Any, bytes | None], None]
+Perform = Callable[[Action, bytes | None], None]
 
 
 class Ink(Protocol):
@@ -94,16 +95,15 @@ class Loop:
             self._journal.append(RecordType.FACT, ts_ns, facts.tobytes())
         if len(actions):
             self._journal.append(RecordType.INTENT, ts_ns, actions.tobytes())
-            self._send(actions, ts_ns)
+            self._send(actions_of(actions), ts_ns)
         if len(facts):
             self._stamps.noticed(facts)
 
-    def _send(self, actions: Records, ts_ns: int) -> None:
+    def _send(self, actions: list[Action], ts_ns: int) -> None:
         offset_ns = int(self._venue_offset_ns[0])
-        kinds, keys = actions["kind"].tolist(), actions["order_key"].tolist()
-        for action, kind, key in zip(actions, kinds, keys, strict=True):
+        for action in actions:
             frame = self.codec.encode(action, offset_ns)
             if frame is not None:
                 self._journal.append(RecordType.FRAME_OUT, ts_ns, frame)
             self._perform(action, frame)
-            self._stamps.performed(kind, key)
+            self._stamps.performed(action.kind, action.order_key)

@@ -17,6 +17,7 @@ import numpy as np
 
 from hftd.config.load import LoadedProfile
 from hftd.config.schema import Profile
+from hftd.domain.actions import Action
 from hftd.domain.events import EVENT, Link
 from hftd.domain.facts import FACT
 from hftd.domain.instrument import Instrument
@@ -96,7 +97,7 @@ class Silence:
         return 0
 
 
-def perform_nothing(_action: Any, _frame: bytes | None) -> None:
+def perform_nothing(_action: Action, _frame: bytes | None) -> None:
     """Send nothing: what a past decision wanted was done in its own time."""
 
 

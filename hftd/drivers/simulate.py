@@ -8,13 +8,11 @@ the seeded generator.
 
 from __future__ import annotations
 
-from typing import Any
-
 from msgspec.structs import replace
 
 from hftd.config.load import LoadedProfile, tape_path
 from hftd.config.schema import AgentsMarket, Profile
-from hftd.domain.actions import ActionKind
+from hftd.domain.actions import Action, ActionKind
 from hftd.domain.codes import Code
 from hftd.domain.events import CommandKind, EventKind, Link, Timer
 from hftd.domain.facts import FactKind
@@ -156,12 +154,12 @@ class World:
     def _on_event(self, event: Records) -> None:
         self._loop.on_event(event)
 
-    def _perform(self, action: Any, frame: bytes | None) -> None:
-        kind = action["kind"]
+    def _perform(self, action: Action, frame: bytes | None) -> None:
+        kind = action.kind
         if kind == ActionKind.EXIT:
             self.exited = True
         elif kind == ActionKind.LATCH:
-            self.latched = (int(action["state"]), int(action["code"]))
+            self.latched = (action.state, action.code)
         else:
             self.roads.perform(action, frame)
 

@@ -10,12 +10,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
 from urllib.parse import quote
 
 import msgspec
 
-from hftd.domain.actions import ActionKind
+from hftd.domain.actions import Action, ActionKind
 from hftd.domain.codes import VenueCode
 from hftd.domain.events import EventKind, Link
 from hftd.domain.instrument import Instrument
@@ -96,14 +95,14 @@ class Roads:
         sent_ns = self._calendar.now_ns
         self._rest.get(TIME_TARGET, partial(self._take_time, sent_ns))
 
-    def perform(self, action: Any, frame: bytes | None) -> None:
+    def perform(self, action: Action, frame: bytes | None) -> None:
         """Send the frame of an ACTION by its road, or do what has no frame; never call back."""
         if frame is None:
-            if action["kind"] == ActionKind.RECONNECT:
-                road = self.market if action["link"] == Link.MARKET else self.orders
+            if action.kind == ActionKind.RECONNECT:
+                road = self.market if action.link == Link.MARKET else self.orders
                 road.socket.drop("asked to reconnect")
-        elif kind := _REST_KINDS.get(int(action["kind"])):
-            self._ask(kind, int(action["instrument"]), frame)
+        elif kind := _REST_KINDS.get(action.kind):
+            self._ask(kind, action.instrument, frame)
         else:
             self.orders.send(frame)
 

@@ -20,11 +20,11 @@ from hftd.runtime.telemetry import Stage, Telemetry
 SUBMIT, CANCEL_REPLACE = int(ActionKind.SUBMIT), int(ActionKind.CANCEL_REPLACE)
 ORDER, ACCEPTED = int(FactKind.ORDER), int(OrderEvent.ACCEPTED)
 AWAITED_CAPACITY = 1024  # Orders whose answer is awaited; beyond that the oldest is forgotten.
-STAGES = {
-    STAGE_BOOK: Stage.MARKET_DATA,
-    STAGE_STRATEGY: Stage.STRATEGY,
-    STAGE_RISK: Stage.RISK,
-}
+EXECUTION, TICK_TO_ORDER = int(Stage.EXECUTION), int(Stage.TICK_TO_ORDER)
+# The engine's stages are numbered as the first three of `Stage`.
+assert (STAGE_BOOK, STAGE_STRATEGY, STAGE_RISK) == (
+    Stage.MARKET_DATA, Stage.STRATEGY, Stage.RISK
+)  # fmt: skip
 
 
 class NoStamps:
@@ -47,7 +47,7 @@ class Stamps(NoStamps):
     """Stamps of the live driver, folded into histograms."""
 
     def __init__(self, telemetry: Telemetry) -> None:
-        self._telemetry = telemetry
+        self._record = telemetry.record
         self._is_market = False
         self._began_ns = 0
         self._last_ns = 0
@@ -62,7 +62,7 @@ class Stamps(NoStamps):
         """Note that a stage of the step ended."""
         now_ns = time.perf_counter_ns()
         if self._is_market:
-            self._telemetry.record(STAGES[stage], now_ns - self._last_ns)
+            self._record(stage, now_ns - self._last_ns)
         self._last_ns = now_ns
 
     def performed(self, kind: int, order_key: int) -> None:
@@ -70,9 +70,9 @@ class Stamps(NoStamps):
         if kind != SUBMIT and kind != CANCEL_REPLACE:
             return
         now_ns = time.perf_counter_ns()
-        self._telemetry.record(Stage.EXECUTION, now_ns - self._last_ns)
+        self._record(EXECUTION, now_ns - self._last_ns)
         if self._is_market:
-            self._telemetry.record(Stage.TICK_TO_ORDER, now_ns - self._began_ns)
+            self._record(TICK_TO_ORDER, now_ns - self._began_ns)
         if len(self._awaited) >= AWAITED_CAPACITY:
             del self._awaited[next(iter(self._awaited))]
         self._awaited[order_key] = (self._began_ns, now_ns)
@@ -82,13 +82,13 @@ class Stamps(NoStamps):
 
         Shapes: facts (n,) FACT.
         """
-        if ORDER not in facts["kind"].tolist():
-            return
+        if self._is_market or ORDER not in facts["kind"].tolist():
+            return  # Market data brings no answers.
         columns = (facts[name].tolist() for name in ("kind", "order_event", "order_key"))
         for kind, order_event, order_key in zip(*columns, strict=True):
             if kind != ORDER or order_event != ACCEPTED:
                 continue
             times = self._awaited.pop(order_key, None)
             if times is not None:
-                self._telemetry.record(Stage.END_TO_END, self._began_ns - times[0])
-                self._telemetry.record(Stage.VENUE, self._began_ns - times[1])
+                self._record(Stage.END_TO_END, self._began_ns - times[0])
+                self._record(Stage.VENUE, self._began_ns - times[1])

@@ -20,7 +20,7 @@ import asyncio
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
-from hftd.domain.actions import ActionKind
+from hftd.domain.actions import Action, ActionKind
 from hftd.domain.codes import VenueCode
 from hftd.domain.events import EventKind, Link
 from hftd.domain.instrument import Instrument, InstrumentStatus
@@ -118,18 +118,18 @@ class Connector:
     def _start(self, *work: Coroutine[Any, Any, None]) -> None:
         self._links += [asyncio.create_task(each) for each in work]
 
-    def perform(self, action: Any, frame: bytes | None) -> None:
-        """Send the frame of an ACTION by its road, or do what has no frame; never call back.
+    def perform(self, action: Action, frame: bytes | None) -> None:
+        """Send the frame of an action by its road, or do what has no frame; never call back.
 
         What could not be sent is told from a plain callback of the event loop: a bug of the
         loop found there goes to the event loop's exception handler, not to `run`.
         """
         if frame is None:
-            if int(action["kind"]) == ActionKind.RECONNECT:
-                link = self.market.link if int(action["link"]) == Link.MARKET else self.orders.link
+            if action.kind == ActionKind.RECONNECT:
+                link = self.market.link if action.link == Link.MARKET else self.orders.link
                 link.drop("asked to reconnect")
-        elif kind := _REST_KINDS.get(int(action["kind"])):
-            self._ask(kind, int(action["instrument"]), frame)
+        elif kind := _REST_KINDS.get(action.kind):
+            self._ask(kind, action.instrument, frame)
         else:
             self.orders.send(frame)
 

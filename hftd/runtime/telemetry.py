@@ -5,10 +5,14 @@ Telemetry is beside trading: nothing of it is in the engine's state or in what r
 A bucket is chosen by the number's highest bit and the six bits after it: values below 128 ns
 have a bucket each, above that a bucket is at most 1/64 of its values wide, and its middle,
 which stands for it, at most 1/128 (0.8 %) off. Count, mean and max are exact.
+
+A time is only noted while the way to the socket is hot, which takes about 0.1 µs; notes are
+sorted into buckets all at once, when somebody asks or `NOTED_CAPACITY` of a stage are there.
 """
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping
 from enum import IntEnum
 from typing import TypedDict
@@ -21,6 +25,7 @@ RELATIVE_ERROR = 1 / (2 << BITS)
 CAP_NS = (1 << 42) - 1  # 73 minutes; what takes longer counts as this long.
 _SIZE = ((42 - BITS) << BITS) + (1 << BITS)
 _QUANTILES = (0.5, 0.95, 0.99, 0.999)
+NOTED_CAPACITY = 4096
 
 
 class Stage(IntEnum):
@@ -50,7 +55,7 @@ class StageTimes(TypedDict):
 
 
 class Histogram:
-    """Counts by size of one stage's times; ``record`` takes about 0.2 µs."""
+    """Counts by size of one stage's times."""
 
     __slots__ = ("_counts", "count", "max_ns", "sum_ns")
 
@@ -59,25 +64,25 @@ class Histogram:
 
     def clear(self) -> None:
         """Forget all."""
-        self._counts = [0] * _SIZE
+        self._counts = np.zeros(_SIZE, np.int64)
         self.count = self.sum_ns = self.max_ns = 0
 
-    def record(self, ns: int) -> None:
-        """Count one time. A clock that went back, or a time over CAP_NS, is cut to the range."""
-        if not 0 <= ns <= CAP_NS:
-            ns = min(max(ns, 0), CAP_NS)
-        shift = ns.bit_length() - BITS - 1
-        if shift < 0:
-            shift = 0
-        self._counts[(shift << BITS) + (ns >> shift)] += 1
-        self.count += 1
-        self.sum_ns += ns
-        if ns > self.max_ns:
-            self.max_ns = ns
+    def record(self, times_ns: NDArray[np.int64]) -> None:
+        """Count times. A clock that went back, or a time over CAP_NS, is cut to the range.
+
+        Shapes: times_ns (n,), n over 0.
+        """
+        cut = times_ns.clip(0, CAP_NS)
+        bits = np.frexp(cut.astype(np.float64))[1]  # The highest bit: exact below 2 ** 53.
+        shifts = np.maximum(bits.astype(np.int64) - BITS - 1, 0)
+        np.add.at(self._counts, (shifts << BITS) + (cut >> shifts), 1)
+        self.count += len(cut)
+        self.sum_ns += int(cut.sum())
+        self.max_ns = max(self.max_ns, int(cut.max()))
 
     def add(self, other: Histogram) -> None:
         """Count all that the other counted."""
-        self._counts = [a + b for a, b in zip(self._counts, other._counts, strict=True)]
+        self._counts += other._counts
         self.count += other.count
         self.sum_ns += other.sum_ns
         self.max_ns = max(self.max_ns, other.max_ns)
@@ -100,7 +105,7 @@ class Histogram:
     def _quantiles(self) -> list[int]:
         if not self.count:
             return [0] * len(_QUANTILES)
-        below = np.cumsum(np.array(self._counts, dtype=np.int64))
+        below = np.cumsum(self._counts)
         ranks = [max(1, -int(-self.count * quantile // 1)) for quantile in _QUANTILES]
         return [min(int(_MIDDLES[bucket]), self.max_ns) for bucket in np.searchsorted(below, ranks)]
 
@@ -112,13 +117,24 @@ class Telemetry:
         self._targets_ns = dict(targets_ns)
         self._whole = [Histogram() for _ in Stage]
         self._second = [Histogram() for _ in Stage]
+        self._noted = [array("q") for _ in Stage]
 
-    def record(self, stage: Stage, ns: int) -> None:
-        """Count one time of a stage."""
-        self._second[stage].record(ns)
+    def record(self, stage: int, ns: int) -> None:
+        """Note one time of a `Stage`."""
+        noted = self._noted[stage]
+        noted.append(ns)
+        if len(noted) >= NOTED_CAPACITY:
+            self._count_noted()
+
+    def _count_noted(self) -> None:
+        for stage, noted in enumerate(self._noted):
+            if noted:
+                self._second[stage].record(np.array(noted))
+                del noted[:]
 
     def summary(self) -> dict[str, StageTimes]:
         """Return the figures of each stage since the start."""
+        self._count_noted()
         whole = []
         for stage in Stage:
             both = Histogram()
@@ -132,6 +148,7 @@ class Telemetry:
 
         This is what a TELEMETRY record of the journal holds.
         """
+        self._count_noted()
         named = self._named(self._second)
         for whole, second in zip(self._whole, self._second, strict=True):
             if second.count:

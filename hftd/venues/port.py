@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from hftd.domain.actions import Action
 from hftd.domain.events import EVENT, EventKind, Link
 from hftd.domain.layout import Records
 
@@ -61,8 +62,8 @@ class Codec(Protocol):
         """
         ...
 
-    def encode(self, action: Any, venue_offset_ns: int) -> bytes | None:
-        """Return the unsigned frame of an ACTION record, or None where nothing is sent."""
+    def encode(self, action: Action, venue_offset_ns: int) -> bytes | None:
+        """Return the unsigned frame of an action, or None where nothing is sent."""
         ...
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from hftd.config.load import load_profile
-from hftd.domain.actions import ACTION, ActionKind
+from hftd.domain.actions import ACTION, ActionKind, actions_of
 from hftd.domain.events import EVENT, EventKind, Link
 from hftd.drivers.memory import Silence
 from hftd.drivers.simulate import START_NS, World
@@ -98,7 +98,8 @@ def test_what_cannot_be_sent_is_refused_not_in_doubt() -> None:
     world.boot()
     world.run_until(START_NS + SECOND_NS)
     until_submitted(world, heard)
-    sent = world.engine.actions[world.engine.actions["kind"] == ActionKind.SUBMIT][0].copy()
+    actions = actions_of(world.engine.actions)
+    sent = next(each for each in actions if each.kind == ActionKind.SUBMIT)
     frame = BUILD.codec(world.loaded.profile, world.instruments, "simula").encode(sent, 0)
     world.roads.orders.socket.drop("cut")
     world.run_until(world.now_ns + 1)

@@ -64,8 +64,7 @@ class Trader:
 
     def perform(self, kind: ActionKind, **fields: int) -> None:
         """Perform an action at the present time."""
-        record = action(kind, **fields)
-        record["ts_ns"] = Clock().ts_ns()
+        record = action(kind, ts_ns=Clock().ts_ns(), **fields)
         frame = self.codec.encode(record, self.connector.orders.venue_offset_ns)
         self.connector.perform(record, frame)
 

@@ -16,11 +16,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 import numpy as np
 
+from hftd.domain.actions import Action
 from hftd.domain.events import EventKind, Link
 from hftd.domain.instrument import Instrument
 from hftd.domain.layout import Records
@@ -86,8 +86,8 @@ class BinanceCodec:
         self._places = np.zeros(128, np.int64)
         self._rows = Rows()
 
-    def encode(self, action: Any, venue_offset_ns: int) -> bytes | None:
-        """Return the unsigned frame of an ACTION record, or None where nothing is sent."""
+    def encode(self, action: Action, venue_offset_ns: int) -> bytes | None:
+        """Return the unsigned frame of an action, or None where nothing is sent."""
         return self._encoder.encode(action, venue_offset_ns)
 
     def decode(self, link: Link, data: bytes, ts_ns: int, events: Records, levels: Levels) -> int:

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from operator import itemgetter
-from typing import Any, NamedTuple
 
-from hftd.domain.actions import ACTION, ActionKind
+from hftd.domain.actions import Action, ActionKind
 from hftd.domain.instrument import Instrument
 from hftd.domain.order import Side, TimeInForce
 from hftd.domain.units import from_steps
@@ -38,26 +36,6 @@ def _decimal_text(steps: int, step_e8: int) -> str:
     return from_steps(steps, step_e8)
 
 
-class ActionFields(NamedTuple):
-    """The fields of an ACTION record that reach the venue, as Python integers."""
-
-    kind: int
-    instrument: int
-    order_key: int
-    target_key: int
-    side: int
-    time_in_force: int
-    post_only: int
-    price_ticks: int
-    qty_lots: int
-    ts_ns: int
-    trade_id: int
-
-
-# Reading the record once as a tuple costs a third of reading its fields one by one.
-_pick = itemgetter(*((ACTION.names or ()).index(name) for name in ActionFields._fields))
-
-
 class Encoder:
     """Writes requests of one profile's instruments and tag, with a fixed recvWindow."""
 
@@ -72,7 +50,7 @@ class Encoder:
             for side in Side
             for kind, text in _KINDS.items()
         }
-        self._writers: dict[int, Callable[[ActionFields, int], str]] = {
+        self._writers: dict[int, Callable[[Action, int], str]] = {
             ActionKind.SUBMIT: self._submit,
             ActionKind.CANCEL: self._cancel,
             ActionKind.CANCEL_REPLACE: self._cancel_replace,
@@ -82,16 +60,15 @@ class Encoder:
             ActionKind.ASK_BALANCES: self._balances,
         }
 
-    def encode(self, action: Any, venue_offset_ns: int) -> bytes | None:
-        """Return the frame of an ACTION record, None where the venue is not asked anything."""
-        fields = ActionFields._make(_pick(action.item()))
-        write = self._writers.get(fields.kind)
+    def encode(self, action: Action, venue_offset_ns: int) -> bytes | None:
+        """Return the frame of an action, None where the venue is not asked anything."""
+        write = self._writers.get(action.kind)
         if write is not None:
-            return write(fields, (fields.ts_ns + venue_offset_ns) // NS_PER_MS).encode()
-        if fields.kind == ActionKind.RESYNC:
-            return depth_target(self._venue.instruments[fields.instrument])
-        if fields.kind == ActionKind.ASK_TOUCH:
-            return touch_target(self._venue.instruments[fields.instrument])
+            return write(action, (action.ts_ns + venue_offset_ns) // NS_PER_MS).encode()
+        if action.kind == ActionKind.RESYNC:
+            return depth_target(self._venue.instruments[action.instrument])
+        if action.kind == ActionKind.ASK_TOUCH:
+            return touch_target(self._venue.instruments[action.instrument])
         return None
 
     def _request(self, identity: str, method: str, params: str, timestamp_ms: int) -> str:
@@ -100,7 +77,7 @@ class Encoder:
             f"{self._tail}{timestamp_ms}}}}}"
         )
 
-    def _order_params(self, action: ActionFields, key: str) -> str:
+    def _order_params(self, action: Action, key: str) -> str:
         instrument = self._venue.instruments[action.instrument]
         kind = POST_ONLY if action.post_only else action.time_in_force
         return (
@@ -110,15 +87,15 @@ class Encoder:
             f'"newClientOrderId":"{self._order_prefix}{key}",'
         )
 
-    def _instrument(self, action: ActionFields) -> Instrument:
+    def _instrument(self, action: Action) -> Instrument:
         return self._venue.instruments[action.instrument]
 
-    def _submit(self, action: ActionFields, timestamp_ms: int) -> str:
+    def _submit(self, action: Action, timestamp_ms: int) -> str:
         key = key_text(action.order_key)
         identity = request_id(Asked.PLACE, action.instrument, key)
         return self._request(identity, "order.place", self._order_params(action, key), timestamp_ms)
 
-    def _cancel(self, action: ActionFields, timestamp_ms: int) -> str:
+    def _cancel(self, action: Action, timestamp_ms: int) -> str:
         key = key_text(action.target_key)
         params = (
             f'"symbol":"{self._instrument(action).symbol}",'
@@ -127,7 +104,7 @@ class Encoder:
         identity = request_id(Asked.CANCEL, action.instrument, key)
         return self._request(identity, "order.cancel", params, timestamp_ms)
 
-    def _cancel_replace(self, action: ActionFields, timestamp_ms: int) -> str:
+    def _cancel_replace(self, action: Action, timestamp_ms: int) -> str:
         key, target = key_text(action.order_key), key_text(action.target_key)
         params = (
             f"{self._order_params(action, key)}"
@@ -137,7 +114,7 @@ class Encoder:
         identity = request_id(Asked.CANCEL_REPLACE, action.instrument, key, target)
         return self._request(identity, "order.cancelReplace", params, timestamp_ms)
 
-    def _query(self, action: ActionFields, timestamp_ms: int) -> str:
+    def _query(self, action: Action, timestamp_ms: int) -> str:
         key = key_text(action.target_key)
         params = (
             f'"symbol":"{self._instrument(action).symbol}",'
@@ -146,18 +123,18 @@ class Encoder:
         identity = request_id(Asked.QUERY, action.instrument, key)
         return self._request(identity, "order.status", params, timestamp_ms)
 
-    def _open_orders(self, action: ActionFields, timestamp_ms: int) -> str:
+    def _open_orders(self, action: Action, timestamp_ms: int) -> str:
         params = f'"symbol":"{self._instrument(action).symbol}",'
         identity = request_id(Asked.OPEN_ORDERS, action.instrument)
         return self._request(identity, "openOrders.status", params, timestamp_ms)
 
-    def _trades(self, action: ActionFields, timestamp_ms: int) -> str:
+    def _trades(self, action: Action, timestamp_ms: int) -> str:
         # Without fromId the venue answers with the newest page: where history stands.
         begin = f'"fromId":{action.trade_id},' if action.trade_id >= 0 else ""
         params = f'"symbol":"{self._instrument(action).symbol}",{begin}"limit":{TRADES_PAGE},'
         identity = request_id(Asked.TRADES, action.instrument)
         return self._request(identity, "myTrades", params, timestamp_ms)
 
-    def _balances(self, action: ActionFields, timestamp_ms: int) -> str:
+    def _balances(self, action: Action, timestamp_ms: int) -> str:
         identity = request_id(Asked.BALANCES, 0)
         return self._request(identity, "account.status", "", timestamp_ms)

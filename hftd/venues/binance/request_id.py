@@ -57,6 +57,7 @@ def _index_text(instrument: int) -> str:
     return to_base36(instrument)
 
 
+@lru_cache(maxsize=1_024)  # An order is named again when it is canceled or replaced.
 def key_text(key: int) -> str:
     """Return an order key as ``epoch-seq``, the way it ends a client order id."""
     return f"{_epoch_text(key >> SEQ_BITS)}-{to_base36(key & SEQ_MAX)}"

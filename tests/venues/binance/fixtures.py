@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import numpy as np
-
-from hftd.domain.actions import ACTION, ActionKind
+from hftd.domain.actions import Action, ActionKind
 from hftd.domain.events import EVENT, EventKind, Link
 from hftd.domain.instrument import Instrument
 from hftd.domain.order import client_order_id, order_key
@@ -71,13 +69,9 @@ class Wire:
         return [tuple(row) for row in rows.tolist()]
 
 
-def action(kind: ActionKind, **fields: int) -> Any:
-    """Return an ACTION record."""
-    record = np.zeros(1, ACTION)
-    record["kind"], record["ts_ns"] = kind, NOW_NS
-    for name, value in fields.items():
-        record[name] = value
-    return record[0]
+def action(kind: ActionKind, **fields: int) -> Action:
+    """Return an action of now."""
+    return Action(kind, **{"ts_ns": NOW_NS} | fields)
 
 
 def reply(identity: str, result: Any = None, **more: Any) -> dict[str, Any]:
