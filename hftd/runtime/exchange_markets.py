@@ -15,10 +15,11 @@ from msgspec import Struct
 
 from hftd.config.preset_shelf import load_preset
 from hftd.errors import UsageError
+from hftd.runtime.exchange_latency import LatencyWish, latencies
 from hftd.simex.agents import agents
 from hftd.simex.events import Fees
 from hftd.simex.faults import Fault, read_script
-from hftd.simex.faulty_venue import FaultyVenue
+from hftd.simex.late_venue import LateVenue
 from hftd.simex.limits import Limits
 from hftd.simex.market import Market
 from hftd.simex.matching import MatchingMarket
@@ -58,9 +59,10 @@ class ExchangeWish(Struct, frozen=True, forbid_unknown_fields=True):
     taker_bps: str | None = None
     limits: Limits = Limits()
     faults: Sequence[Fault] = ()
+    latency: LatencyWish = LatencyWish()
 
 
-def build_venue(wish: ExchangeWish) -> FaultyVenue:
+def build_venue(wish: ExchangeWish) -> LateVenue:
     """Return the venue; raises UsageError that names what does not exist."""
     source, _, path = wish.market.partition(":")
     paths: list[Path] = []
@@ -92,7 +94,9 @@ def build_venue(wish: ExchangeWish) -> FaultyVenue:
             for symbol in wish.symbols
         ]
 
-    return FaultyVenue(config, make_markets, wish.seed, wish.faults)
+    keys = [account.key for account in config.accounts]
+    late = latencies(wish.latency, keys, wish.seed)
+    return LateVenue(config, make_markets, wish.seed, wish.faults, late)
 
 
 def read_wish(path: Path) -> ExchangeWish:

@@ -28,7 +28,8 @@ from hftd.errors import InvariantBroken, UsageError
 from hftd.runtime.exchange_admin import MAX_PATH_BYTES, SOCKET_NAME, AdminSocket
 from hftd.runtime.exchange_connection import MAX_FRAME_BYTES, Connection
 from hftd.runtime.exchange_state import StateFolder
-from hftd.simex.faulty_venue import NO_REPLY, FaultyVenue
+from hftd.simex.faulty_venue import NO_REPLY
+from hftd.simex.late_venue import LateVenue
 from hftd.simex.memory import read_accounts
 
 MARKETS_EVERY_S = 5.0
@@ -59,7 +60,7 @@ class ExchangeServer:
     """A venue, its connections, its timer and its folder (None: nothing is kept)."""
 
     def __init__(
-        self, venue: FaultyVenue, state: StateFolder | None, clock: Callable[[], int]
+        self, venue: LateVenue, state: StateFolder | None, clock: Callable[[], int]
     ) -> None:
         self._venue = venue
         self._state = state
@@ -230,6 +231,9 @@ class ExchangeServer:
         if upgrade == "websocket":
             return await self._serve_socket(request)
         body = await request.read()
+        entry_ns, response_ns = self._venue.rest_delays_ns(request.headers)
+        if entry_ns:
+            await asyncio.sleep(entry_ns / 1e9)
         with self._guard():
             status, headers, content = self._venue.http(
                 request.method, request.raw_path, request.headers, body, self._clock()
@@ -238,6 +242,8 @@ class ExchangeServer:
             if status == NO_REPLY and request.transport is not None:
                 request.transport.abort()
             elif self._failure is None:
+                if response_ns:
+                    await asyncio.sleep(response_ns / 1e9)
                 return web.Response(status=status, headers=headers, body=content)
         return web.json_response(_INTERNAL, status=500)
 
@@ -325,7 +331,7 @@ class _Guard:
 
 
 async def serve(
-    venue: FaultyVenue,
+    venue: LateVenue,
     folder: Path | None,
     host: str,
     port: int,

@@ -81,6 +81,11 @@ class WsDialect:
         """End a session with all its subscriptions."""
         self._sessions.pop(connection, None)
 
+    def account(self, connection: int) -> int:
+        """Return whose session a connection is; 0 before its logon."""
+        session = self._sessions.get(connection)
+        return 0 if session is None or session.credential is None else session.credential.account
+
     def subscribers(self, account: int) -> list[tuple[int, int, bool]]:
         """Return (connection, subscription id, in microseconds?) of who hears of an account."""
         return [
