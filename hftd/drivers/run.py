@@ -37,7 +37,12 @@ class Run:
 
     def seal(self, ts_ns: int) -> None:
         """Write that the run ended as it should, and by which hash a replay may be judged."""
-        words = {"state_hash": self._engine.state_hash()}
-        self._journal.append(RecordType.STATE_HASH, ts_ns, encode_json(words))
-        self._snapshot(ts_ns)
-        self._journal.append(RecordType.RUN_END, ts_ns, encode_json({"code": 0}))
+        seal(self._journal, self._engine, ts_ns)
+
+
+def seal(journal: JournalWriter, engine: Engine, ts_ns: int) -> None:
+    """Write the state's hash, the state, and that the run is over."""
+    words = {"state_hash": engine.state_hash()}
+    journal.append(RecordType.STATE_HASH, ts_ns, encode_json(words))
+    journal.append_snapshot(ts_ns, engine.snapshot())
+    journal.append(RecordType.RUN_END, ts_ns, encode_json({"code": 0}))

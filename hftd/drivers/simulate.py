@@ -3,47 +3,53 @@
 The very same loop body as live trading, real Binance bytes between it and the pure exchange,
 and one calendar in place of sockets and clocks: the same seed gives the same bytes and the
 same state, whatever the machine. Nothing here reads a clock or draws from any randomness but
-the seeded generator.
+the seeded generator. This world is without faults, and its daemon has one life;
+`simulate_restarts` adds a disk and more lives, `simulate_seed` all that may go wrong.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from msgspec.structs import replace
 
 from hftd.config.load import LoadedProfile, tape_path
 from hftd.config.schema import AgentsMarket, Profile
-from hftd.domain.actions import Action, ActionKind
 from hftd.domain.codes import Code
-from hftd.domain.events import CommandKind, EventKind, Link, Timer
-from hftd.domain.facts import FactKind
+from hftd.domain.events import CommandKind, Link
 from hftd.domain.instrument import Instrument
 from hftd.domain.layout import Records
 from hftd.drivers import memory
-from hftd.drivers.loop import Ink, Loop
+from hftd.drivers.loop import Ink
+from hftd.drivers.run import seal
+from hftd.drivers.simulate_clocks import MachineClocks
+from hftd.drivers.simulate_daemon import Daemon
 from hftd.drivers.simulate_network import Calendar, Exchange, Latency
-from hftd.drivers.simulate_roads import Roads, listing_target
-from hftd.drivers.stamps import NoStamps
-from hftd.journal.record import RecordType, encode_json, run_id
-from hftd.journal.writer import JournalWriter
+from hftd.drivers.simulate_process import Process
+from hftd.drivers.simulate_roads import Roads, Skies
+from hftd.engine.engine import Engine
+from hftd.errors import HftdError
+from hftd.journal.record import run_id
+from hftd.journal.writer import JournalFull, JournalWriter
 from hftd.runtime.exchange_markets import (
     DEFAULT_KEY,
     DEFAULT_SECRET,
     ExchangeWish,
     build_venue,
 )
+from hftd.runtime.rest import listing_target
+from hftd.simex.faulty_venue import FaultyVenue
 from hftd.simex.flow_noise import Noise
 from hftd.simex.venue import Venue
 from hftd.venues.binance.exchange_info import parse_exchange_info
 from hftd.venues.binance.signing import signer_of
-from hftd.venues.port import new_event
+from hftd.venues.port import Codec
 
 START_NS = 1_700_000_000_000_000_000  # 22:13:20 UTC: an hour and a half before a new day.
-PULSE_NS = 100_000_000
-PULSES_PER_SECOND = 10
 TAG = "simula"
 
 
-def venue_of(profile: Profile) -> Venue:
+def venue_of(profile: Profile) -> FaultyVenue:
     """Return the exchange that a profile asks for; its account is the paper account."""
     venue, market = profile.venue, profile.venue.market
     wish = ExchangeWish(
@@ -71,26 +77,24 @@ class World:
         seed: int,
         ink: Ink | None = None,
         latency: Latency | None = None,
+        drift_ppm: int = 0,
     ) -> None:
         """Make the world's parts; nothing happens yet. ``seed`` draws the network's jitter."""
-        profile = loaded.profile
         self.loaded = loaded
+        self.build = build
         self.calendar = Calendar(START_NS)
-        self.venue = venue_of(profile)
-        self._exchange = Exchange(self.calendar, self.venue, latency or Latency(), Noise(seed))
-        self._exchange.start()
+        self.clocks = MachineClocks(START_NS, drift_ppm)
+        self.skies = Skies()
+        venue = venue_of(loaded.profile)
+        self.venue: Venue = venue
+        self.script = venue.script
+        self.network = Exchange(self.calendar, self.venue, latency or Latency(), Noise(seed))
+        self.network.start()
         self.instruments = self._list_instruments()
-        self.engine = build.engine(profile, self.instruments)
-        self._ink = ink or memory.Silence()
-        codec = build.codec(profile, self.instruments, TAG)
-        self._loop = Loop(self.engine, codec, self._ink, self._perform, NoStamps())
-        self.roads = Roads(
-            self._exchange, signer_of(DEFAULT_KEY, DEFAULT_SECRET), self.instruments, codec,
-            self._on_frame, self._on_event, profile.venue.recv_window_ms,
-        )  # fmt: skip
-        self._pulses = 0
         self.exited = False
         self.latched = (0, 0)  # TradingState and Code as the latch file would hold them.
+        engine = build.engine(loaded.profile, self.instruments)
+        self._adopt(self._new_daemon(self._new_process(), engine, ink or memory.Silence()))
 
     @property
     def now_ns(self) -> int:
@@ -101,8 +105,37 @@ class World:
         names = self.loaded.profile.instruments
         target = listing_target(names)
         status, _, body = self.venue.http("GET", target, {}, b"", self.calendar.now_ns)
-        assert status == 200, f"the exchange must list its symbols, was {status}"
+        if status != 200:
+            raise HftdError(f"the venue did not list its instruments: status {status}")
         return list(parse_exchange_info(body, names).instruments)
+
+    def _new_process(self) -> Process:
+        return Process(self.calendar, self.clocks, self.on_death)
+
+    def _new_daemon(
+        self,
+        process: Process,
+        engine: Engine,
+        ink: Ink,
+        keep_house: Callable[[int], JournalFull | None] = lambda _ts_ns: None,
+    ) -> Daemon:
+        profile = self.loaded.profile
+
+        def make_roads(
+            codec: Codec,
+            on_frame: Callable[[Link, bytes, int], None],
+            on_event: Callable[[Records], None],
+        ) -> Roads:
+            return Roads(
+                self.network, process, signer_of(DEFAULT_KEY, DEFAULT_SECRET), self.instruments,
+                codec, on_frame, on_event, profile.venue.recv_window_ms, self.skies, self.on_sent,
+            )  # fmt: skip
+
+        codec = self.build.codec(profile, self.instruments, TAG)
+        return Daemon(self.loaded, process, engine, codec, ink, make_roads, self, keep_house)
+
+    def _adopt(self, daemon: Daemon) -> None:
+        self.daemon, self.engine, self.roads = daemon, daemon.engine, daemon.roads
 
     # --- the run --------------------------------------------------------------------------
 
@@ -116,18 +149,12 @@ class World:
 
     def end_run(self, journal: JournalWriter) -> None:
         """Seal the run."""
-        words = {"state_hash": self.engine.state_hash()}
-        journal.append(RecordType.STATE_HASH, self.now_ns, encode_json(words))
-        journal.append(RecordType.RUN_END, self.now_ns, encode_json({"code": 0}))
+        seal(journal, self.engine, self.now_ns)
         journal.close()
 
     def boot(self) -> None:
         """Start the daemon."""
-        now_ns = self.now_ns
-        epoch = now_ns // 1_000_000_000
-        self._on_event(new_event(EventKind.BOOT, now_ns, epoch=epoch, on_crash=1))
-        self.roads.connect()
-        self.calendar.at(now_ns + PULSE_NS, self._pulse)
+        self.daemon.boot(epoch=self.now_ns // 1_000_000_000, on_crash=1)
 
     def run_until(self, ts_ns: int) -> None:
         """Let everything happen up to and including a time, unless the daemon exits before."""
@@ -138,35 +165,24 @@ class World:
 
     def command(self, kind: CommandKind) -> Code:
         """Hand an operator's command in; return why the engine refused it, or NONE."""
-        words = encode_json({"command": kind.name.lower()})
-        self._ink.append(RecordType.COMMAND, self.now_ns, words)
-        self._on_event(new_event(EventKind.COMMAND, self.now_ns, command=kind, instrument=-1))
-        for fact in self.engine.facts:
-            if fact["kind"] == FactKind.COMMAND:
-                return Code(int(fact["code"]))
-        return Code.NONE
+        return self.daemon.command(kind)
 
-    # --- the loop's hands -----------------------------------------------------------------
+    # --- what the daemon tells ------------------------------------------------------------
 
-    def _on_frame(self, link: Link, data: bytes, ts_ns: int) -> None:
-        self._loop.on_frame(link, data, ts_ns)
+    def on_turn(self) -> None:
+        """Hear that the loop has taken an input whole."""
 
-    def _on_event(self, event: Records) -> None:
-        self._loop.on_event(event)
+    def on_sent(self, link: Link, frame: bytes) -> None:
+        """Hear of a frame that leaves the daemon."""
 
-    def _perform(self, action: Action, frame: bytes | None) -> None:
-        kind = action.kind
-        if kind == ActionKind.EXIT:
-            self.exited = True
-        elif kind == ActionKind.LATCH:
-            self.latched = (action.state, action.code)
-        else:
-            self.roads.perform(action, frame)
+    def on_latch(self, state: int, code: int) -> None:
+        """Keep the latch."""
+        self.latched = state, code
 
-    def _pulse(self) -> None:
-        now_ns = self.now_ns
-        self._on_event(new_event(EventKind.TIMER, now_ns, timer=Timer.PULSE))
-        self._pulses += 1
-        if self._pulses % PULSES_PER_SECOND == 0:
-            self._on_event(new_event(EventKind.TIMER, now_ns, timer=Timer.SECOND))
-        self.calendar.at(now_ns + PULSE_NS, self._pulse)
+    def on_exit(self, _code: int) -> None:
+        """Hear that the daemon ends by itself."""
+        self.exited = True
+
+    def on_death(self, kind: str) -> None:
+        """Hear that the process died; here nothing kills it."""
+        raise AssertionError(f"a world without faults kills nobody, was {kind}")

@@ -1,22 +1,27 @@
 """The simulated network: one calendar of what happens next, sockets and requests that take time.
 
-Owns virtual time, and how long bytes travel between the daemon and the exchange. Must not know
-what the bytes say. Frames of one direction of one socket never overtake each other.
+Owns virtual time, and how long bytes travel between the daemon and the exchange, if they
+arrive. Must not know what the bytes say. Frames of one direction of one socket never overtake
+each other.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from heapq import heappop, heappush
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
-from hftd.runtime.transport import STABLE_S, LinkUser
+from hftd.runtime.transport import HANDSHAKE_S, SILENT_PINGS, STABLE_S, LinkUser, WebSocketLink
 from hftd.simex.flow_noise import Noise
 from hftd.simex.venue import Venue
 
 PING_EVERY_NS = 1_000_000_000
+REST_TIMEOUT_NS = 10_000_000_000
+HANDSHAKE_NS = int(HANDSHAKE_S * 1e9)
+NO_ANSWER = 0
+UP, DOWN = 0, 1
 
-# Called with status, body and the seconds of Retry-After.
+# Called with status, body and the seconds of Retry-After; status 0 where no answer came.
 TakeAnswer = Callable[[int, bytes, int], None]
 
 
@@ -33,6 +38,23 @@ class Latency(NamedTuple):
     market: Delay = Delay(1_000_000)
     order: Delay = Delay(2_000_000)
     rest: Delay = Delay(2_000_000)
+
+
+class Time(Protocol):
+    """Whoever keeps time and lets things happen later: the world, or a process in it."""
+
+    @property
+    def now_ns(self) -> int:
+        """Return the time, which stands still while something happens."""
+        ...
+
+    def at(self, ts_ns: int, actor: Callable[..., None], *event: Any) -> None:
+        """Let something happen at a time that has not passed."""
+        ...
+
+    def take(self, actor: Callable[..., None], *event: Any) -> None:
+        """Let something happen that has just come in."""
+        ...
 
 
 class Calendar:
@@ -52,6 +74,10 @@ class Calendar:
         self._ties += 1
         heappush(self._heap, (ts_ns, self._ties, actor, event))
 
+    def take(self, actor: Callable[..., None], *event: Any) -> None:
+        """Let something happen that has just come in: the world itself is never busy."""
+        actor(*event)
+
     def next_ns(self) -> int:
         """Return when the next thing happens."""
         return self._heap[0][0]
@@ -62,26 +88,56 @@ class Calendar:
         actor(*event)
 
 
+class Weather:
+    """What befalls one road now: messages that wait, up or down, and doors that are shut.
+
+    TCP repeats what is lost: a partition that passes is a wait, whose end may come too late
+    for whoever waits; one that takes the connection with it is a drop.
+    """
+
+    def __init__(self) -> None:
+        self.held_ns = [0, 0]  # Until when messages wait, UP and DOWN.
+        self.shut_ns = 0  # Until when nobody can connect.
+        self.slower = Delay(0)
+
+    def clear(self) -> None:
+        """Let everything pass from now on."""
+        self.held_ns, self.shut_ns, self.slower = [0, 0], 0, Delay(0)
+
+
 class Wire:
     """One direction of one link: each message takes its time, none overtakes another."""
 
     def __init__(
-        self, calendar: Calendar, delay: Delay, noise: Noise, deliver: Callable[..., None]
+        self,
+        calendar: Calendar,
+        delay: Delay,
+        noise: Noise,
+        deliver: Callable[..., None],
+        weather: Weather | None = None,
+        way: int = UP,
     ) -> None:
         self._calendar = calendar
         self._delay = delay
         self._noise = noise
         self._deliver = deliver
+        self._weather = weather
+        self._way = way
         self._last_ns = 0
 
     def send(self, *message: Any) -> None:
         """Let a message arrive after its time."""
-        delay = self._delay
-        arrival_ns = self._calendar.now_ns + delay.least_ns
+        delay, calendar = self._delay, self._calendar
+        arrival_ns = calendar.now_ns + delay.least_ns
         if delay.jitter_ns:
             arrival_ns += self._noise.below(delay.jitter_ns + 1)
+        if self._weather is not None:
+            slower = self._weather.slower
+            if slower.least_ns:
+                arrival_ns += slower.least_ns + self._noise.below(slower.jitter_ns + 1)
+            arrival_ns = max(arrival_ns, self._weather.held_ns[self._way])
         self._last_ns = arrival_ns = max(arrival_ns, self._last_ns)
-        self._calendar.at(arrival_ns, self._deliver, *message)
+        calendar.at(arrival_ns, self._deliver, *message)
 
 
 class Exchange:
@@ -92,6 +148,8 @@ class Exchange:
         self.latency = latency
         self.calendar = calendar
         self.noise = noise
+        # What a link that ends has sent before still arrives, in so many cases of a hundred.
+        self.arrives_percent = 0
         self._sockets: dict[int, Socket] = {}
         self._armed_ns: int | None = None
 
@@ -108,9 +166,12 @@ class Exchange:
         self.flush()
         return number
 
-    def receive(self, number: int, frame: bytes) -> None:
-        """Take a frame of a connection that still stands."""
+    def receive(self, number: int, frame: bytes | None) -> None:
+        """Take a frame of a connection that still stands; None is its end."""
         if number in self._sockets:
+            if frame is None:
+                self.close(number)
+                return
             self.venue.receive(number, frame, self.calendar.now_ns)
             self.flush()
 
@@ -119,23 +180,36 @@ class Exchange:
         if self._sockets.pop(number, None) is not None:
             self.venue.close(number)
 
-    def answer(self, target: str, answers: Wire) -> None:
-        """Answer a GET."""
+    def answer(self, target: str, sent_ns: int, answers: Wire) -> None:
+        """Answer a GET, too late for whoever asked where the road held it for too long."""
         status, headers, body = self.venue.http("GET", target, {}, b"", self.calendar.now_ns)
         self.flush()
-        answers.send(status, body, int(headers.get("Retry-After", "0")))
+        if status == NO_ANSWER or self.calendar.now_ns - sent_ns > REST_TIMEOUT_NS:
+            answers.send(NO_ANSWER, b"", 0)
+        else:
+            answers.send(status, body, int(headers.get("Retry-After", "0")))
 
     def flush(self) -> None:
         """Send what the venue has to say, and be there when it next wants to act."""
-        self.venue.take_log()
-        for number, frame in self.venue.take():
+        venue = self.venue
+        venue.take_log()
+        for number, frame in venue.take():
             socket = self._sockets.get(number)
             if socket is not None:
                 socket.downlink.send(number, frame)
-        due_ns = self.venue.next_ns()
+        for number in (*venue.take_hung_up(), *self._cut()):
+            socket = self._sockets.pop(number, None)
+            if socket is not None:
+                socket.downlink.send(number, END)
+                venue.close(number)
+        due_ns = venue.next_ns()
         if due_ns is not None and (self._armed_ns is None or due_ns < self._armed_ns):
             self._armed_ns = max(due_ns, self.calendar.now_ns)
             self.calendar.at(self._armed_ns, self._tick, self._armed_ns)
+
+    def _cut(self) -> list[int]:
+        take_cut = getattr(self.venue, "take_cut", None)
+        return take_cut() if take_cut is not None else []
 
     def _tick(self, armed_ns: int) -> None:
         if armed_ns == self._armed_ns:
@@ -144,10 +218,16 @@ class Exchange:
         self.flush()
 
 
-class Socket:
-    """One WebSocket of the daemon, with the manners of `runtime.transport.WebSocketLink`.
+OPENED = None
+END = b""
+"""What a downlink carries besides frames: the handshake's answer, and the connection's end."""
 
-    What travels when the socket is dropped is lost, both ways.
+
+class Socket(WebSocketLink):
+    """One WebSocket of the daemon: a `WebSocketLink` whose socket is simulated.
+
+    What travels down when the socket is dropped is lost; what travels up, see
+    ``Exchange.arrives_percent``. ``time`` is the daemon's, by which it is told and waits.
     """
 
     def __init__(
@@ -157,76 +237,153 @@ class Socket:
         delay: Delay,
         user: LinkUser,
         backoff_s: Callable[[int], float],
+        time: Time | None = None,
+        weather: Weather | None = None,
+        on_sent: Callable[[bytes], None] | None = None,
     ) -> None:
+        self.fault = ""
         self._exchange = exchange
-        self._calendar = exchange.calendar
+        self._world = exchange.calendar
+        self._time: Time = time or exchange.calendar
         self._path = path
         self._delay = delay
         self._user = user
         self._backoff_s = backoff_s
-        self._number = 0  # Of the connection; 0 while there is none.
+        self._weather = weather or Weather()
+        self._on_sent = on_sent
+        self._number = 0  # Of the connection as we know it; 0 while there is none.
+        self._accepted = 0  # As the exchange knows it.
+        self._over = False
         self._attempt = 0
         self._since_ns = 0
+        self._silent_pings = 0
+        self.half_open = False  # Nothing of this connection arrives any more, either way.
 
     def connect(self) -> None:
         """Open the connection; ``on_open`` is heard after a round trip."""
-        exchange, calendar = self._exchange, self._calendar
-        self._since_ns = calendar.now_ns
-        self.uplink = Wire(calendar, self._delay, exchange.noise, exchange.receive)
-        self.downlink = Wire(calendar, self._delay, exchange.noise, self._deliver)
-        self._handshakes = Wire(calendar, self._delay, exchange.noise, self._open)
-        self._handshakes.send()
+        exchange, world = self._exchange, self._world
+        self._since_ns = world.now_ns
+        self.half_open, self._silent_pings = False, 0
+        weather, delay, noise = self._weather, self._delay, exchange.noise
+        if weather.shut_ns > world.now_ns:
+            self._again(world.now_ns + delay.least_ns)
+            return
+        if max(weather.held_ns) - world.now_ns > HANDSHAKE_NS:
+            self._again(world.now_ns + HANDSHAKE_NS)
+            return
+        self.uplink = Wire(world, delay, noise, exchange.receive, weather, UP)
+        self.downlink = Wire(world, delay, noise, self._arrive, weather, DOWN)
+        Wire(world, delay, noise, self._open, weather, UP).send(self.downlink)
 
     def send(self, frame: bytes) -> bool:
         """Send a frame; False where the socket is closed."""
         if self._number == 0:
             return False
-        self.uplink.send(self._number, frame)
+        if self._on_sent is not None:
+            self._on_sent(frame)
+        if not self.half_open:
+            self.uplink.send(self._number, frame)
         return True
 
-    def drop(self, _fault: str) -> None:
+    def drop(self, fault: str) -> None:
         """Close the connection at once and open a new one after the back-off."""
         if self._number == 0:
             return
-        self._exchange.close(self._number)
-        self._number = 0
-        self._calendar.at(self._calendar.now_ns, self._user.on_down)
-        stood_ns = self._calendar.now_ns - self._since_ns
-        self._attempt = 0 if stood_ns > STABLE_S * 1e9 else self._attempt + 1
-        wait_ns = int(self._backoff_s(self._attempt) * 1e9)
-        self._calendar.at(self._calendar.now_ns + wait_ns, self.connect)
+        self.fault = fault
+        self._end(lost=self._exchange.noise.below(100) >= self._exchange.arrives_percent)
+        self._time.at(self._time.now_ns, self._user.on_down)
+        self._again(self._world.now_ns)
 
-    def _open(self) -> None:
-        number = self._exchange.open(self._path, self)
-        self.downlink.send(number, None)
+    def die(self, silent_ns: int = 0) -> None:
+        """End with the process: what it sent arrives, then the end, which power loss delays."""
+        self._over = True
+        if silent_ns and self._accepted:
+            world = self._world
+            world.at(world.now_ns + silent_ns, self._exchange.close, self._accepted)
+            self._number = self._accepted = 0
+        self._end(lost=False)
+
+    def _end(self, *, lost: bool) -> None:
+        number, self._number, self._accepted = self._accepted, 0, 0
+        if number and (lost or self.half_open):
+            self._exchange.close(number)
+        elif number:
+            self.uplink.send(number, None)
+
+    def _again(self, ended_ns: int) -> None:
+        stood_ns = ended_ns - self._since_ns
+        self._attempt = 0 if stood_ns > STABLE_S * 1e9 else self._attempt + 1
+        wait_ns = ended_ns - self._world.now_ns + int(self._backoff_s(self._attempt) * 1e9)
+        self._time.at(self._time.now_ns + wait_ns, self.connect)
+
+    def _open(self, downlink: Wire) -> None:
+        if self._over:
+            return
+        self._accepted = number = self._exchange.open(self._path, self)
+        downlink.send(number, OPENED)
+
+    def _arrive(self, number: int, frame: bytes | None) -> None:
+        if not self.half_open:
+            self._time.take(self._deliver, number, frame)
 
     def _deliver(self, number: int, frame: bytes | None) -> None:
-        if frame is None:
+        if frame is OPENED:
             self._number = number
-            self._calendar.at(self._calendar.now_ns + PING_EVERY_NS, self._ping, number)
+            self._time.at(self._time.now_ns + PING_EVERY_NS, self._beat, number)
             self._user.on_open()
-        elif number == self._number:
-            self._user.on_frame(frame, self._calendar.now_ns)
+        elif number != self._number:
+            return
+        elif frame == END:
+            self.drop("closed by the peer")
+        else:
+            self._silent_pings = 0
+            self._user.on_frame(frame, self._time.now_ns)
 
-    def _ping(self, number: int) -> None:
-        if number == self._number:
-            self._calendar.at(self._calendar.now_ns + 2 * self._delay.least_ns, self._pong, number)
-            self._calendar.at(self._calendar.now_ns + PING_EVERY_NS, self._ping, number)
+    def _beat(self, number: int) -> None:
+        if number != self._number:
+            return
+        if self._silent_pings >= SILENT_PINGS:
+            self.drop("silent")
+            return
+        self._silent_pings += 1
+        self._time.at(self._time.now_ns + PING_EVERY_NS, self._beat, number)
+        if not self.half_open:
+            held_ns = max(self._weather.held_ns) - self._world.now_ns
+            trip_ns = max(2 * self._delay.least_ns, held_ns)
+            self._time.at(self._time.now_ns + trip_ns, self._pong, number)
 
     def _pong(self, number: int) -> None:
-        if number == self._number:
+        if number == self._number and not self.half_open:
+            self._silent_pings = 0
             self._user.on_alive()
 
 
 class Rest:
     """REST requests of the daemon, each answered on its own."""
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(
+        self, exchange: Exchange, time: Time | None = None, weather: Weather | None = None
+    ) -> None:
         self._exchange = exchange
+        self._time: Time = time or exchange.calendar
+        self._weather = weather or Weather()
 
     def get(self, target: str, take: TakeAnswer) -> None:
         """Ask for a target; ``take`` hears the answer after a round trip."""
-        exchange = self._exchange
+        exchange, weather, world = self._exchange, self._weather, self._exchange.calendar
         delay, noise = exchange.latency.rest, exchange.noise
-        answers = Wire(exchange.calendar, delay, noise, take)
-        Wire(exchange.calendar, delay, noise, exchange.answer).send(target, answers)
+        answers = Wire(world, delay, noise, partial_at(self._time, take), weather, DOWN)
+        if weather.shut_ns > world.now_ns:
+            answers.send(NO_ANSWER, b"", 0)
+            return
+        asked = Wire(world, delay, noise, exchange.answer, weather, UP)
+        asked.send(target, world.now_ns, answers)
+
+
+def partial_at(time: Time, take: TakeAnswer) -> TakeAnswer:
+    """Return what hands an answer to a process by its own time."""
+
+    def arrive(status: int, body: bytes, retry_after_s: int) -> None:
+        time.take(take, status, body, retry_after_s)
+
+    return arrive

@@ -61,6 +61,20 @@ def clock_sample(server_time_ms: int, sent_ns: int, received_ns: int) -> ClockSa
     return ClockSample(venue_ns - middle_ns, received_ns - sent_ns)
 
 
+def server_time_ms(body: bytes) -> int | None:
+    """Return the time that an answer tells, None where it tells none."""
+    try:
+        return _server_time.decode(body).server_time
+    except msgspec.DecodeError:
+        return None
+
+
+def listing_target(names: Sequence[str]) -> str:
+    """Return the request for the listing of these instruments, by our names."""
+    symbols = json.dumps([symbol_of(name) for name in names], separators=(",", ":"))
+    return f"/api/v3/exchangeInfo?symbols={quote(symbols, safe='')}"
+
+
 class RestClient:
     """A client of one venue; make it inside a running event loop, `close` it there."""
 
@@ -114,11 +128,10 @@ class RestClient:
             sent_ns = self._clock.ts_ns()
             answer = await self.get("/api/v3/time")
             received_ns = self._clock.ts_ns()
-            try:
-                server_time_ms = _server_time.decode(answer.body).server_time
-            except msgspec.DecodeError:
+            told_ms = server_time_ms(answer.body)
+            if told_ms is None:
                 return answer
-            sample = clock_sample(server_time_ms, sent_ns, received_ns)
+            sample = clock_sample(told_ms, sent_ns, received_ns)
             if best is None or sample.round_trip_ns < best.round_trip_ns:
                 best = sample
         assert best is not None
@@ -130,8 +143,7 @@ class RestClient:
         Raises: ProfileError where the venue knows one of them not; VenueProtocolError, see
         `parse_exchange_info`.
         """
-        symbols = json.dumps([symbol_of(name) for name in names], separators=(",", ":"))
-        answer = await self.get(f"/api/v3/exchangeInfo?symbols={quote(symbols, safe='')}")
+        answer = await self.get(listing_target(names))
         if answer.status == 400 and INVALID_SYMBOL in answer.body:
             was = ", ".join(names)
             raise ProfileError(

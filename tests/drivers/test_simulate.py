@@ -141,7 +141,7 @@ def test_the_journal_of_a_simulated_run_replays(tmp_path: Path) -> None:
     after(world, 5)
     assert world.command(CommandKind.RESUME) == Code.NONE
     after(world, 20)
-    world.roads.orders.socket.drop("cut")
+    world.roads.orders.link.drop("cut")
     after(world, 30)
     assert int(world.engine.state.core[0]["fills"]) > 0
     world.end_run(journal)
@@ -222,7 +222,7 @@ def test_lost_links_lose_no_fill(seed: int) -> None:
     for road in (world.roads.orders, world.roads.market):
         cut_ns = START_NS
         while (cut_ns := cut_ns + noise.waiting(20 * SECOND_NS)) < START_NS + 240 * SECOND_NS:
-            world.calendar.at(cut_ns, road.socket.drop, "cut")
+            world.calendar.at(cut_ns, road.link.drop, "cut")
     out = hour.run(5)
     assert (out.limits_broken, out.agrees) == (0, "")
     assert out.fills_buy + out.fills_sell > 0

@@ -80,7 +80,7 @@ def test_a_cut_order_link_is_told_with_all_that_was_in_flight() -> None:
     world.run_until(START_NS + SECOND_NS)
     until_submitted(world, heard)
     heard.events.clear()
-    world.roads.orders.socket.drop("cut")
+    world.roads.orders.link.drop("cut")
     world.run_until(world.now_ns + 1)
     assert heard.events[:3] == [
         ("LINK", Link.USER, 0),
@@ -101,7 +101,7 @@ def test_what_cannot_be_sent_is_refused_not_in_doubt() -> None:
     actions = actions_of(world.engine.actions)
     sent = next(each for each in actions if each.kind == ActionKind.SUBMIT)
     frame = BUILD.codec(world.loaded.profile, world.instruments, "simula").encode(sent, 0)
-    world.roads.orders.socket.drop("cut")
+    world.roads.orders.link.drop("cut")
     world.run_until(world.now_ns + 1)
     heard.events.clear()
     world.roads.perform(sent, frame)

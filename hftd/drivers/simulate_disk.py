@@ -1,0 +1,158 @@
+"""The simulated disk: real files in memory as the page cache, and beside them what is durable.
+
+Owns what of the journal's files would be there after the power went, and how the disk refuses.
+Must not know records. The rules:
+
+- what is written is in the page cache at once: the death of a process loses nothing;
+- ``flush`` makes a range durable; where it fails (EIO) the range counts as clean and its bytes
+  are on no disk: a later flush says yes and writes nothing of them, as Linux does;
+- power loss keeps, of what was not flushed, a prefix that ends at any byte or any choice of
+  pages; a file that was never flushed may be gone as a whole;
+- a full disk makes no file, and shows no free room.
+"""
+
+from __future__ import annotations
+
+import errno
+import mmap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from hftd.journal.disk import Disk
+from hftd.journal.record import PAGE
+from hftd.simex.flow_noise import Noise
+
+PLENTY_BYTES = 1 << 40
+CURSOR_NAME = "recorder.json"
+
+
+class SimulatedDisk(Disk):
+    """One machine's disk; it outlives processes."""
+
+    def __init__(self, noise: Noise, boundary: Callable[[str], None] = lambda _what: None) -> None:
+        """Draw what power loss takes from ``noise``; ``boundary`` hears before each flush."""
+        self._noise = noise
+        self._boundary = boundary
+        self.full = False
+        self.failing = False  # A flush fails with EIO.
+        self.failed = 0
+        self.refused = 0
+        self._durable: dict[Path, bytearray] = {}
+        self._flushed: dict[Path, None] = {}
+        self._maps: dict[Path, SimulatedMap] = {}
+
+    def make(self, path: Path, size_bytes: int) -> None:
+        """Make a file of zeros, unless the disk is full."""
+        if self.full:
+            self.refused += 1
+            raise OSError(errno.ENOSPC, "no space left on the simulated disk")
+        super().make(path, size_bytes)
+        self._durable[path] = bytearray(size_bytes)
+
+    def map(self, path: Path) -> mmap.mmap:
+        """Map a file for writing."""
+        with path.open("r+b") as file:
+            mapped = SimulatedMap(file.fileno(), 0)
+        mapped.disk, mapped.path = self, path
+        mapped.dirty_from, mapped.dirty_to = 0, len(mapped)
+        self._maps[path] = mapped
+        return mapped
+
+    def free_bytes(self, folder: Path) -> int:
+        """Return plenty, or nothing."""
+        return 0 if self.full else PLENTY_BYTES
+
+    def flush(self, mapped: SimulatedMap, begin: int, end: int) -> None:
+        """Make a range durable, or lose it. Raises: OSError where the disk fails."""
+        self._boundary("flush")
+        begin = max(begin // PAGE * PAGE, mapped.dirty_from // PAGE * PAGE)
+        end = min(end, mapped.dirty_to)
+        clean = mapped.dirty_from >= begin and mapped.dirty_to <= end
+        if clean:
+            mapped.dirty_from, mapped.dirty_to = len(mapped), 0
+        if self.failing:
+            self.failed += 1
+            raise OSError(errno.EIO, "the simulated disk refuses")
+        if end > begin:
+            self._durable[mapped.path][begin:end] = mapped[begin:end]
+        self._flushed[mapped.path] = None
+
+    def sync(self) -> int:
+        """Flush all that is mapped, as the recorder does; return the errno of a failure, or 0."""
+        for path, mapped in list(self._maps.items()):
+            if mapped.closed or not path.exists():
+                del self._maps[path]
+                continue
+            try:
+                mapped.flush()
+            except OSError as error:
+                return error.errno or 0
+        return 0
+
+    def lose_power(self, folder: Path) -> bool:
+        """Leave what was durable and some of what was not; return whether anything was lost."""
+        lost = False
+        self._maps.clear()
+        for path in sorted(folder.iterdir()):
+            if path in self._durable:
+                lost = self._lose(path) or lost
+        self._lose_cursor(folder / CURSOR_NAME)
+        return lost
+
+    def _lose(self, path: Path) -> bool:
+        cached, durable = path.read_bytes(), self._durable[path]
+        if path not in self._flushed and self._noise.chance(50):
+            path.unlink()
+            del self._durable[path]
+            return bool(cached.strip(b"\0"))
+        pages = [
+            at for at in range(0, len(cached), PAGE) if _page(cached, at) != _page(durable, at)
+        ]
+        if not pages:
+            return False
+        kept = bytearray(durable)
+        if self._noise.chance(25):  # The kernel wrote some pages back, in an order of its own.
+            for at in pages:
+                if self._noise.chance(50):
+                    kept[at : at + PAGE] = cached[at : at + PAGE]
+        else:
+            first, last = pages[0], pages[-1] + PAGE
+            written = len(bytes(cached[first:last]).rstrip(b"\0"))
+            cut = first + self._noise.between(0, written)
+            kept[first:cut] = cached[first:cut]
+        path.write_bytes(kept)
+        self._durable[path] = kept
+        return bytes(kept) != cached
+
+    def _lose_cursor(self, path: Path) -> None:
+        # It is replaced and never synced: the name may lead to nothing, or to an empty file.
+        if path.exists() and self._noise.chance(30):
+            if self._noise.chance(50):
+                path.unlink()
+            else:
+                path.write_bytes(b"")
+
+
+def _page(data: bytes | bytearray, at: int) -> bytes:
+    return bytes(data[at : at + PAGE])
+
+
+class SimulatedMap(mmap.mmap):
+    """A mapped file that knows which of its bytes have been written since they were durable."""
+
+    disk: SimulatedDisk
+    path: Path
+    dirty_from: int
+    dirty_to: int
+
+    def __setitem__(self, place: Any, data: Any) -> None:
+        """Write a slice, and know of it."""
+        super().__setitem__(place, data)
+        self.dirty_from = min(self.dirty_from, place.start or 0)
+        self.dirty_to = max(self.dirty_to, place.stop)
+
+    def flush(self, offset: int = 0, size: int = -1) -> None:
+        """Make a range durable. Raises: OSError where the disk refuses."""
+        end = len(self) if size < 0 else offset + size
+        self.disk.flush(self, offset, end)

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from hftd.drivers.simulate_disk import SimulatedDisk
+from hftd.journal.record import PAGE
+from hftd.simex.flow_noise import Noise
+
+SIZE = 4 * PAGE
+
+
+def written(folder: Path, seed: int) -> tuple[SimulatedDisk, Path]:
+    """Return a disk with one file: a page of ``a`` that is durable, then half a page of ``b``."""
+    disk, path = SimulatedDisk(Noise(seed)), folder / "f"
+    disk.make(path, SIZE)
+    mapped = disk.map(path)
+    mapped[0:PAGE] = b"a" * PAGE
+    mapped.flush(0, PAGE)
+    mapped[PAGE : PAGE + 2_000] = b"b" * 2_000
+    return disk, path
+
+
+def test_power_loss_keeps_what_was_flushed_and_a_prefix_of_the_rest(tmp_path: Path) -> None:
+    """Over many losses the durable page stays, and what is left of the rest differs in length."""
+    kept = set()
+    for seed in range(40):
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        disk, path = written(folder, seed)
+        disk.lose_power(folder)
+        data = path.read_bytes()
+        assert data[:PAGE] == b"a" * PAGE and len(data) == SIZE
+        rest = data[PAGE:].rstrip(b"\0")
+        assert rest == b"b" * len(rest)
+        kept.add(len(rest))
+    assert len(kept) > 10 and 0 in kept
+
+
+def test_a_failed_flush_loses_its_bytes_for_good(tmp_path: Path) -> None:
+    """After EIO a second flush says yes, and the power takes what it did not write."""
+    disk, path = written(tmp_path, 1)
+    disk.failing = True
+    mapped = disk._maps[path]
+    with pytest.raises(OSError, match="refuses") as caught:
+        mapped.flush()
+    assert caught.value.errno == errno.EIO
+    disk.failing = False
+    mapped.flush()
+    assert path.read_bytes()[PAGE : PAGE + 2_000] == b"b" * 2_000
+    assert bytes(disk._durable[path][PAGE:]) == bytes(SIZE - PAGE)
+
+
+def test_a_full_disk_makes_no_file(tmp_path: Path) -> None:
+    """No file, no free bytes; what is mapped already can be written."""
+    disk, path = written(tmp_path, 1)
+    disk.full = True
+    with pytest.raises(OSError, match="no space"):
+        disk.make(tmp_path / "g", SIZE)
+    assert not (tmp_path / "g").exists()
+    assert disk.free_bytes(tmp_path) == 0
+    disk._maps[path][0:1] = b"c"
+
+
+def test_a_file_that_was_never_flushed_may_be_gone(tmp_path: Path) -> None:
+    """In some losses of power a new file is gone as a whole."""
+    there = []
+    for seed in range(20):
+        disk, path = SimulatedDisk(Noise(seed)), tmp_path / str(seed)
+        disk.make(path, SIZE)
+        disk.lose_power(tmp_path)
+        there.append(path.exists())
+    assert any(there) and not all(there)

@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hftd.config.load import load_profile
+from hftd.domain.codes import Code, TradingState
+from hftd.domain.events import CommandKind
+from hftd.drivers.replay import replay
+from hftd.drivers.simulate_restarts import SECOND_NS, STOPPED, RestartingWorld
+from hftd.drivers.watch import Watch
+from hftd.journal.reader import JournalReader
+from hftd.simex.flow_noise import Noise
+from tests.bench.hour import ACCOUNT, BUILD
+
+
+def world_of(folder: Path, seed: int, *sets: str) -> RestartingWorld:
+    """Return a market maker's world on a disk, with nobody watching."""
+    loaded = load_profile("market-making", sets=[f"venue.market.seed={seed}", *sets], environ={})
+    return RestartingWorld(loaded, BUILD, seed, folder, Watch(seed, lambda _world, _watch: ()))
+
+
+def after(world: RestartingWorld, seconds: float) -> None:
+    """Let so much time pass."""
+    world.run_until(world.now_ns + int(seconds * SECOND_NS))
+
+
+def truth_lots(world: RestartingWorld) -> int:
+    """Return the position by the exchange's own trades."""
+    trades = world.venue.exchange.bookkeeping(ACCOUNT).trades.get("BTCUSDT", [])
+    return sum(trade.qty_lots if trade.is_buyer else -trade.qty_lots for trade in trades)
+
+
+def state_of(world: RestartingWorld) -> tuple[TradingState, Code]:
+    """Return trading state and reason."""
+    core = world.engine.state.core[0]
+    return TradingState(int(core["state"])), Code(int(core["state_code"]))
+
+
+@pytest.mark.parametrize("kind", ["kill -9", "power"])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_daemon_that_dies_in_mid_step_comes_back_with_the_exchanges_truth(
+    kind: str, seed: int, tmp_path: Path
+) -> None:
+    """Five deaths at random effects, by process or by power: RUNNING, and position for position."""
+    world, noise = world_of(tmp_path, seed), Noise(seed)
+    world.boot()
+    for _ in range(5):
+        after(world, noise.between(5, 30))
+        world.dies_how, world.dies_at = kind, world.boundaries + 1 + noise.below(40)
+        after(world, 3)
+        assert world.ended == ("dead", kind)
+        after(world, noise.below(3))
+        world.boot()
+    after(world, 30)
+    assert state_of(world) == (TradingState.RUNNING, Code.RECONCILED)
+    assert int(world.engine.state.instruments[0]["position_lots"]) == truth_lots(world) != 0
+
+
+def test_a_kill_outlives_the_power(tmp_path: Path) -> None:
+    """Killed, then without power: the next boot is KILLED, places nothing, and reset leads on."""
+    world = world_of(tmp_path, 3)
+    world.boot()
+    after(world, 20)
+    assert world.command(CommandKind.KILL) == Code.NONE
+    world.on_death("power")
+    after(world, 5)
+    world.boot()
+    after(world, 20)
+    assert state_of(world) == (TradingState.KILLED, Code.KILL)
+    assert int(world.engine.state.core[0]["submitted"]) == 0
+    assert not world.venue.exchange.bookkeeping(ACCOUNT).open
+    assert world.command(CommandKind.RESET) == Code.NONE
+    after(world, 5)
+    assert world.command(CommandKind.RESUME) == Code.NONE
+    after(world, 10)
+    assert state_of(world)[0] == TradingState.RUNNING
+    assert world.venue.exchange.bookkeeping(ACCOUNT).open
+
+
+def test_every_run_of_a_world_with_deaths_replays(tmp_path: Path) -> None:
+    """A clean end, a kill -9, a loss of power: each run gives its outputs again."""
+    world = world_of(tmp_path, 4)
+    for kind in ("kill -9", "power", "stop"):
+        world.boot()
+        after(world, 25)
+        if kind == "stop":
+            world.command(CommandKind.STOP)
+            after(world, 5)
+            assert world.ended == (STOPPED, 0)
+        else:
+            world.on_death(kind)
+    runs = JournalReader(world.journal_folder).runs()
+    assert len(runs) == 3
+    for run in runs:
+        assert replay(world.journal_folder, run.name, BUILD).outputs > 50
+
+
+def test_a_full_disk_halts_and_a_disk_that_refuses_a_sync_halts(tmp_path: Path) -> None:
+    """Both are JOURNAL, latched, and no order stays; after a restart with room, reset leads on."""
+    for number, fault in enumerate(("full", "failing")):
+        world = world_of(tmp_path / fault, 5 + number)
+        world.boot()
+        after(world, 10)
+        setattr(world.disk, fault, True)
+        after(world, 5)
+        assert state_of(world) == (TradingState.HALTED, Code.JOURNAL)
+        assert not world.venue.exchange.bookkeeping(ACCOUNT).open
+        setattr(world.disk, fault, False)
+        world.on_death("kill -9")
+        world.boot()
+        after(world, 10)
+        assert state_of(world) == (TradingState.HALTED, Code.JOURNAL)
+        world.command(CommandKind.RESET)
+        after(world, 5)
+        world.command(CommandKind.RESUME)
+        after(world, 5)
+        assert state_of(world)[0] == TradingState.RUNNING
+
+
+def test_the_same_seed_gives_the_same_trace(tmp_path: Path) -> None:
+    """Two worlds of one seed write the same records and frames; another seed does not."""
+
+    def trace(folder: Path, seed: int) -> str:
+        world = world_of(folder, seed)
+        world.boot()
+        after(world, 20)
+        world.on_death("power")
+        world.boot()
+        after(world, 20)
+        return world.digest.hexdigest()
+
+    assert trace(tmp_path / "a", 7) == trace(tmp_path / "b", 7) != trace(tmp_path / "c", 8)
