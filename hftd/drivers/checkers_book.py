@@ -1,0 +1,132 @@
+"""Invariants of the book: it is the exchange's, and nothing is quoted on one that is not.
+
+Owns I14 and I15.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hftd.domain.codes import BookState
+from hftd.domain.events import Link
+from hftd.domain.order import parse_client_order_id
+from hftd.drivers.checkers_told import Told
+from hftd.drivers.checkers_truth import Truth
+from hftd.drivers.watch import Checker, Watch, World
+from hftd.journal.record import Record, RecordType
+
+STRIDE = 64  # Steps between two comparisons with the exchange: about three seconds.
+LEVELS = 20
+MS_NS = 1_000_000
+
+
+class BookTrue(Checker):
+    """I14."""
+
+    ID = "I14"
+    SAYS = "a SYNCED book is sorted, uncrossed and level by level the exchange's"
+
+    def __init__(self, world: World, watch: Watch, truth: Truth) -> None:
+        super().__init__(world, watch)
+        self._truth = truth
+        self._steps = 0
+        self._engine: Any = None
+
+    def on_step(self, world: World) -> None:
+        """Look at the touch each step, at the levels every so often."""
+        if world.engine is not self._engine:
+            self._engine = world.engine
+            books = world.engine.state.books
+            self._state, self._count = books["state"], books["count"]
+            self._ticks, self._lots = books["ticks"], books["lots"]
+            self._update_id = books["last_update_id"]
+        self._steps += 1
+        if self._steps % 8:
+            return
+        for index in range(len(self._truth.symbols)):
+            if self._state[index] != BookState.SYNCED:
+                continue
+            bids, asks = self._count[index].tolist()
+            if bids and asks:
+                bid, ask = self._ticks[index, 0, bids - 1], self._ticks[index, 1, asks - 1]
+                if bid >= ask:
+                    self.break_off("bid below ask", f"{bid} and {ask}", self._truth.symbols[index])
+            if self._steps % STRIDE == 0:
+                self._compare(world, index)
+
+    def at_quiescence(self, world: World) -> None:
+        """In the end every SYNCED book is compared."""
+        for index in range(len(self._truth.symbols)):
+            if self._engine is not None and self._state[index] == BookState.SYNCED:
+                self._compare(world, index)
+
+    def _compare(self, world: World, index: int) -> None:
+        symbol = self._truth.symbols[index]
+        market = world.venue.exchange.listings[symbol].market
+        shot = market.snapshot(LEVELS)
+        for side, theirs in ((0, shot.bids), (1, shot.asks)):
+            count = int(self._count[index, side])
+            first = max(0, count - LEVELS)
+            ticks = self._ticks[index, side, first:count].tolist()
+            lots = self._lots[index, side, first:count].tolist()
+            ordered = ticks == sorted(ticks, reverse=side == 1)
+            if len(set(ticks)) < len(ticks) or not ordered or min(lots, default=1) <= 0:
+                was = list(zip(ticks, lots, strict=True))
+                self.break_off("levels in order, none empty", was, symbol)
+            if int(self._update_id[index]) != shot.update_id:
+                continue  # Something is on its way; another time.
+            ours = list(zip(reversed(ticks), reversed(lots), strict=True))
+            expected = [(level[0], level[1]) for level in theirs][: len(ours)]
+            if ours != expected:
+                about = f"{symbol} side {side} at update {shot.update_id}"
+                at = next(i for i, pair in enumerate(ours) if expected[i : i + 1] != [pair])
+                self.break_off(expected[at : at + 1], ours[at : at + 1], f"{about}, level {at}")
+
+
+class FreshQuotes(Checker):
+    """I15: the age is that of the frames which came in, whatever the engine made of them."""
+
+    ID = "I15"
+    SAYS = "nothing is quoted on a book that is not SYNCED or older than its limit"
+    READS = (RecordType.FRAME_IN,)
+
+    def __init__(self, world: World, watch: Watch, truth: Truth, told: Told) -> None:
+        super().__init__(world, watch)
+        self._truth, self._told, self._world = truth, told, world
+        profile = world.loaded.profile
+        self._max_age_ns = profile.limits(profile.instruments[0]).max_book_age_ms * MS_NS
+        self._heard_ns = [0] * len(truth.symbols)
+        self._streams = {symbol.lower().encode(): i for i, symbol in enumerate(truth.symbols)}
+
+    def on_record(self, record: Record) -> None:
+        """Keep when each instrument was last heard of."""
+        link = record.payload[0]
+        if link == Link.MARKET:
+            name = bytes(record.payload[1:40]).partition(b'"stream":"')[2].partition(b"@")[0]
+            index = self._streams.get(name)
+            if index is not None:
+                self._heard_ns[index] = record.ts_ns
+        elif link == Link.REST:
+            for index, symbol in enumerate(self._truth.symbols):
+                if symbol.encode() in bytes(record.payload) or len(self._truth.symbols) == 1:
+                    self._heard_ns[index] = record.ts_ns
+
+    def on_sent(self, link: Link, frame: bytes, ts_ns: int) -> None:
+        """A create that does not reduce needs a book in time."""
+        asked = self._truth.asked
+        if asked is None or asked.create is None:
+            return
+        create = asked.create
+        key = parse_client_order_id(create.client_order_id.split("-")[1], create.client_order_id)
+        if self._told.reduce_only.get(key, 0) == 1:
+            return
+        index = create.instrument
+        state = BookState(int(self._world.engine.state.books[index]["state"]))
+        if state != BookState.SYNCED:
+            self.break_off("SYNCED", state.name, create.client_order_id)
+        age_ns = int(self._world.engine.state.core[0]["now_ns"]) - self._heard_ns[index]
+        if age_ns > self._max_age_ns:
+            about = f"{create.client_order_id}: age of the last frame"
+            self.break_off(
+                f"{self._max_age_ns / 1e6:g} ms at most", f"{age_ns / 1e6:.0f} ms", about
+            )

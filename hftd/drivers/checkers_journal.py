@@ -1,0 +1,143 @@
+"""Invariants of what the journal becomes: the ledger, the log lines, and what never stands in it.
+
+Owns I13, I25 and I26. The ledger and the lines are made at the end, from the very records that
+the journal took, by the recorder's own parts; that is dear, so that only every so many seeds do.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+
+from sqlalchemy import func, select
+
+from hftd.domain.events import Link
+from hftd.drivers.checkers_told import Told
+from hftd.drivers.watch import Checker, Watch, World
+from hftd.journal.record import Record, RecordType
+from hftd.runtime.logs import Logs, LogSettings
+from hftd.runtime.recorder_lines import LineMaker
+from hftd.store import tables
+from hftd.store.database import open_database
+from hftd.store.projector import Projector
+from hftd.store.words import RunWords
+
+SEEDS_PER_PROJECTION = 8
+BATCH = 200
+
+
+class SecretsKept(Checker):
+    """I25."""
+
+    ID = "I25"
+    SAYS = "no secret, key or signature stands in the journal, nor a secret on the wire"
+    READS = (
+        RecordType.HEADER, RecordType.COMMAND, RecordType.FRAME_OUT, RecordType.FRAME_IN,
+        RecordType.EVENT, RecordType.TELEMETRY, RecordType.RUN_END,
+    )  # fmt: skip
+
+    def __init__(self, world: World, watch: Watch) -> None:
+        super().__init__(world, watch)
+        accounts = world.venue.config.accounts
+        self._secrets = [account.secret.encode() for account in accounts]
+        self._hidden = [*self._secrets, *(account.key.encode() for account in accounts)]
+        self._hidden.append(b'"signature"')
+
+    def on_record(self, record: Record) -> None:
+        """Search a record; the public market's frames have none to hide."""
+        if record.record_type == RecordType.FRAME_IN and record.payload[0] == Link.MARKET:
+            return
+        payload = bytes(record.payload)
+        for hidden in self._hidden:
+            if hidden in payload:
+                name = RecordType(record.record_type).name
+                self.break_off("none", f"in a {name}", f"record {record.seq}")
+
+    def on_sent(self, link: Link, frame: bytes, ts_ns: int) -> None:
+        """The secret itself never leaves; the key and a signature must."""
+        for secret in self._secrets:
+            if secret in frame:
+                self.break_off("none", f"in a frame on {link.name}")
+
+
+class LedgerTrue(Checker):
+    """I13 and I26."""
+
+    ID = "I13"
+    SAYS = "the ledger is what the journal says, each row once, however often it is projected"
+    READS = (
+        RecordType.HEADER, RecordType.FACT, RecordType.COMMAND, RecordType.TELEMETRY,
+        RecordType.RUN_END,
+    )  # fmt: skip
+
+    def __init__(self, world: World, watch: Watch, told: Told) -> None:
+        super().__init__(world, watch)
+        self._told = told
+        self._wanted = watch.seed % SEEDS_PER_PROJECTION == 0
+        self._records: list[Record] = []
+
+    def on_record(self, record: Record) -> None:
+        """Keep a record; one that a power loss took back is replaced by what came instead."""
+        if not self._wanted:
+            return
+        while self._records and self._records[-1].seq >= record.seq > 0:
+            self._records.pop()
+        self._records.append(record._replace(payload=memoryview(bytes(record.payload))))
+
+    def at_quiescence(self, world: World) -> None:
+        """Project in batches, some of them twice, and compare with the facts."""
+        if not self._wanted or not any(
+            record.record_type == RecordType.HEADER for record in self._records
+        ):
+            return
+        self._project(world)
+        self._write_lines()
+
+    def _project(self, world: World) -> None:
+        database = open_database("sqlite://")
+        tables.METADATA.create_all(database)
+        projector = Projector(database)
+        for begin in range(0, len(self._records), BATCH):
+            batch = self._records[begin : begin + BATCH]
+            projector.project(batch)
+            Projector(database).project(self._records[max(0, begin - BATCH) : begin + BATCH])
+        fills, position = tables.FILLS.c, tables.POSITIONS.c
+        with database.connect() as connection:
+            rows = connection.execute(select(fills.instrument, fills.trade_id)).all()
+            newest = (
+                select(position.instrument, func.max(position.seq))
+                .group_by(position.instrument)
+                .subquery()
+            )
+            held = connection.execute(
+                select(position.instrument, position.position_lots).join(
+                    newest,
+                    (newest.c[0] == position.instrument) & (newest.c[1] == position.seq),
+                )
+            ).all()
+        database.dispose()
+        names = [instrument.name for instrument in world.instruments]
+        wanted = sorted((names[index], trade_id) for index, trade_id in self._told.fills)
+        if sorted((row[0], row[1]) for row in rows) != wanted:
+            self.break_off(f"{len(wanted)} fills", len(rows), "rows of fills")
+        for name, lots in held:
+            ours = int(world.engine.state.instruments[names.index(name)]["position_lots"])
+            if lots != ours:
+                self.break_off(ours, lots, f"position_lots of {name}")
+
+    def _write_lines(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "log.json")
+            logs, maker, words = Logs(LogSettings(path, "debug")), LineMaker(), None
+            for record in self._records:
+                if record.record_type == RecordType.HEADER:
+                    words = RunWords(json.loads(bytes(record.payload)))
+                if words is not None:
+                    for line in maker.lines(words, record):
+                        logs.write(line, {"run": words.run, "seq": record.seq})
+            logs.close()
+            for number, text in enumerate(path.read_bytes().split(b"\n")[:-1], 1):
+                if not (text[:1] == b"{" and isinstance(json.loads(text), dict)):
+                    words_of = f"every log line is one JSON object: line {number}"
+                    self.watch.violate("I26", f"{words_of}: expected an object, was {text[:80]!r}")

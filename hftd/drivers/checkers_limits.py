@@ -1,0 +1,237 @@
+"""Invariants of limits, as the exchange would judge them: exposure, sizes, rates, memory.
+
+Owns I03, I17, I21, I23 and I24. What counts is what stands at the exchange and what may still
+get there, never the engine's own sums.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from decimal import Decimal
+from typing import Any
+
+from hftd.config.schema import scaled_limits
+from hftd.domain.events import Link
+from hftd.domain.order import parse_client_order_id
+from hftd.drivers.checkers_told import Told
+from hftd.drivers.checkers_truth import Create, Truth
+from hftd.drivers.watch import Checker, Watch, World
+from hftd.journal.record import Record, RecordType
+
+ATOMS = 100_000_000
+SECOND_NS = 1_000_000_000
+MS_NS = 1_000_000
+FILTERS = (-1013, -1111, -1100, -1102, -1106)  # The exchange's words for an ill-formed order.
+MAX_FRAMES_A_SECOND = 200
+MAX_LOGONS = 10  # Attempts to log on within ten seconds.
+MAX_ACTIONS_A_STEP = 600  # A cancel and a query for each place of the order table, and some.
+MAX_ITEMS = 5_000  # Of any container that the daemon keeps.
+
+
+class Bounds:
+    """One instrument's limits in whole ticks, lots and atoms, scaled by the canary."""
+
+    def __init__(self, world: World, index: int) -> None:
+        instrument, profile = world.instruments[index], world.loaded.profile
+        limits = scaled_limits(profile)[instrument.name]
+        whole = profile.limits(instrument.name)
+        lot = Decimal(instrument.lot_e8) / ATOMS
+        self.unit_atoms = instrument.unit_atoms
+        self.position_lots = int(limits.max_position_base / lot)
+        self.order_lots = int(limits.max_order_size_base / lot)
+        self.order_lots_reduce = int(whole.max_order_size_base / lot)
+        self.order_atoms = int(limits.max_order_notional_quote * ATOMS)
+        self.order_atoms_reduce = int(whole.max_order_notional_quote * ATOMS)
+        self.open_orders = limits.max_open_orders
+        self.open_atoms = int(limits.max_open_notional_quote * ATOMS)
+        self.turnover_atoms = int(limits.max_daily_turnover_quote * ATOMS)
+        self.per_second = limits.max_orders_per_second
+
+
+class WithinLimits(Checker):
+    """I03 and I21."""
+
+    ID = "I03"
+    SAYS = "the worst case of all that stands and is on its way keeps every limit"
+    READS = (RecordType.FRAME_IN,)
+
+    def __init__(self, world: World, watch: Watch, truth: Truth, told: Told) -> None:
+        super().__init__(world, watch)
+        self._truth, self._told = truth, told
+        self._bounds = [Bounds(world, index) for index in range(len(world.instruments))]
+        self._world = world
+        self._filters = self._listed()
+        self._times: deque[int] = deque(maxlen=1000)
+        self._new: list[Create] = []
+
+    def _listed(self) -> list[Any]:
+        exchange = self._world.venue.exchange
+        return [exchange.listings[symbol].filters for symbol in self._truth.symbols]
+
+    def on_record(self, record: Record) -> None:
+        """C06: the exchange's filters are known to us, so it refuses nothing by them."""
+        answer = self._truth.answer
+        if record.payload[0] != Link.ORDER or answer is None or answer.error is None:
+            return
+        if answer.error.code in FILTERS and self._listed() == self._filters:
+            self.break_off("an order within the filters", answer.error.msg, str(answer.id))
+
+    def on_sent(self, link: Link, frame: bytes, ts_ns: int) -> None:
+        """Keep a create for the end of the step, when the exchange's part is known too."""
+        asked = self._truth.asked
+        if asked is not None and asked.create is not None:
+            self._new.append(asked.create)
+
+    def on_step(self, world: World) -> None:
+        """Judge new creates one by one, then the worst case of everything."""
+        truth = self._truth
+        if not truth.changed:
+            return
+        for create in self._new:
+            self._judge_create(create)
+        self._new.clear()
+        value_atoms = 0
+        for index, bounds in enumerate(self._bounds):
+            value_atoms += self._judge_instrument(world, index, bounds)
+        if value_atoms > self._bounds[0].open_atoms:
+            self.break_off(self._bounds[0].open_atoms, value_atoms, "open notional in atoms")
+
+    def _judge_create(self, create: Create) -> None:
+        bounds, name = self._bounds[create.instrument], create.client_order_id
+        key = parse_client_order_id(name.split("-")[1], name)
+        reducing = self._told.reduce_only.get(key, 0) == 1
+        lots = bounds.order_lots_reduce if reducing else bounds.order_lots
+        atoms = bounds.order_atoms_reduce if reducing else bounds.order_atoms
+        if not 0 < create.qty_lots <= lots:
+            words = f"{name}: expected 1 to {lots} lots, was {create.qty_lots}"
+            self.watch.violate("I21", f"no order is larger than the canary's share: {words}")
+        value_atoms = create.price_ticks * create.qty_lots * bounds.unit_atoms
+        if value_atoms > atoms:
+            self.break_off(f"{atoms} atoms at most", value_atoms, f"{name}: notional")
+        # A bucket that is full lets two seconds' worth through at once, and no more.
+        self._times.append(create.sent_ns)
+        most = 2 * bounds.per_second
+        if len(self._times) > most and create.sent_ns - self._times[-most - 1] < SECOND_NS:
+            self.break_off(f"{most} creates a second", f"{most + 1}", name)
+
+    def _judge_instrument(self, world: World, index: int, bounds: Bounds) -> int:
+        truth = self._truth
+        name = world.instruments[index].name
+        target = int(world.engine.state.instruments[index]["target_position_lots"])
+        long_lots, short_lots = truth.worst_lots(index)
+        worst = max(long_lots - target, short_lots + target)
+        held = abs(truth.position_lots[index] - target)
+        if worst > max(bounds.position_lots, held):
+            self.break_off(f"{bounds.position_lots} lots", worst, f"{name}: worst position")
+        orders = [order for order in truth.open if order.symbol == truth.symbols[index]]
+        new = [create for create in truth.in_flight.values() if create.instrument == index]
+        count = len(orders) + sum(not create.replaces for create in new)
+        if count > bounds.open_orders:
+            self.break_off(bounds.open_orders, count, f"{name}: open orders")
+        tick_lots = sum(order.leaves_lots * order.price_ticks for order in orders)
+        tick_lots += sum(create.qty_lots * create.price_ticks for create in new)
+        return tick_lots * bounds.unit_atoms
+
+
+class RateKept(Checker):
+    """I17."""
+
+    ID = "I17"
+    SAYS = "no create before Retry-After has passed, and no storm of requests"
+    READS = (RecordType.FRAME_IN,)
+
+    def __init__(self, world: World, watch: Watch, truth: Truth) -> None:
+        super().__init__(world, watch)
+        self._truth, self._world = truth, world
+        self._quiet_until_ns = 0
+        self._weight_limit = world.venue.config.limits.weight_per_minute
+        self._frames: deque[int] = deque(maxlen=MAX_FRAMES_A_SECOND + 1)
+        self._logons: deque[int] = deque(maxlen=MAX_LOGONS + 1)
+
+    def on_record(self, record: Record) -> None:
+        """Keep until when the exchange asked us to be quiet."""
+        answer = self._truth.answer
+        if record.payload[0] != Link.ORDER or answer is None or answer.status not in (418, 429):
+            return
+        detail = answer.error.data if answer.error is not None else None
+        if detail is not None and detail.retry_after > detail.server_time:
+            wait_ns = (detail.retry_after - detail.server_time) * MS_NS
+            self._quiet_until_ns = max(self._quiet_until_ns, self._world.now_ns + wait_ns)
+
+    def on_sent(self, link: Link, frame: bytes, ts_ns: int) -> None:
+        """Count the frame; a create waits."""
+        now_ns, asked = self._world.now_ns, self._truth.asked
+        self._frames.append(now_ns)
+        full = len(self._frames) > MAX_FRAMES_A_SECOND
+        if full and now_ns - self._frames[0] < SECOND_NS:
+            self.break_off(f"{MAX_FRAMES_A_SECOND} frames a second", f"{MAX_FRAMES_A_SECOND + 1}")
+        if asked is None:
+            return
+        if asked.method == "session.logon":
+            self._logons.append(now_ns)
+            if len(self._logons) > MAX_LOGONS and now_ns - self._logons[0] < 10 * SECOND_NS:
+                self.break_off(f"{MAX_LOGONS} logons in ten seconds", f"{MAX_LOGONS + 1}")
+        if asked.create is not None and now_ns < self._quiet_until_ns:
+            early = (self._quiet_until_ns - now_ns) / 1e9
+            self.break_off("silence", f"{early:.3f} s early", asked.create.client_order_id)
+
+    def at_quiescence(self, world: World) -> None:
+        """The exchange's own count of this minute is within its limit."""
+        used = world.venue._limits.used_weight(world.now_ns)
+        if used > self._weight_limit:
+            self.break_off(self._weight_limit, used, "weight of this minute")
+
+
+class StepsBounded(Checker):
+    """I24."""
+
+    ID = "I24"
+    SAYS = "one step wants only so much"
+    READS = (RecordType.INTENT,)
+
+    def on_record(self, record: Record) -> None:
+        """Count the actions of a step by the size of their record."""
+        most = MAX_ACTIONS_A_STEP * 120
+        if len(record.payload) > most:
+            self.break_off(f"{most} bytes of actions", len(record.payload))
+
+
+class MemoryBounded(Checker):
+    """I23."""
+
+    ID = "I23"
+    SAYS = "every container of the daemon stays within its cap"
+
+    def at_quiescence(self, world: World) -> None:
+        """Walk what the daemon's own parts hold."""
+        parts = [getattr(world, name, None) for name in ("_loop", "roads")]
+        path = largest(parts, stop=(world, world.venue, getattr(world, "calendar", None)))
+        if path[0] > MAX_ITEMS:
+            self.break_off(f"{MAX_ITEMS} items", path[0], path[1])
+
+
+def largest(parts: list[object], stop: tuple[object, ...]) -> tuple[int, str]:
+    """Return the length and the road to the longest list, dict or set reachable from ``parts``.
+
+    Only objects of this package and plain containers are entered, none of ``stop``.
+    """
+    seen = {id(each) for each in stop}
+    found = (0, "")
+    waiting: list[tuple[object, str]] = [(part, type(part).__name__) for part in parts]
+    while waiting:
+        item, road = waiting.pop()
+        if id(item) in seen:
+            continue
+        seen.add(id(item))
+        inside: list[tuple[object, str]] = []
+        if isinstance(item, dict):
+            found = max(found, (len(item), road))
+            inside = [(value, f"{road}[…]") for value in list(item.values())[:100]]
+        elif isinstance(item, list | tuple | set | deque | frozenset):
+            found = max(found, (len(item), road))
+            inside = [(value, f"{road}[…]") for value in list(item)[:100]]
+        elif type(item).__module__.startswith("hftd."):
+            names = getattr(item, "__dict__", {})
+            inside = [(value, f"{road}.{name}") for name, value in names.items()]
+        waiting += inside
+    return found

@@ -1,0 +1,194 @@
+"""Invariants of money: positions, fills, balances and PnL, to the last unit.
+
+Owns I01, I02, I10, I11 and I27. Amounts are added up here from the exchange's own trades; the
+engine's books must say the same, while it runs by what it was told, in the end by everything.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hftd.domain.order import FeeAsset, Side
+from hftd.drivers.checkers_told import Fact, Told
+from hftd.drivers.checkers_truth import ACCOUNT, Truth
+from hftd.drivers.watch import Checker, Watch, World
+from hftd.simex.orders import AccountTrade
+
+
+class Books:
+    """The engine's books, by views that are taken once an engine."""
+
+    def __init__(self) -> None:
+        self._engine: Any = None
+
+    def look(self, world: World) -> bool:
+        """Take the views of this world's engine; return whether it is a new one."""
+        if world.engine is self._engine:
+            return False
+        self._engine = world.engine
+        state = world.engine.state
+        self.position_lots = state.instruments["position_lots"]
+        self.realized_atoms = state.instruments["realized_atoms"]
+        self.cost_atoms = state.instruments["cost_atoms"]
+        self.traded_atoms = state.balances["traded_atoms"]
+        self.turnover_atoms = state.core["turnover_atoms"]
+        self.day = state.core["day"]
+        self.base_assets = [int(asset) for asset in state.instruments["base_asset"]]
+        self.quote_asset = int(state.core[0]["quote_asset"])
+        return True
+
+
+class FillsOnce(Checker):
+    """I02."""
+
+    ID = "I02"
+    SAYS = "each of our trades is applied once, as the exchange made it, and none is lost"
+
+    def __init__(self, world: World, watch: Watch, truth: Truth, told: Told) -> None:
+        super().__init__(world, watch)
+        self._truth, self._told = truth, told
+
+    def on_step(self, world: World) -> None:
+        """Every fill that was told is a trade of the exchange, number by number."""
+        told = self._told
+        if not told.facts:
+            return
+        for fact in told.twice:
+            self.break_off("once", "twice", f"trade {fact.trade_id}")
+        for fact in told.facts:
+            if fact.trade_id and (fact.instrument, fact.trade_id) in told.fills:
+                self._compare(world, fact)
+
+    def _compare(self, world: World, fact: Fact) -> None:
+        trade = self._truth.trades.get((fact.instrument, fact.trade_id))
+        if trade is None:
+            self.break_off("a trade of the exchange", "none", f"fill {fact.trade_id}")
+            return
+        instrument = world.instruments[fact.instrument]
+        asset = {FeeAsset.BASE: instrument.base, FeeAsset.QUOTE: instrument.quote}
+        ours = (
+            fact.side == Side.BUY, fact.price_ticks, fact.qty_lots, fact.fee_atoms,
+            asset.get(FeeAsset(fact.fee_asset), "other"),
+        )  # fmt: skip
+        theirs = (
+            trade.is_buyer, trade.price_ticks, trade.qty_lots, trade.fee_atoms, trade.fee_asset,
+        )  # fmt: skip
+        if ours != theirs:
+            self.break_off(theirs, ours, f"fill {fact.trade_id} (buys, ticks, lots, fee, asset)")
+
+    def at_quiescence(self, world: World) -> None:
+        """No trade of ours is missing."""
+        missing = [key for key in self._truth.trades if key not in self._told.fills]
+        if missing:
+            count = len(self._truth.trades)
+            self.break_off(f"{count} fills", f"{count - len(missing)}", f"lost {missing[:3]}")
+
+
+class PositionIsFills(Checker):
+    """I01, I10 and I11: all three follow from the same sum."""
+
+    ID = "I01"
+    SAYS = "the position is the sum of our fills, in the end of the exchange's trades"
+
+    def __init__(self, world: World, watch: Watch, truth: Truth, told: Told) -> None:
+        super().__init__(world, watch)
+        self._truth, self._told = truth, told
+        self._books = Books()
+
+    def on_boot(self, epoch: int) -> None:
+        """What the journal holds is what the new engine must have."""
+        self._books = Books()
+
+    def on_step(self, world: World) -> None:
+        """After a boot and after each fill the books are the sum of the fills told."""
+        if self._books.look(world) or any(fact.trade_id for fact in self._told.facts):
+            fills = [
+                (key[0], self._truth.trades[key])
+                for key in self._told.fills
+                if key in self._truth.trades
+            ]
+            self._judge(world, fills)
+
+    def at_quiescence(self, world: World) -> None:
+        """In the end the books are the exchange's own trades."""
+        self._books.look(world)
+        self._judge(world, [(index, trade) for (index, _), trade in self._truth.trades.items()])
+        self._compare_balances(world)
+
+    def _judge(self, world: World, fills: list[tuple[int, AccountTrade]]) -> None:
+        books = self._books
+        traded = dict.fromkeys(range(len(books.traded_atoms)), 0)
+        for index, instrument in enumerate(world.instruments):
+            lots = paid = 0
+            for at, trade in fills:
+                if at != index:
+                    continue
+                sign = 1 if trade.is_buyer else -1
+                lots += sign * trade.qty_lots
+                paid += sign * trade.quote_atoms
+                asset = books.quote_asset if trade.fee_asset == instrument.quote else -1
+                asset = books.base_assets[index] if trade.fee_asset == instrument.base else asset
+                if asset >= 0:
+                    traded[asset] -= trade.fee_atoms
+            traded[books.base_assets[index]] += lots * instrument.lot_e8
+            traded[books.quote_asset] -= paid
+            if int(books.position_lots[index]) != lots:
+                self.break_off(f"{lots} lots", int(books.position_lots[index]), instrument.name)
+            # Average cost or any other: gains taken less what is still paid for is the cash.
+            left = int(books.realized_atoms[index]) - int(books.cost_atoms[index])
+            if left != -paid:
+                words = f"{instrument.name}: realized less cost: expected {-paid}, was {left} atoms"
+                self.watch.violate("I11", f"PnL equals its reference in whole atoms: {words}")
+        for asset, atoms in traded.items():
+            if int(books.traded_atoms[asset]) != atoms:
+                was = int(books.traded_atoms[asset])
+                words = f"asset {asset}: expected {atoms} atoms by fills and fees, was {was}"
+                self.watch.violate("I10", f"cash is conserved: {words}")
+
+    def _compare_balances(self, world: World) -> None:
+        # What fills and told flows do not explain of the exchange's balances is drift.
+        state, books = world.engine.state, self._books
+        names = {books.quote_asset: world.instruments[0].quote}
+        for index, instrument in enumerate(world.instruments):
+            names[books.base_assets[index]] = instrument.base
+        for asset, name in names.items():
+            balance = state.balances[asset]
+            ours = sum(int(balance[each]) for each in ("opening_atoms", "traded_atoms"))
+            ours += int(balance["flow_atoms"])
+            held = world.venue.exchange.accounts.balance(ACCOUNT, name)
+            if ours != held.free + held.locked:
+                words = f"expected {held.free + held.locked} atoms, was {ours}"
+                self.watch.violate(
+                    "I10", f"our books hold what the exchange holds: {name}: {words}"
+                )
+
+
+class DayGoesOn(Checker):
+    """I27."""
+
+    ID = "I27"
+    SAYS = "what counts for the day survives a restart within it"
+    KEPT = ("day_open_equity_atoms", "peak_equity_atoms", "turnover_atoms")
+
+    def __init__(self, world: World, watch: Watch, told: Told) -> None:
+        super().__init__(world, watch)
+        self._world, self._told = world, told
+        self._before: dict[str, int] | None = None
+
+    def on_crash(self, kind: str) -> None:
+        """Keep what the day stood at; a power loss may take the newest of it back."""
+        core = self._world.engine.state.core[0]
+        names = ("day", *self.KEPT)
+        self._before = None if kind == "power" else {name: int(core[name]) for name in names}
+
+    def on_step(self, world: World) -> None:
+        """In its first step a boot has the day as it stood."""
+        before, self._before = self._before, None
+        if before is None:
+            return
+        core = world.engine.state.core[0]
+        if int(core["day"]) != before["day"]:
+            return
+        for name in self.KEPT:
+            if int(core[name]) != before[name]:
+                self.break_off(before[name], int(core[name]), name)

@@ -1,0 +1,254 @@
+"""Who counts the rare states that show in the journal, on the wire and at the exchange.
+
+Owns no invariant. The names stand in `drivers.rare_states`.
+"""
+
+from __future__ import annotations
+
+from hftd.domain.codes import BookState, Code, TradingState, VenueCode
+from hftd.domain.events import Link
+from hftd.domain.facts import FactKind
+from hftd.domain.order import FeeAsset, OrderEvent, OrderState
+from hftd.drivers.checkers_told import Fact, Told
+from hftd.drivers.checkers_truth import ACCOUNT, Truth
+from hftd.drivers.watch import Checker, Watch, World
+from hftd.journal.record import Record, RecordType
+
+_PAUSES = {
+    Code.USER_STREAM_STALE: "paused for lost reports",
+    Code.ORDER_LINK_DOWN: "paused for the order link",
+    Code.CLOCK: "paused for the clock",
+    Code.RATE_LIMITED: "paused for a rate limit",
+    Code.REFERENCE_DISAGREES: "paused for references that disagree",
+}
+_HALTS = {
+    Code.DAILY_LOSS: "halted for a loss",
+    Code.DRAWDOWN: "halted for a loss",
+    Code.UNKNOWN_ORDERS: "halted for UNKNOWN orders",
+    Code.REJECT_STORM: "halted for rejects",
+    Code.RECONCILE_DIFFERENCE: "halted for a difference",
+    Code.BANNED: "halted for a ban",
+    Code.JOURNAL: "halted for the journal",
+    Code.LATE_REPORT: "late report halted",
+}
+_REFUSALS = {
+    Code.POSITION_LIMIT: "position limit refused",
+    Code.OPEN_ORDERS: "open orders limit refused",
+    Code.ORDER_RATE: "order rate refused",
+    Code.FUNDS: "funds refused",
+    Code.PRICE_COLLAR: "collar refused",
+    Code.SELF_TRADE: "self-trade deferred or refused",
+    Code.REDUCE_ONLY: "reduce-only refused",
+    Code.SIDE_IN_DOUBT: "side blocked by doubt",
+}
+_RESOLVED = {
+    OrderEvent.ACCEPTED: "UNKNOWN resolved to live",
+    OrderEvent.FILL_PARTIAL: "UNKNOWN resolved to live",
+    OrderEvent.CANCELED: "UNKNOWN resolved to ended",
+    OrderEvent.EXPIRED: "UNKNOWN resolved to ended",
+    OrderEvent.FILL_FULL: "UNKNOWN resolved to ended",
+    OrderEvent.NEVER_ACCEPTED: "UNKNOWN resolved to never accepted",
+}
+_FILLS = {
+    OrderState.PENDING_NEW: "fill before its ack",
+    OrderState.PENDING_CANCEL: "fill while its cancel was in flight",
+    OrderState.PENDING_REPLACE: "fill while it was being replaced",
+    OrderState.UNKNOWN: "fill of an UNKNOWN order",
+}
+_STOPPED = (TradingState.HALTED, TradingState.KILLED)
+
+
+class RareStates(Checker):
+    """All of `rare_states.SEEN`."""
+
+    READS = (RecordType.FRAME_IN,)
+
+    def __init__(self, world: World, watch: Watch, truth: Truth, told: Told) -> None:
+        super().__init__(world, watch)
+        self._truth, self._told, self._world = truth, told, world
+        self._trading = TradingState.STARTING
+        self._link_was_up = False
+        self._flattening = False
+        self._recovering = False
+        self._orders: dict[int, int] = {}
+        self._ended_by_us: set[int] = set()
+        self._trades_at_crash = 0
+        self._reset_asked = False
+
+    # --- boots ----------------------------------------------------------------------------
+
+    def on_crash(self, kind: str) -> None:
+        """Keep where the exchange stood."""
+        self._trades_at_crash = len(self._truth.trades)
+        if any(state == OrderState.PENDING_NEW for state in self._orders.values()):
+            self.watch.sometimes("booted after a crash with orders in flight")
+
+    def on_boot(self, epoch: int) -> None:
+        """A boot begins: what stands at the exchange?"""
+        self._trading = TradingState.STARTING
+        book = self._world.venue.exchange.bookkeeping(ACCOUNT)
+        if any(
+            order.client_order_id.startswith(self._truth.prefix) for order in book.open.values()
+        ):
+            self.watch.sometimes("booted with open orders at the exchange")
+        traded = sum(len(trades) for trades in book.trades.values())
+        if self._trades_at_crash and traded > len(self._truth.trades):
+            self.watch.sometimes("fill while the daemon was down")
+        self._trades_at_crash = 0
+
+    def on_latch(self, state: TradingState, code: Code) -> None:
+        """A latch is removed by reset alone."""
+        if state == TradingState.STARTING:
+            self.watch.sometimes("reset led on")
+
+    # --- answers --------------------------------------------------------------------------
+
+    def on_record(self, record: Record) -> None:
+        """What the exchange answered to our creates and replacements."""
+        answer = self._truth.answer
+        if record.payload[0] != Link.ORDER or answer is None:
+            return
+        if answer.id is None and b'"x":"TRADE"' in bytes(record.payload):
+            if any(bytes(record.payload).find(b'"t":%d,' % key[1]) > 0 for key in self._told.fills):
+                self.watch.sometimes("fill told twice")
+        elif answer.status == 409 and b'"cancelResult":"SUCCESS"' in bytes(record.payload):
+            self.watch.sometimes("replace's create failed")
+
+    def on_sent(self, link: Link, frame: bytes, ts_ns: int) -> None:
+        """A cancel that leaves before its create is acknowledged."""
+        asked = self._truth.asked
+        if asked is not None and asked.cancels in self._truth.in_flight:
+            self.watch.sometimes("cancel of an order in flight")
+
+    # --- facts ----------------------------------------------------------------------------
+
+    def on_step(self, world: World) -> None:
+        """Look at what this step told."""
+        told = self._told
+        if "kill" in told.commands:
+            self._count_kill()
+        if "flatten" in told.commands:
+            self._flattening = True
+        for fact in told.facts:
+            kind = fact.kind
+            if kind == FactKind.ORDER:
+                self._order(fact)
+            elif kind == FactKind.FILL:
+                self._fill(fact)
+            elif kind == FactKind.STATE:
+                self._state(fact)
+            elif kind == FactKind.REFUSAL and fact.code in _REFUSALS:
+                self.watch.sometimes(_REFUSALS[Code(fact.code)])
+            elif kind == FactKind.EXTERNAL_FLOW:
+                self.watch.sometimes("fill of a foreign order")
+            elif kind == FactKind.REJECT:
+                self._reject(fact)
+            elif kind == FactKind.BOOK:
+                self._book(fact)
+
+    def _count_kill(self) -> None:
+        watch, states = self.watch, set(self._orders.values())
+        watch.sometimes("killed")
+        if OrderState.PENDING_NEW in states:
+            watch.sometimes("kill while an order was in flight")
+        if OrderState.UNKNOWN in states:
+            watch.sometimes("kill while an order was UNKNOWN")
+        if self._trading == TradingState.RECOVERING:
+            watch.sometimes("kill while recovering")
+        if not self._told.links[Link.ORDER]:
+            watch.sometimes("kill while the order link was down")
+        if self._trading == TradingState.HALTED:
+            watch.sometimes("kill while halted")
+
+    def _order(self, fact: Fact) -> None:
+        watch, before, after = self.watch, OrderState(fact.state_from), OrderState(fact.state_to)
+        event = OrderEvent(fact.order_event)
+        if after == OrderState.UNKNOWN:
+            watch.sometimes("order became UNKNOWN")
+            if OrderState.UNKNOWN in self._orders.values():
+                watch.sometimes("two orders UNKNOWN at once")
+            symbol = self._truth.symbols[fact.instrument]
+            for order in self._truth.open:
+                mine = order.symbol == symbol and order.price_ticks == fact.price_ticks
+                if mine and order.qty_lots == fact.qty_lots:
+                    watch.sometimes("create accepted, answer lost")
+                    break
+        elif before == OrderState.UNKNOWN and event in _RESOLVED:
+            watch.sometimes(_RESOLVED[event])
+            if event == OrderEvent.NEVER_ACCEPTED:
+                watch.sometimes("create lost on its way")
+        if before == OrderState.NONE and event == OrderEvent.ACCEPTED:
+            watch.sometimes("order unknown to us adopted")
+        if event == OrderEvent.CANCEL_REJECTED:
+            watch.sometimes("cancel rejected")
+        if event == OrderEvent.FILL_PARTIAL:
+            watch.sometimes("order filled in part")
+        if event in (OrderEvent.CANCEL_SENT, OrderEvent.REPLACE_SENT):
+            self._ended_by_us.add(fact.order_key)
+        if after == OrderState.CANCELED and fact.order_key not in self._ended_by_us:
+            watch.sometimes("order canceled unasked")
+        if event in (OrderEvent.CANCELED, OrderEvent.EXPIRED) and any(
+            other.kind == FactKind.FILL and other.order_key == fact.order_key
+            for other in self._told.facts
+        ):
+            watch.sometimes("fill arrived after its cancel's ack")
+        if self._told.is_over(fact.order_key):
+            self._orders.pop(fact.order_key, None)
+            self._ended_by_us.discard(fact.order_key)
+        else:
+            self._orders[fact.order_key] = fact.state_to
+
+    def _fill(self, fact: Fact) -> None:
+        state = self._orders.get(fact.order_key)
+        if state is not None and OrderState(state) in _FILLS:
+            self.watch.sometimes(_FILLS[OrderState(state)])
+        if fact.fee_asset == FeeAsset.BASE and fact.fee_atoms:
+            self.watch.sometimes("fee in the base asset")
+        if self._told.reduce_only.get(fact.order_key) == 1:
+            self.watch.sometimes("flatten traded")
+        position = sum(
+            fill.qty_lots * (1 - 2 * fill.side)
+            for (index, _), fill in self._told.fills.items()
+            if index == fact.instrument
+        )
+        if position * (position - fact.qty_lots * (1 - 2 * fact.side)) < 0:
+            self.watch.sometimes("position went through zero")
+        if self._truth.answer is not None and str(self._truth.answer.id).startswith("t"):
+            self.watch.sometimes("fill missed by the stream")
+            if self._trading != TradingState.RUNNING:
+                self.watch.sometimes("recovery found missed fills")
+
+    def _state(self, fact: Fact) -> None:
+        watch, after, code = self.watch, TradingState(fact.state_to), Code(fact.code)
+        if after == TradingState.PAUSED and code in _PAUSES:
+            watch.sometimes(_PAUSES[code])
+        if after == TradingState.HALTED:
+            if self._trading == TradingState.RECOVERING and fact.state_from == after:
+                watch.sometimes("booted with a latch")
+            watch.sometimes("halted")
+            if code in _HALTS:
+                watch.sometimes(_HALTS[code])
+        if after in _STOPPED and fact.state_from == TradingState.RECOVERING:
+            watch.sometimes("booted with a latch")
+        if after == TradingState.RUNNING and code == Code.RESUMED:
+            watch.sometimes("paused and resumed by itself")
+        self._trading = after
+
+    def _reject(self, fact: Fact) -> None:
+        if fact.venue_code == VenueCode.WOULD_MATCH:
+            self.watch.sometimes("post-only missed")
+        elif fact.venue_code == VenueCode.NOT_ATTEMPTED:
+            self.watch.sometimes("replace stopped half way")
+        elif fact.venue_code == VenueCode.MARKET_CLOSED:
+            self.watch.sometimes("market halted by the exchange")
+        else:
+            self.watch.sometimes("create refused by the exchange")
+
+    def _book(self, fact: Fact) -> None:
+        before, after = BookState(fact.state_from), BookState(fact.state_to)
+        if after == BookState.STALE:
+            self.watch.sometimes("book stale by age")
+        elif before == BookState.SYNCED and after == BookState.RESYNCING:
+            self.watch.sometimes("sequence gap")
+        elif after == BookState.SYNCED and self._trading == TradingState.RUNNING:
+            self.watch.sometimes("resynced")

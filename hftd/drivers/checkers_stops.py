@@ -1,0 +1,233 @@
+"""Invariants of stopping: what is closed stays closed, what stood is gone, what is latched holds.
+
+Owns I04, I05, I18, I20 and I30. When the gate closes is read from the operator's commands, the
+latch file and the states that were journaled; what leaves is read from the wire.
+"""
+
+from __future__ import annotations
+
+from hftd.domain.codes import Code, TradingState
+from hftd.domain.events import Link
+from hftd.domain.order import parse_client_order_id
+from hftd.drivers.checkers_told import Told
+from hftd.drivers.checkers_truth import ACCOUNT, Truth
+from hftd.drivers.watch import Checker, Watch, World
+from hftd.engine.breaker import PAUSE_COLLAR, PAUSE_OPERATOR, PAUSE_REFERENCE
+from hftd.journal.record import Record, RecordType, decode_json
+
+PULSES_TO_CANCEL = 40  # Four seconds awake: a cancel that a fault ate is sent again by then.
+STOPPED = (TradingState.HALTED, TradingState.KILLED)
+CLOSED = (*STOPPED, TradingState.PAUSED, TradingState.STOPPING)
+
+# Why a side may stay unquoted for long in a sound market maker.
+GOOD_REASONS = {
+    Code.SPREAD_TOO_NARROW, Code.NO_EDGE, Code.POSITION_FULL, Code.BALANCE_SHORT, Code.NO_SIGNAL,
+    Code.COOLDOWN, Code.HOLDING, Code.SIZE_ZERO, Code.ONE_SIDED, Code.DWELL, Code.NOT_TRADING,
+    Code.TRADED_THROUGH,
+}  # fmt: skip
+
+
+class GateClosed(Checker):
+    """I04."""
+
+    ID = "I04"
+    SAYS = "no create leaves after kill, halt, pause or stop, but to reduce by flatten"
+    READS = (RecordType.COMMAND, RecordType.FACT)
+
+    def __init__(self, world: World, watch: Watch, truth: Truth, told: Told) -> None:
+        super().__init__(world, watch)
+        self._truth, self._told = truth, told
+        self._reduces = world.loaded.profile.limits(
+            world.loaded.profile.instruments[0]
+        ).on_daily_loss == "halt_and_reduce"  # fmt: skip
+        self._stopped = ""  # What closed the gate until reset and resume; empty: it is open.
+        self._paused = ""
+        self._was_reset = False
+        self._flattens = False
+
+    def on_boot(self, epoch: int) -> None:
+        """A boot is not paused; a stop without a latch is over."""
+        self._paused = ""
+        self._flattens = False
+
+    def on_latch(self, state: TradingState, code: Code) -> None:
+        """A latch closes until it is removed."""
+        self._stopped = state.name if state != TradingState.STARTING else ""
+
+    def on_record(self, record: Record) -> None:
+        """A command or a journaled state closes or opens."""
+        if record.record_type == RecordType.FACT:
+            if self._told.trading in STOPPED and not self._stopped:
+                self._stopped = self._told.trading.name
+            return
+        command = str(decode_json(record.payload).get("command", ""))
+        if command in ("kill", "stop", "pause"):
+            self._paused, self._was_reset, self._flattens = command, False, False
+        elif command == "reset":
+            self._was_reset = True
+        elif command == "resume":
+            self._flattens = False
+            if self._paused == "pause" or self._was_reset:
+                self._paused = ""
+        elif command == "flatten":
+            self._flattens = True
+
+    def on_sent(self, link: Link, frame: bytes, ts_ns: int) -> None:
+        """A create leaves: the gate is open, or it reduces."""
+        asked = self._truth.asked
+        closed = self._stopped or self._paused
+        if asked is None or asked.create is None or not closed:
+            return
+        name = asked.create.client_order_id
+        key = parse_client_order_id(name.split("-")[1], name)
+        reducing = self._told.reduce_only.get(key, 0) == 1
+        if not (reducing and (self._flattens or self._reduces)):
+            self.break_off(f"none after {closed}", f"create {name}")
+
+
+class NothingLeft(Checker):
+    """I05."""
+
+    ID = "I05"
+    SAYS = "after kill, halt or stop the exchange holds no order of ours"
+
+    def __init__(self, world: World, watch: Watch, truth: Truth, told: Told) -> None:
+        super().__init__(world, watch)
+        self._truth, self._told = truth, told
+
+    def at_quiescence(self, world: World) -> None:
+        """Count what stands open; a flatten's slice is gone at once."""
+        if self._told.trading not in (*STOPPED, TradingState.STOPPING):
+            return
+        book = world.venue.exchange.bookkeeping(ACCOUNT)
+        left = [
+            order.client_order_id
+            for order in book.open.values()
+            if order.client_order_id.startswith(self._truth.prefix)
+        ]
+        if left:
+            self.break_off("none", ", ".join(left), f"open orders in {self._told.trading.name}")
+
+
+class CancelsLeave(Checker):
+    """I18."""
+
+    ID = "I18"
+    SAYS = "what stands open in a closed state is canceled within seconds, whatever the throttle"
+
+    def __init__(self, world: World, watch: Watch, truth: Truth, told: Told) -> None:
+        super().__init__(world, watch)
+        self._truth, self._told = truth, told
+        self._pulse_ns = 0
+        self._steps = 0
+        self._pulses = 0  # Awake, in a closed state, with the order link up.
+        self._tried: set[str] = set()
+
+    def on_boot(self, epoch: int) -> None:
+        """A boot has its own time."""
+        self._pulses = 0
+
+    def on_sent(self, link: Link, frame: bytes, ts_ns: int) -> None:
+        """A cancel left."""
+        asked = self._truth.asked
+        if asked is not None and asked.cancels:
+            self._tried.add(asked.cancels)
+
+    def on_step(self, world: World) -> None:
+        """Twice a second or so, look whether an order stands that nothing was done about."""
+        self._steps += 1
+        if self._steps % 10:
+            return
+        closed = self._told.trading in CLOSED and self._told.links[Link.USER]
+        if not closed or not self._truth.open:
+            self._pulses = 0
+            return
+        now_ns = int(world.engine.state.core[0]["now_ns"])
+        self._pulses += min(5, (now_ns - self._pulse_ns) // 100_000_000)
+        self._pulse_ns = now_ns
+        if self._pulses >= PULSES_TO_CANCEL:
+            for order in self._truth.open:
+                if order.client_order_id not in self._tried:
+                    was = f"none in {self._pulses / 10:g} s of {self._told.trading.name}"
+                    self.break_off("a cancel", was, order.client_order_id)
+
+
+class LatchHolds(Checker):
+    """I20."""
+
+    ID = "I20"
+    SAYS = "HALTED and KILLED survive a restart and end by reset alone"
+    READS = (RecordType.COMMAND,)
+
+    def __init__(self, world: World, watch: Watch, told: Told) -> None:
+        super().__init__(world, watch)
+        self._told = told
+        self._latched = TradingState.STARTING
+        self._reset_asked = False
+        self._boots_seen = 0
+
+    def on_record(self, record: Record) -> None:
+        """Remember that a reset was asked for."""
+        if decode_json(record.payload).get("command") == "reset":
+            self._reset_asked = True
+
+    def on_latch(self, state: TradingState, code: Code) -> None:
+        """A latch is written, or removed after a reset."""
+        if state == TradingState.STARTING and not self._reset_asked:
+            self.break_off("a latch", "removed without a reset", self._latched.name)
+        self._latched = state
+        self._reset_asked = False
+
+    def on_step(self, world: World) -> None:
+        """While the latch stands the state is a stopped one; a stopped one is latched."""
+        trading = self._told.trading
+        if trading in (TradingState.STARTING, TradingState.STOPPING):
+            return
+        if self._latched != TradingState.STARTING and trading not in STOPPED:
+            self.break_off(self._latched.name, trading.name)
+        if trading in STOPPED and self._latched == TradingState.STARTING:
+            self.break_off("a latch on the disk", "none", trading.name)
+
+
+class Heals(Checker):
+    """I30."""
+
+    ID = "I30"
+    SAYS = "once the faults are over it trades again, or stands with a reason"
+
+    def __init__(self, world: World, watch: Watch, truth: Truth, told: Told) -> None:
+        super().__init__(world, watch)
+        self._truth, self._told = truth, told
+        self._world = world
+        self._created = 0
+
+    def at_heal(self, world: World) -> None:
+        """What comes from here on counts."""
+        self._created = 0
+
+    def on_sent(self, link: Link, frame: bytes, ts_ns: int) -> None:
+        """Count a create."""
+        asked = self._truth.asked
+        self._created += asked is not None and asked.create is not None
+
+    def at_quiescence(self, world: World) -> None:
+        """RUNNING and quoting, or a state and a reason that a person can act on."""
+        core = world.engine.state.core[0]
+        state, code = TradingState(int(core["state"])), Code(int(core["state_code"]))
+        if state in STOPPED or state == TradingState.STOPPING:
+            if code == Code.NONE:
+                self.break_off("a reason", "none", state.name)
+            return
+        if state == TradingState.PAUSED:
+            asked = PAUSE_OPERATOR | PAUSE_COLLAR | PAUSE_REFERENCE
+            if not int(core["pause_mask"]) & asked:
+                self.break_off("RUNNING", f"PAUSED ({code.name})")
+            return
+        if state != TradingState.RUNNING:
+            self.break_off("RUNNING, PAUSED or stopped", f"{state.name} ({code.name})")
+        if self._created or self._truth.open:
+            return
+        codes = [Code(int(target["code"])) for target in world.engine.state.targets.flat]
+        if not any(code in GOOD_REASONS for code in codes):
+            names = ", ".join(code.name for code in codes)
+            self.break_off("quotes, or a reason of the market", names, "no create since the heal")

@@ -1,0 +1,355 @@
+"""Each checker fails on a world that is broken in one way, and passes on the one that is not.
+
+A break is a deliberately wrong record, frame, command or number; what it contradicts is the rest
+of a real run against the exchange.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hftd.domain.codes import BookState, Code, TradingState
+from hftd.domain.events import CommandKind, Link
+from hftd.domain.facts import FACT, FactKind
+from hftd.domain.order import OrderEvent, OrderState, Side, client_order_id, order_key, to_base36
+from hftd.drivers.simulate import START_NS, TAG
+from hftd.drivers.watch import InvariantViolated
+from hftd.journal.record import RecordType, encode_json
+from tests.drivers.watched import WatchedWorld
+
+SECOND_NS = 1_000_000_000
+EPOCH = START_NS // SECOND_NS
+
+
+def running(seed: int = 8, seconds: int = 40) -> WatchedWorld:
+    """Return a world that quotes and has traded, with nothing broken."""
+    world = WatchedWorld(seed)
+    world.boot()
+    world.run_until(START_NS + seconds * SECOND_NS)
+    return world
+
+
+class Forger:
+    """Writes what a broken daemon would have written or sent."""
+
+    def __init__(self, world: WatchedWorld) -> None:
+        self.world = world
+        self.ink: Any = world._ink
+        self.seq = 5_000
+
+    def fact(self, kind: FactKind, **fields: int) -> None:
+        """Journal a fact."""
+        fact = np.zeros(1, FACT)
+        fact["kind"], fact["ts_ns"] = kind, self.world.now_ns
+        for name, value in fields.items():
+            fact[name] = value
+        self.ink.append(RecordType.FACT, self.world.now_ns, fact.tobytes())
+
+    def command(self, name: str) -> None:
+        """Journal an operator's command."""
+        self.ink.append(RecordType.COMMAND, self.world.now_ns, encode_json({"command": name}))
+
+    def step(self) -> None:
+        """End a turn of the loop."""
+        self.world.watch.on_step(self.world)
+
+    def create(
+        self,
+        lots: int = 10,
+        away_ticks: int = 20,
+        side: Side = Side.BUY,
+        seq: int = 0,
+        staged: bool = True,
+        journaled: bool = True,
+    ) -> None:
+        """Stage, journal and send a create, ``away_ticks`` from the touch of its own side."""
+        self.seq += 1
+        key = order_key(EPOCH, seq or self.seq)
+        touch = self.world.venue.exchange.listings["BTCUSDT"].market.best()
+        assert touch is not None
+        ticks = touch.bid_ticks - away_ticks if side == Side.BUY else touch.ask_ticks + away_ticks
+        instrument = self.world.instruments[0]
+        if staged:
+            self.fact(
+                FactKind.ORDER, order_key=key, state_to=OrderState.PENDING_NEW, decision_seq=1,
+                order_event=OrderEvent.SUBMITTED, price_ticks=ticks, qty_lots=lots,
+            )  # fmt: skip
+        name = client_order_id(TAG, key)
+        frame = encode_json(
+            {
+                "id": f"p0.{to_base36(EPOCH)}-{to_base36(seq or self.seq)}",
+                "method": "order.place",
+                "params": {
+                    "symbol": "BTCUSDT",
+                    "side": side.name,
+                    "price": instrument.price_text(ticks),
+                    "quantity": instrument.qty_text(lots),
+                    "newClientOrderId": name,
+                    "recvWindow": 5000,
+                    "timestamp": self.world.now_ns // 1_000_000,
+                },
+            }
+        )
+        if journaled:
+            self.ink.append(RecordType.FRAME_OUT, self.world.now_ns, frame)
+        self.world.watch.on_sent(Link.ORDER, frame, self.world.now_ns)
+        self.step()
+
+    def heard(self, words: dict[str, Any]) -> None:
+        """Journal a frame of the order link."""
+        self.ink.append_frame(self.world.now_ns, Link.ORDER, encode_json(words))
+
+    def quiescence(self) -> None:
+        """End the run."""
+        self.world.watch.at_quiescence(self.world)
+
+    @property
+    def state(self) -> Any:
+        """Return the engine's state, to lie in it."""
+        return self.world.engine.state
+
+
+def _position_lies(forger: Forger) -> None:
+    forger.state.instruments[0]["position_lots"] += 1
+    forger.quiescence()
+
+
+def _fill_twice(forger: Forger) -> None:
+    fact = fill_of(forger)
+    forger.fact(FactKind.FILL, **fact)
+    forger.step()
+
+
+def _fill_of_nobody(forger: Forger) -> None:
+    forger.fact(FactKind.FILL, **{**fill_of(forger), "trade_id": 77})
+    forger.step()
+
+
+def fill_of(forger: Forger) -> dict[str, int]:
+    """Return the fields of a fill that the exchange really made."""
+    (trade, *_) = forger.world.venue.exchange.bookkeeping(1).trades["BTCUSDT"]
+    return {
+        "trade_id": trade.trade_id, "side": int(not trade.is_buyer), "qty_lots": trade.qty_lots,
+        "price_ticks": trade.price_ticks, "fee_atoms": trade.fee_atoms,
+        "fee_asset": int(not trade.is_buyer),
+    }  # fmt: skip
+
+
+def _fill_lost(forger: Forger) -> None:
+    world = forger.world
+    order = next(iter(world.venue.exchange.bookkeeping(1).open.values()))
+    world.venue._fill(order, order.leaves_lots)  # type: ignore[attr-defined]
+    forger.step()
+    forger.quiescence()
+
+
+def _too_many_in_flight(forger: Forger) -> None:
+    for _ in range(30):
+        forger.create(lots=2_000)
+
+
+def _storm_of_creates(forger: Forger) -> None:
+    for number in range(30):
+        forger.create(lots=1, away_ticks=20 + number)
+        forger.heard({"id": f"p0.{to_base36(EPOCH)}-{to_base36(forger.seq)}", "status": 400})
+
+
+def _create_after_kill(forger: Forger) -> None:
+    forger.command("kill")
+    forger.create()
+
+
+def _create_after_halt(forger: Forger) -> None:
+    forger.fact(FactKind.STATE, state_from=2, state_to=TradingState.HALTED, code=Code.DRAWDOWN)
+    forger.world.watch.on_latch(TradingState.HALTED, Code.DRAWDOWN)
+    forger.create()
+
+
+def _orders_left(forger: Forger) -> None:
+    forger.fact(FactKind.STATE, state_from=2, state_to=TradingState.KILLED, code=Code.KILL)
+    forger.quiescence()
+
+
+def _unjournaled(forger: Forger) -> None:
+    forger.create(journaled=False)
+
+
+def _id_twice(forger: Forger) -> None:
+    forger.create(seq=9_000)
+    forger.create(seq=9_000)
+
+
+def _dead_order_moves(forger: Forger) -> None:
+    for before, after in ((1, 2), (2, 6), (6, 2)):
+        forger.fact(FactKind.ORDER, order_key=5, state_from=before, state_to=after, qty_lots=1)
+    forger.step()
+
+
+def _fills_shrink(forger: Forger) -> None:
+    for cum in (5, 4):
+        forger.fact(
+            FactKind.ORDER, order_key=5, state_from=3, state_to=3, qty_lots=9, cum_qty_lots=cum
+        )
+    forger.step()
+
+
+def _cash_made_up(forger: Forger) -> None:
+    forger.state.balances[0]["traded_atoms"] += 1
+    forger.quiescence()
+
+
+def _pnl_made_up(forger: Forger) -> None:
+    forger.state.instruments[0]["realized_atoms"] += 1
+    forger.quiescence()
+
+
+def _level_wrong(forger: Forger) -> None:
+    book = forger.state.books[0]
+    book["lots"][0, book["count"][0] - 1] += 1
+    forger.quiescence()
+
+
+def _level_doubled(forger: Forger) -> None:
+    book = forger.state.books[0]
+    book["ticks"][1, book["count"][1] - 2] = book["ticks"][1, book["count"][1] - 1]
+    forger.quiescence()
+
+
+def _book_not_synced(forger: Forger) -> None:
+    forger.state.books[0]["state"] = BookState.STALE
+    forger.create()
+
+
+def _book_too_old(forger: Forger) -> None:
+    forger.state.core[0]["now_ns"] += 10 * SECOND_NS
+    forger.create()
+
+
+def _crosses_itself(forger: Forger) -> None:
+    forger.create(away_ticks=-500)
+
+
+def _create_before_retry_after(forger: Forger) -> None:
+    now_ms = forger.world.now_ns // 1_000_000
+    data = {"serverTime": now_ms, "retryAfter": now_ms + 5_000}
+    forger.heard({"id": "q0.x", "status": 429, "error": {"code": -1003, "msg": "", "data": data}})
+    forger.create()
+
+
+def _cancels_starve(forger: Forger) -> None:
+    forger.fact(FactKind.STATE, state_from=2, state_to=TradingState.PAUSED, code=Code.OPERATOR)
+    for _ in range(1_000):
+        forger.state.core[0]["now_ns"] += 100_000_000
+        forger.step()
+
+
+def _create_before_reconciliation(forger: Forger) -> None:
+    forger.world.watch.on_boot(EPOCH)
+    forger.create()
+
+
+def _latch_forgotten(forger: Forger) -> None:
+    forger.world.watch.on_latch(TradingState.KILLED, Code.KILL)
+    forger.step()
+
+
+def _latch_removed(forger: Forger) -> None:
+    forger.world.watch.on_latch(TradingState(0), Code.RESET)
+
+
+def _larger_than_the_canary(forger: Forger) -> None:
+    forger.create(lots=2_001)
+
+
+def _of_no_decision(forger: Forger) -> None:
+    forger.create(staged=False)
+
+
+def _container_grows(forger: Forger) -> None:
+    forger.world.roads.kept = list(range(6_000))  # type: ignore[attr-defined]
+    forger.quiescence()
+
+
+def _step_without_end(forger: Forger) -> None:
+    forger.ink.append(RecordType.INTENT, 0, bytes(1 << 20))
+
+
+def _secret_journaled(forger: Forger) -> None:
+    forger.ink.append(RecordType.FRAME_OUT, 0, b'{"signature":"hftd-paper-secret"}')
+
+
+def _day_forgotten(forger: Forger) -> None:
+    forger.world.watch.on_crash("kill -9")
+    forger.state.core[0]["turnover_atoms"] -= 1
+    forger.step()
+
+
+def _doubt_stays(forger: Forger) -> None:
+    forger.fact(
+        FactKind.ORDER, order_key=5, state_from=OrderState.PENDING_NEW, qty_lots=1,
+        state_to=OrderState.UNKNOWN, ts_ns=forger.world.now_ns - 60 * SECOND_NS,
+    )  # fmt: skip
+    for _ in range(16):
+        forger.step()
+
+
+def _order_forgotten(forger: Forger) -> None:
+    forger.state.orders["key"] = 0
+    forger.quiescence()
+
+
+def _never_mends(forger: Forger) -> None:
+    forger.state.core[0]["state"] = TradingState.RECOVERING
+    forger.quiescence()
+
+
+BREAKS: list[tuple[str, Callable[[Forger], None]]] = [
+    ("I01", _position_lies), ("I02", _fill_twice), ("I02", _fill_of_nobody), ("I02", _fill_lost),
+    ("I03", _too_many_in_flight), ("I03", _storm_of_creates), ("I04", _create_after_kill),
+    ("I04", _create_after_halt), ("I05", _orders_left), ("I06", _unjournaled), ("I07", _id_twice),
+    ("I08", _dead_order_moves), ("I09", _fills_shrink), ("I10", _cash_made_up), ("I11", _pnl_made_up),
+    ("I14", _level_wrong), ("I14", _level_doubled), ("I15", _book_not_synced), ("I15", _book_too_old),
+    ("I16", _crosses_itself), ("I17", _create_before_retry_after), ("I18", _cancels_starve),
+    ("I19", _create_before_reconciliation), ("I20", _latch_forgotten), ("I20", _latch_removed),
+    ("I21", _larger_than_the_canary), ("I22", _of_no_decision), ("I23", _container_grows),
+    ("I24", _step_without_end), ("I25", _secret_journaled), ("I27", _day_forgotten),
+    ("I28", _doubt_stays), ("I28", _order_forgotten), ("I30", _never_mends),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("invariant", "break_it"), BREAKS)
+def test_a_broken_world_is_found_by_its_checker(
+    invariant: str, break_it: Callable[[Forger], None]
+) -> None:
+    """The wrong record, frame or number is found, and by the checker that owns it."""
+    world = running()
+    with pytest.raises(InvariantViolated) as breach:
+        break_it(Forger(world))
+    assert breach.value.invariant == invariant, str(breach.value)
+
+
+def test_a_sound_world_breaks_nothing() -> None:
+    """Links cut, paused, flattened, killed, reset and resumed: no checker says a word."""
+    world = running()
+
+    def after(seconds: float) -> None:
+        world.run_until(world.now_ns + int(seconds * SECOND_NS))
+
+    for command in (CommandKind.PAUSE, CommandKind.FLATTEN, CommandKind.RESUME):
+        assert world.command(command) == Code.NONE
+        after(10)
+    for road in (world.roads.orders, world.roads.market):
+        road.socket.drop("cut")
+        after(15)
+    for command in (CommandKind.KILL, CommandKind.RESET, CommandKind.RESUME):
+        assert world.command(command) == Code.NONE
+        after(10)
+    world.watch.at_heal(world)
+    after(60)
+    world.watch.at_quiescence(world)
+    seen = {name for name, count in world.watch.counts.items() if count}
+    assert {"killed", "reset led on", "paused for lost reports", "flatten traded"} <= seen
