@@ -12,8 +12,10 @@ from heapq import heappop, heappush
 from typing import Any, NamedTuple, Protocol
 
 from hftd.runtime.transport import HANDSHAKE_S, SILENT_PINGS, STABLE_S, LinkUser, WebSocketLink
+from hftd.simex.dialect_rest import Response
+from hftd.simex.fault_requests import LATER, NO_REPLY, ticket_of
+from hftd.simex.faulty_venue import FaultyVenue
 from hftd.simex.flow_noise import Noise
-from hftd.simex.venue import Venue
 
 PING_EVERY_NS = 1_000_000_000
 REST_TIMEOUT_NS = 10_000_000_000
@@ -143,7 +145,9 @@ class Wire:
 class Exchange:
     """The venue on the far side: takes what arrives, sends what it has to say, keeps time."""
 
-    def __init__(self, calendar: Calendar, venue: Venue, latency: Latency, noise: Noise) -> None:
+    def __init__(
+        self, calendar: Calendar, venue: FaultyVenue, latency: Latency, noise: Noise
+    ) -> None:
         self.venue = venue
         self.latency = latency
         self.calendar = calendar
@@ -151,6 +155,8 @@ class Exchange:
         # What a link that ends has sent before still arrives, in so many cases of a hundred.
         self.arrives_percent = 0
         self._sockets: dict[int, Socket] = {}
+        # By ticket: who waits for an answer that is late, and since when.
+        self._waiting: dict[int, tuple[int, Wire]] = {}
         self._armed_ns: int | None = None
 
     def start(self) -> None:
@@ -159,11 +165,13 @@ class Exchange:
         self.flush()
 
     def open(self, path: str, socket: Socket) -> int:
-        """Take a connection and return its number; a path without a server is a bug of ours."""
+        """Take a connection and return its number; a path without a server is a bug of ours.
+
+        ``flush`` once the handshake is answered: the venue may end the connection at once.
+        """
         number = self.venue.open(path, self.calendar.now_ns)
         assert number is not None, f"the exchange serves nothing at {path}"
         self._sockets[number] = socket
-        self.flush()
         return number
 
     def receive(self, number: int, frame: bytes | None) -> None:
@@ -182,12 +190,26 @@ class Exchange:
 
     def answer(self, target: str, sent_ns: int, answers: Wire) -> None:
         """Answer a GET, too late for whoever asked where the road held it for too long."""
-        status, headers, body = self.venue.http("GET", target, {}, b"", self.calendar.now_ns)
+        response = self.venue.http("GET", target, {}, b"", self.calendar.now_ns)
+        if response[0] == LATER:
+            ticket, end_ns = ticket_of(response), sent_ns + REST_TIMEOUT_NS
+            self._waiting[ticket] = sent_ns, answers
+            self.calendar.at(max(end_ns, self.calendar.now_ns), self._give_up, ticket)
         self.flush()
-        if status == NO_ANSWER or self.calendar.now_ns - sent_ns > REST_TIMEOUT_NS:
+        if response[0] != LATER:
+            self._tell(sent_ns, answers, response)
+
+    def _tell(self, sent_ns: int, answers: Wire, response: Response) -> None:
+        status, headers, body = response
+        if status == NO_REPLY or self.calendar.now_ns - sent_ns > REST_TIMEOUT_NS:
             answers.send(NO_ANSWER, b"", 0)
         else:
             answers.send(status, body, int(headers.get("Retry-After", "0")))
+
+    def _give_up(self, ticket: int) -> None:
+        if ticket in self._waiting:
+            _, answers = self._waiting.pop(ticket)
+            answers.send(NO_ANSWER, b"", 0)
 
     def flush(self) -> None:
         """Send what the venue has to say, and be there when it next wants to act."""
@@ -197,7 +219,10 @@ class Exchange:
             socket = self._sockets.get(number)
             if socket is not None:
                 socket.downlink.send(number, frame)
-        for number in (*venue.take_hung_up(), *self._cut()):
+        for ticket, response in venue.take_answers():
+            if ticket in self._waiting:
+                self._tell(*self._waiting.pop(ticket), response)
+        for number in (*venue.take_hung_up(), *venue.take_cut()):
             socket = self._sockets.pop(number, None)
             if socket is not None:
                 socket.downlink.send(number, END)
@@ -206,10 +231,6 @@ class Exchange:
         if due_ns is not None and (self._armed_ns is None or due_ns < self._armed_ns):
             self._armed_ns = max(due_ns, self.calendar.now_ns)
             self.calendar.at(self._armed_ns, self._tick, self._armed_ns)
-
-    def _cut(self) -> list[int]:
-        take_cut = getattr(self.venue, "take_cut", None)
-        return take_cut() if take_cut is not None else []
 
     def _tick(self, armed_ns: int) -> None:
         if armed_ns == self._armed_ns:
@@ -321,6 +342,7 @@ class Socket(WebSocketLink):
             return
         self._accepted = number = self._exchange.open(self._path, self)
         downlink.send(number, OPENED)
+        self._exchange.flush()
 
     def _arrive(self, number: int, frame: bytes | None) -> None:
         if not self.half_open:
@@ -347,7 +369,7 @@ class Socket(WebSocketLink):
             return
         self._silent_pings += 1
         self._time.at(self._time.now_ns + PING_EVERY_NS, self._beat, number)
-        if not self.half_open:
+        if not (self.half_open or self._exchange.venue.is_gone(number)):
             held_ns = max(self._weather.held_ns) - self._world.now_ns
             trip_ns = max(2 * self._delay.least_ns, held_ns)
             self._time.at(self._time.now_ns + trip_ns, self._pong, number)

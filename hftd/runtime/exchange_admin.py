@@ -86,7 +86,7 @@ class AdminSocket:
             elif op == "arm":
                 faults = read_script(request.get("faults"))
                 for fault in faults:
-                    venue.script.arm(fault, self._clock())
+                    venue.arm(fault, self._clock())
                 result = len(faults)
             elif op == "disarm":
                 venue.script.disarm()

@@ -10,7 +10,10 @@ server pings every 20 s; without a pong for 60 s the connection ends.
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from collections import deque
+from collections.abc import Callable
 
 from aiohttp import WSMsgType, web
 
@@ -34,6 +37,7 @@ class Connection:
         self._wake = asyncio.Event()
         self._closing = False
         self._pong_s = 0.0
+        self._breaking: asyncio.Future[None] | None = None
 
     def push(self, frame: bytes) -> None:
         """Queue a frame; a reader that is too far behind is cut off."""
@@ -54,10 +58,12 @@ class Connection:
         self._transport.abort()
 
     def break_off(self) -> None:
-        """Send the beginning of a frame, then cut the connection: a reset in mid frame."""
+        """Send the beginning of a frame, then reset the connection in the middle of it."""
         if not self._closing:
-            self._transport.write(_HALF_A_FRAME)
-        self.abort()
+            self._closing = True
+            self._queue.clear()
+            self._breaking = asyncio.ensure_future(break_off(self._transport, _HALF_A_FRAME))
+            self._breaking.add_done_callback(lambda _: self._wake.set())
 
     def finish(self) -> None:
         """Send what is queued, then close."""
@@ -76,6 +82,9 @@ class Connection:
                     frame = self._queue.popleft()
                     self._queued_bytes -= len(frame)
                     await self._socket.send_frame(frame, WSMsgType.TEXT)
+                if self._breaking is not None:
+                    await self._breaking
+                    return
                 if self._closing:
                     async with asyncio.timeout(_CLOSE_WITHIN_S):
                         await self._socket.close()
@@ -85,8 +94,16 @@ class Connection:
         except (ConnectionError, TimeoutError):
             self.abort()
 
-    async def ping(self, every_s: float = PING_EVERY_S, within_s: float = PONG_WITHIN_S) -> None:
-        """Ping for ever; end the connection when nobody answered within ``within_s``."""
+    async def ping(
+        self,
+        every_s: float = PING_EVERY_S,
+        within_s: float = PONG_WITHIN_S,
+        is_gone: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Ping for ever; end the connection when nobody answered within ``within_s``.
+
+        While ``is_gone`` says so no ping is sent: a fault has taken the peer away.
+        """
         loop = asyncio.get_running_loop()
         self.heard_pong(loop.time())
         try:
@@ -95,6 +112,20 @@ class Connection:
                 if loop.time() - self._pong_s > within_s:
                     self.abort()
                     return
-                await self._socket.ping(str(int(loop.time() * 1000)).encode())
+                if not is_gone():
+                    await self._socket.ping(str(int(loop.time() * 1000)).encode())
         except ConnectionError:
             self.abort()
+
+
+async def break_off(transport: asyncio.Transport, last_words: bytes) -> None:
+    """Send some bytes, then reset the connection without a goodbye."""
+    transport.write(last_words)
+    # The loop hands its writes to the kernel at the end of a round.
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    bare = transport.get_extra_info("socket")
+    if bare is not None and not transport.is_closing():
+        # With no time to linger the kernel ends a connection by a reset.
+        bare.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()

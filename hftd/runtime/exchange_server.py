@@ -26,9 +26,10 @@ from aiohttp import WSMsgType, web
 
 from hftd.errors import InvariantBroken, UsageError
 from hftd.runtime.exchange_admin import MAX_PATH_BYTES, SOCKET_NAME, AdminSocket
-from hftd.runtime.exchange_connection import MAX_FRAME_BYTES, Connection
+from hftd.runtime.exchange_connection import MAX_FRAME_BYTES, Connection, break_off
 from hftd.runtime.exchange_state import StateFolder
-from hftd.simex.faulty_venue import NO_REPLY
+from hftd.simex.dialect_rest import Response
+from hftd.simex.fault_requests import LATER, NO_REPLY, ticket_of
 from hftd.simex.late_venue import LateVenue
 from hftd.simex.memory import read_accounts
 
@@ -38,6 +39,7 @@ MAX_CONNECTIONS = 500
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _MAX_BODY_BYTES = 1_000_000
 _CLOSE_WITHIN_S = 2.0
+_ANSWER_WITHIN_S = 120.0
 _TOO_MANY = {"code": -1034, "msg": "Too many connections."}
 _INTERNAL = {"code": -1000, "msg": "An unknown error occurred while processing the request."}
 
@@ -71,6 +73,9 @@ class ExchangeServer:
         self._stop = asyncio.Event()
         self._failure: BaseException | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        # Cut before their handshake was done, and who waits for an answer that comes late.
+        self._cut_early: set[int] = set()
+        self._waiting: dict[int, asyncio.Future[Response]] = {}
         self.port = 0
 
     async def run(
@@ -188,6 +193,10 @@ class ExchangeServer:
             connection = self._connections.get(number)
             if connection is not None:
                 connection.push(frame)
+        for ticket, response in self._venue.take_answers():
+            waiting = self._waiting.pop(ticket, None)
+            if waiting is not None and not waiting.done():
+                waiting.set_result(response)
         for number in self._venue.take_hung_up():
             connection = self._connections.get(number)
             if connection is not None:
@@ -196,6 +205,8 @@ class ExchangeServer:
             connection = self._connections.get(number)
             if connection is not None:
                 connection.break_off()
+            else:
+                self._cut_early.add(number)
         for fired in self._venue.script.take_log():
             sys.stderr.write(json.dumps(fired) + "\n")
         self._arm()
@@ -234,18 +245,34 @@ class ExchangeServer:
         entry_ns, response_ns = self._venue.rest_delays_ns(request.headers)
         if entry_ns:
             await asyncio.sleep(entry_ns / 1e9)
+        response: Response | None = None
         with self._guard():
-            status, headers, content = self._venue.http(
+            response = self._venue.http(
                 request.method, request.raw_path, request.headers, body, self._clock()
             )
             self._flush()
-            if status == NO_REPLY and request.transport is not None:
-                request.transport.abort()
-            elif self._failure is None:
-                if response_ns:
-                    await asyncio.sleep(response_ns / 1e9)
-                return web.Response(status=status, headers=headers, body=content)
-        return web.json_response(_INTERNAL, status=500)
+        if response is not None and response[0] == LATER:
+            response = await self._wait_for(ticket_of(response))
+        if response is None or self._failure is not None:
+            return web.json_response(_INTERNAL, status=500)
+        status, headers, content = response
+        if status == NO_REPLY and request.transport is not None:
+            await break_off(request.transport, content)
+            return web.Response()
+        if response_ns:
+            await asyncio.sleep(response_ns / 1e9)
+        return web.Response(status=status, headers=headers, body=content)
+
+    async def _wait_for(self, ticket: int) -> Response:
+        # Some answers never come: whoever still waits then is cut off.
+        waiting = self._waiting[ticket] = asyncio.get_running_loop().create_future()
+        try:
+            async with asyncio.timeout(_ANSWER_WITHIN_S):
+                return await waiting
+        except TimeoutError:
+            return NO_REPLY, {}, b""
+        finally:
+            self._waiting.pop(ticket, None)
 
     async def _serve_socket(self, request: web.Request) -> web.StreamResponse:
         if len(self._connections) >= MAX_CONNECTIONS:
@@ -262,9 +289,12 @@ class ExchangeServer:
             transport = request.transport
             if transport is not None:
                 connection = self._connections[number] = Connection(socket, transport)
+                if number in self._cut_early:
+                    connection.break_off()
                 await self._read(number, connection, socket)
         finally:
             self._connections.pop(number, None)
+            self._cut_early.discard(number)
             with self._guard():
                 self._venue.close(number)
         return socket
@@ -273,7 +303,11 @@ class ExchangeServer:
         self, number: int, connection: Connection, socket: web.WebSocketResponse
     ) -> None:
         loop = asyncio.get_running_loop()
-        tasks = [self._task(connection.write()), self._task(connection.ping())]
+
+        def is_gone() -> bool:
+            return self._venue.is_gone(number)
+
+        tasks = [self._task(connection.write()), self._task(connection.ping(is_gone=is_gone))]
         try:
             async for message in socket:
                 if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
@@ -282,7 +316,7 @@ class ExchangeServer:
                     with self._guard():
                         self._venue.receive(number, text, self._clock())
                         self._flush()
-                elif message.type is WSMsgType.PING:
+                elif message.type is WSMsgType.PING and not is_gone():
                     await socket.pong(message.data)
                 elif message.type is WSMsgType.PONG:
                     connection.heard_pong(loop.time())

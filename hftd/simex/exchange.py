@@ -28,6 +28,7 @@ from hftd.simex.market import Market, Reports, SymbolSpec
 from hftd.simex.orders import AccountTrade, Order, OrderBookkeeping, Status
 from hftd.simex.refusals import Refusal
 from hftd.simex.requests import (
+    FEE_ACCOUNT,
     Accepted,
     Canceled,
     DepthChanged,
@@ -71,6 +72,9 @@ class Exchange:
         self.accounts = Accounts()
         self.books: dict[int, OrderBookkeeping] = {}
         self.exec_id = 0
+        # Both are faults: why the next orders are refused, and (asset, atoms) of a fill's fee.
+        self.refuse_with: Refusal | None = None
+        self.third_fee: tuple[str, int] | None = None
         self._events: list[Event] = []
 
     # --- time -----------------------------------------------------------------------------
@@ -122,7 +126,7 @@ class Exchange:
 
     def place(self, new: NewOrder, ts_ns: int) -> Placed | Refusal:
         """Check, reserve, match; the caller advanced to ``ts_ns`` before."""
-        refusal = self.check(new)
+        refusal = self.check(new) or self.refuse_with
         if refusal is not None:
             return refusal
         book = self.bookkeeping(new.account)
@@ -174,10 +178,9 @@ class Exchange:
         self._apply(listing, reports, request_id)
         return copy.copy(order)
 
-    def strike(self, symbol: str, place: Place, ts_ns: int) -> None:
-        """Let a stranger's order in; its account is below 0 and needs no money."""
-        listing = self.listings[symbol]
-        self._apply(listing, listing.market.place(place, ts_ns))
+    def report(self, symbol: str, reports: Reports) -> None:
+        """Take what a market did that no user asked for: faults."""
+        self._apply(self.listings[symbol], reports)
 
     def _prepare(self, listing: Listing, new: NewOrder, ts_ns: int) -> tuple[Order, int]:
         # The order in ticks and lots, with the atoms it will lock, and the budget of a
@@ -283,18 +286,26 @@ class Exchange:
             base_atoms = trade.qty_lots * listing.atoms_per_lot
             self.accounts.pay(buyer[0], spec.quote, quote_atoms)
             self.accounts.pay(seller[0], spec.base, base_atoms)
-            base_fee = self.accounts.receive(buyer[0], spec.base, base_atoms, self._rate(buyer))
-            quote_fee = self.accounts.receive(
-                seller[0], spec.quote, quote_atoms, self._rate(seller)
-            )
+            base_fee = self._receive(buyer, spec.base, base_atoms)
+            quote_fee = self._receive(seller, spec.quote, quote_atoms)
             self._fill(listing, trade, buyer, quote_atoms, base_fee)
             self._fill(listing, trade, seller, quote_atoms, quote_fee)
             self._note_balances(trade.ts_ns)
         if trade.public:
             self._events.append(MarketEvent(listing.spec.symbol, trade))
 
-    def _rate(self, party: tuple[int, int, bool]) -> int:
-        return self.fees.maker if party[2] else self.fees.taker
+    def _receive(self, party: tuple[int, int, bool], asset: str, atoms: int) -> tuple[int, str]:
+        # Credits a side of a trade; returns its fee, and the asset of the fee.
+        account = party[0]
+        if self.third_fee is not None and account > 0:
+            fee_asset, fee = self.third_fee
+            if self.accounts.balance(account, fee_asset).free >= fee:
+                self.accounts.receive(account, asset, atoms, 0)
+                self.accounts.deposit(account, fee_asset, -fee)
+                self.accounts.deposit(FEE_ACCOUNT, fee_asset, fee)
+                return fee, fee_asset
+        rate = self.fees.maker if party[2] else self.fees.taker
+        return self.accounts.receive(account, asset, atoms, rate), asset
 
     def _fill(
         self,
@@ -302,7 +313,7 @@ class Exchange:
         trade: Trade,
         party: tuple[int, int, bool],
         quote_atoms: int,
-        fee_atoms: int,
+        fee: tuple[int, str],
     ) -> None:
         account, order_id, is_maker = party
         if account < 0:
@@ -324,8 +335,7 @@ class Exchange:
             trade.price_ticks,
             trade.qty_lots,
             quote_atoms,
-            fee_atoms,
-            listing.spec.base if buys else listing.spec.quote,
+            *fee,
             trade.ts_ns,
             buys,
             is_maker,

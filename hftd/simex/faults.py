@@ -1,95 +1,81 @@
-"""The faults that the exchange commits on demand: which there are, and when each fires.
+"""The script of faults: which are armed, and when each fires.
 
-Owns the catalogue, the form of a script (a list of mappings, as YAML reads it), and the choice
-of the occasion: by time, by count, by probability from a seed, by a match on the occasion. Must
-not know how a fault is done; that is ``faulty_venue`` and ``fault_frames``.
+Owns the form of a script (a list of mappings, as YAML reads it) and the choice of the occasion:
+by time, by count, by probability from a seed, by a match on the occasion. Must not know how a
+fault is done; ``fault_kinds`` has the catalogue.
 
     - {fault: ack_lost, match: {request: order.place}, after: 2, times: 1}
-    - {fault: drop, match: {event: depthUpdate}, probability: "0.01", from_s: 10, until_s: 60}
+    - {fault: drop, match: {event: depthUpdate}, probability: 0.01, until_s: 60, times: 0}
     - {fault: halt, symbol: BTCUSDT, from_s: 30, for_ms: 5000}
+    - {fault: partial_fill, every_s: 2, times: 10}
+    - {fault: cancel_unasked, match: {request: order.place, side: BUY}, after: 3}
 
-An occasion of a REQUEST fault is a request (its WS-API name as ``request``, its parameters by
-their names); of a FRAME fault a frame that is about to be sent (``event`` is its kind,
-``stream`` its stream, further fields by their names); a MOMENT fault happens once, at
-``from_s``. Times count from when the fault was armed.
+Times count from when the fault was armed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from difflib import get_close_matches
+from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from hftd.errors import UsageError
+from hftd.simex.fault_kinds import KINDS, MOMENT
 from hftd.simex.flow_noise import Noise
 
-REQUEST, FRAME, MOMENT = "REQUEST", "FRAME", "MOMENT"
+AFTER_REQUEST = "AFTER_REQUEST"
+"""The site of a MOMENT fault that waits for a request instead of a time."""
+
+ANSWER = "answer"
+"""The event of a REST answer."""
+
+VALUES = {
+    "halt": ("HALT", "BREAK", "CANCEL_ONLY"),
+    "flash_move": ("down", "up"),
+    "one_sided_book": ("asks", "bids"),
+    "foreign_trade": ("BUY", "SELL"),
+}
 MAX_FAULTS = 200
 MAX_FIRED = 1000
+MAX_MS = 86_400_000
+MAX_SIZE = 100_000_000
+MIN_EVERY_S = 0.001
+OWN = -1
+"""Stands for what the kind itself takes."""
+
 _SECOND_NS = 1_000_000_000
 _PROBABILITY = 1_000_000
 
-KINDS: Final[dict[str, tuple[str, dict[str, str], str]]] = {
-    # name: where it happens, what it matches unless told otherwise, what it does
-    "error_not_accepted": (REQUEST, {}, "5xx with -1007, and nothing was done"),
-    "error_accepted": (REQUEST, {}, "5xx with -1007, and yet it was done"),
-    "ack_lost": (REQUEST, {}, "done, and no answer ever comes"),
-    "accept_late": (REQUEST, {}, "5xx with -1007, and done for_ms later"),
-    "not_found": (REQUEST, {"request": "order.status"}, "-2013 though the order lives"),
-    "stale_answer": (REQUEST, {"request": "openOrders.status"}, "the answer of the time before"),
-    "stale_snapshot": (REQUEST, {"request": "depth"}, "the book of the request before"),
-    "fill_before_cancel": (REQUEST, {"request": "order.cancel"}, "filled first: -2011"),
-    "too_many_requests": (REQUEST, {}, "429 with Retry-After"),
-    "ban": (REQUEST, {}, "418 with Retry-After"),
-    "firewall": (REQUEST, {}, "403 without JSON"),
-    "drop": (FRAME, {}, "the frame is not sent"),
-    "delay": (FRAME, {}, "the frame is sent for_ms later, and others pass it"),
-    "duplicate": (FRAME, {}, "the frame is sent twice"),
-    "reorder": (FRAME, {}, "the frame is sent behind the next one, or after for_ms"),
-    "half_open": (FRAME, {}, "the connection is mute from here on, pings aside"),
-    "reset": (FRAME, {}, "the connection breaks in the middle of the frame"),
-    "silent_stream": (FRAME, {}, "this kind of frame is mute on this connection from here on"),
-    "sequence_gap": (FRAME, {"event": "depthUpdate"}, "an event of the book is left out"),
-    "crossed_book": (FRAME, {"event": "depthUpdate"}, "a bid above the best ask is told"),
-    "corrupt": (FRAME, {}, "the frame is cut in half"),
-    "oversize": (FRAME, {}, "the frame carries a field of size bytes more"),
-    "fill_before_ack": (FRAME, {"event": "reply"}, "the answer comes behind its events"),
-    "duplicate_report": (FRAME, {"event": "executionReport"}, "a report comes twice"),
-    "fill_after_cancel": (
-        FRAME,
-        {"event": "executionReport", "x": "TRADE"},
-        "a fill is told after its order's cancel, or after for_ms",
-    ),
-    "cancel_unasked": (MOMENT, {}, "the oldest open order of the symbol is canceled"),
-    "partial_fill": (MOMENT, {}, "a stranger takes size lots of the oldest open order"),
-    "halt": (MOMENT, {}, "the symbol takes no orders for for_ms; 0: for good"),
-    "tick_size": (MOMENT, {}, "the tick is size times as large"),
-    "clock_skew": (MOMENT, {}, "the venue's clock is off by skew_ms for for_ms; 0: for good"),
-    "restart": (MOMENT, {}, "all connections break; accounts and books come back"),
-    "restart_without_memory": (MOMENT, {}, "all connections break; a new account opens"),
-}
-
 
 class Fault(Struct, frozen=True, forbid_unknown_fields=True):
-    """One entry of a script. ``times`` 0 has no end; ``after`` occasions pass unharmed."""
+    """One entry of a script.
+
+    ``after`` occasions pass unharmed; ``times`` 0 has no end. ``for_ms``, ``size`` and
+    ``value`` are the kind's own unless given; ``account`` is a key, by default the first one's.
+    """
 
     fault: str
     from_s: float = 0
     until_s: float | None = None
+    every_s: float = 0
     after: int = 0
     times: int = 1
-    probability: str = "1"
-    match: dict[str, str] = {}
+    probability: str | float = "1"
+    match: dict[str, str | int | bool] = {}
     symbol: str = "BTCUSDT"
-    for_ms: int = 1000
+    account: str = ""
+    for_ms: int = OWN
     skew_ms: int = 0
-    size: int = 1
+    size: int = OWN
+    value: str = ""
 
 
 class Armed(Struct):
-    """A fault that may fire, and how often it did."""
+    """A fault that may fire, and how often it did; ``from_ns`` is when it may next."""
 
     fault: Fault
     site: str
@@ -111,17 +97,22 @@ class FaultScript:
 
     def arm(self, fault: Fault, ts_ns: int) -> None:
         """Arm a fault; raises UsageError with its name where it means nothing."""
-        if fault.fault not in KINDS:
-            raise UsageError(f"fault must be one of {', '.join(KINDS)}, was {fault.fault}")
+        check(fault)
         if len(self._armed) >= MAX_FAULTS:
             raise UsageError(f"faults armed must be at most {MAX_FAULTS}, was one more")
-        site, match, _ = KINDS[fault.fault]
+        kind = KINDS[fault.fault]
         until_ns = None if fault.until_s is None else ts_ns + round(fault.until_s * _SECOND_NS)
+        whole = replace(
+            fault,
+            for_ms=kind.for_ms if fault.for_ms == OWN else fault.for_ms,
+            size=kind.size if fault.size == OWN else fault.size,
+            value=fault.value or kind.value,
+        )
         self._armed.append(
             Armed(
-                fault,
-                site,
-                {**match, **fault.match},
+                whole,
+                AFTER_REQUEST if kind.site == MOMENT and fault.match else kind.site,
+                {**kind.match, **{name: str(value) for name, value in fault.match.items()}},
                 ts_ns + round(fault.from_s * _SECOND_NS),
                 until_ns,
                 _odds(fault.probability),
@@ -142,35 +133,30 @@ class FaultScript:
         return min(times, default=None)
 
     def moments(self, ts_ns: int) -> list[Fault]:
-        """Return the MOMENT faults that are due, in order of time; each is returned once."""
+        """Return the MOMENT faults that are due, in order of time."""
         due = [each for each in self._armed if each.site == MOMENT and each.from_ns <= ts_ns]
         due.sort(key=_from_ns)
-        found = []
-        for armed in due:
-            self._armed.remove(armed)
-            if self._draws(armed):
-                self._note(armed, ts_ns, {"symbol": armed.fault.symbol})
-                found.append(armed.fault)
-        return found
+        return [armed.fault for armed in due if self._is_turn(armed, ts_ns)]
 
     def choose(self, site: str, occasion: Mapping[str, Any], ts_ns: int) -> Fault | None:
-        """Return the first fault that this occasion meets, counted and logged."""
+        """Return the first fault that this occasion meets; who does it also notes it."""
         for armed in self._armed:
-            if armed.site != site or not _meets(armed, occasion, ts_ns):
-                continue
-            armed.passed += 1
-            if armed.passed <= armed.fault.after or not self._draws(armed):
-                continue
-            armed.fired += 1
-            if armed.fault.times and armed.fired >= armed.fault.times:
-                self._armed.remove(armed)
-            shown = {name: str(occasion[name]) for name in ("request", "event") if name in occasion}
-            self._note(armed, ts_ns, shown)
-            return armed.fault
+            if armed.site == site and _meets(armed, occasion, ts_ns) and self._fires(armed):
+                return armed.fault
         return None
 
+    def note(self, fault: Fault, ts_ns: int, **about: object) -> None:
+        """Log that a fault fired, and on what; ``without_effect`` says why nothing came of it."""
+        if len(self._log) < MAX_FIRED:
+            words = {name: str(value) for name, value in about.items() if value is not None}
+            self._log.append({"ts_ns": ts_ns, "fault": fault.fault, **words})
+
+    def draw(self, bound: int) -> int:
+        """Draw from the script's seed, for what a fault leaves to chance."""
+        return self._noise.below(bound)
+
     def take_log(self) -> list[dict[str, Any]]:
-        """Return what fired since the last call, for the log."""
+        """Return what fired since the last call, for the log; 1,000 at most are kept."""
         log, self._log = self._log, []
         return log
 
@@ -181,12 +167,26 @@ class FaultScript:
             for each in self._armed
         ]
 
-    def _draws(self, armed: Armed) -> bool:
-        return armed.odds == _PROBABILITY or self._noise.below(_PROBABILITY) < armed.odds
+    def _is_turn(self, armed: Armed, ts_ns: int) -> bool:
+        # A MOMENT whose time has come is put to its next time, or taken away.
+        fires = (armed.until_ns is None or ts_ns <= armed.until_ns) and self._fires(armed)
+        if armed in self._armed:
+            armed.from_ns += round(armed.fault.every_s * _SECOND_NS)
+            over = armed.until_ns is not None and armed.from_ns > armed.until_ns
+            if armed.fault.every_s == 0 or over:
+                self._armed.remove(armed)
+        return fires
 
-    def _note(self, armed: Armed, ts_ns: int, shown: Mapping[str, str]) -> None:
-        if len(self._log) < MAX_FIRED:
-            self._log.append({"ts_ns": ts_ns, "fault": armed.fault.fault, **shown})
+    def _fires(self, armed: Armed) -> bool:
+        armed.passed += 1
+        if armed.passed <= armed.fault.after:
+            return False
+        if armed.odds < _PROBABILITY and self._noise.below(_PROBABILITY) >= armed.odds:
+            return False
+        armed.fired += 1
+        if armed.fault.times and armed.fired >= armed.fault.times:
+            self._armed.remove(armed)
+        return True
 
 
 def read_script(entries: object) -> list[Fault]:
@@ -194,20 +194,55 @@ def read_script(entries: object) -> list[Fault]:
     try:
         faults = msgspec.convert(entries or [], list[Fault])
     except msgspec.ValidationError as error:
-        raise UsageError(f"the script of faults does not read: {error}") from error
+        hint = "; a decimal stands in quotes" if "float" in str(error) else ""
+        raise UsageError(f"the script of faults does not read: {error}{hint}") from error
     trial = FaultScript(0)
     for fault in faults:
         trial.arm(fault, 0)
     return faults
 
 
+def check(fault: Fault) -> None:
+    """Raise UsageError where a fault means nothing: an unknown kind, or what it cannot take."""
+    kind = KINDS.get(fault.fault)
+    if kind is None:
+        near = get_close_matches(fault.fault, KINDS, 1)
+        guess = f"; did you mean {near[0]}?" if near else ""
+        raise UsageError(
+            f"fault must be a kind that `hftd exchange-ctl kinds` lists, was {fault.fault}{guess}"
+        )
+    own = {"for_ms": OWN, "size": OWN, "value": "", "skew_ms": 0, "account": ""}
+    for name, unset in own.items():
+        if getattr(fault, name) != unset and name not in kind.reads:
+            raise UsageError(f"{fault.fault} takes no {name}, was {getattr(fault, name)}")
+    legal = VALUES.get(fault.fault)
+    if fault.value and legal and fault.value not in legal:
+        raise UsageError(f"{fault.fault}: value must be {' or '.join(legal)}, was {fault.value}")
+    for name, most in (("for_ms", MAX_MS), ("size", MAX_SIZE), ("after", MAX_SIZE)):
+        if not OWN <= getattr(fault, name) <= most:
+            raise UsageError(f"{name} must be from 0 to {most}, was {getattr(fault, name)}")
+    if abs(fault.skew_ms) > MAX_MS:
+        raise UsageError(f"skew_ms must be from -{MAX_MS} to {MAX_MS}, was {fault.skew_ms}")
+    for name in ("from_s", "every_s", "until_s", "times"):
+        if not 0 <= (getattr(fault, name) or 0) <= MAX_MS:
+            raise UsageError(f"{name} must be from 0 to {MAX_MS}, was {getattr(fault, name)}")
+    if fault.every_s and (kind.site != MOMENT or fault.match):
+        raise UsageError(f"every_s is for what happens at a time of its own, was {fault.fault}")
+    if 0 < fault.every_s < MIN_EVERY_S:
+        raise UsageError(f"every_s must be at least {MIN_EVERY_S}, was {fault.every_s}")
+    _odds(fault.probability)
+
+
 def _meets(armed: Armed, occasion: Mapping[str, Any], ts_ns: int) -> bool:
     if ts_ns < armed.from_ns or (armed.until_ns is not None and ts_ns > armed.until_ns):
+        return False
+    # A REST answer is a frame only to those that ask for it.
+    if occasion.get("event") == ANSWER and armed.match.get("event") != ANSWER:
         return False
     return all(str(occasion.get(name)) == value for name, value in armed.match.items())
 
 
-def _odds(probability: str) -> int:
+def _odds(probability: str | float) -> int:
     try:
         odds = float(probability)
     except ValueError:

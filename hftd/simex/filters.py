@@ -37,6 +37,9 @@ class Filters(Struct, frozen=True):
     price_step: int
     """The tick that prices must keep to: ``tick``, or a multiple of it after a change."""
 
+    qty_step: int
+    """The same of quantities and ``lot``."""
+
     @classmethod
     def of(cls, spec: SymbolSpec) -> Filters:
         """Return the filters of a symbol."""
@@ -50,6 +53,7 @@ class Filters(Struct, frozen=True):
             exact_atoms(spec.max_notional),
             spec.max_num_orders,
             exact_atoms(spec.tick_size),
+            exact_atoms(spec.lot_size),
         )
 
     def check(
@@ -76,7 +80,7 @@ class Filters(Struct, frozen=True):
         return price < self.tick or price > self.max_price or price % self.price_step != 0
 
     def _lot_fails(self, qty: int) -> bool:
-        return qty < self.lot or qty > self.max_qty or qty % self.lot != 0
+        return qty < self.lot or qty > self.max_qty or qty % self.qty_step != 0
 
     def _notional_fails(self, price: int, qty: int) -> bool:
         if price == 0:
@@ -103,7 +107,7 @@ class Filters(Struct, frozen=True):
                 "filterType": "LOT_SIZE",
                 "minQty": text_of(self.lot),
                 "maxQty": text_of(self.max_qty),
-                "stepSize": text_of(self.lot),
+                "stepSize": text_of(self.qty_step),
             },
             {
                 "filterType": "MARKET_LOT_SIZE",

@@ -68,6 +68,14 @@ class Queues:
         """Take an order out; None where it does not rest."""
         return self._queued.pop(order_id, None)
 
+    def hit(self, order_id: int, qty_lots: int) -> list[Filled]:
+        """Fill lots of one order whatever stands ahead of it; of one that is gone, nothing."""
+        filled: list[Filled] = []
+        queued = self._queued.get(order_id)
+        if queued is not None:
+            self._fill(queued, min(qty_lots, queued.leaves), filled)
+        return filled
+
     def trade(self, taker_side: Side, price_ticks: int, qty_lots: int, ts_ns: int) -> list[Filled]:
         """Apply a recorded trade at ``ts_ns`` of the recording venue's clock."""
         filled: list[Filled] = []

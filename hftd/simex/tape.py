@@ -155,6 +155,12 @@ class TapeMarket:
             return [CancelRejected(order_id, ts_ns)]
         return [Canceled(order_id, queued.order.account, queued.leaves, ts_ns)]
 
+    def hit(self, order_id: int, qty_lots: int, ts_ns: int) -> Reports:
+        """Let a stranger take lots of an order, out of its turn: a fault's fill."""
+        reports: Reports = []
+        self._report_fills(self._queues.hit(order_id, qty_lots), ts_ns, reports)
+        return reports
+
     def best(self) -> TouchChanged | None:
         """Return the touch last shown."""
         return self._touch
