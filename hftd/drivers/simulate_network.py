@@ -5,6 +5,8 @@ arrive. Must not know what the bytes say. Frames of one direction of one socket 
 each other.
 """
 
+# long: what a message meets on its way, from one end to the other, is read in one place.
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -208,8 +210,7 @@ class Exchange:
 
     def _give_up(self, ticket: int) -> None:
         if ticket in self._waiting:
-            _, answers = self._waiting.pop(ticket)
-            answers.send(NO_ANSWER, b"", 0)
+            self._tell(*self._waiting.pop(ticket), (NO_REPLY, {}, b""))
 
     def flush(self) -> None:
         """Send what the venue has to say, and be there when it next wants to act."""
