@@ -15,7 +15,8 @@ from sqlalchemy import func, select
 from hftd.domain.events import Link
 from hftd.drivers.checkers_told import Told
 from hftd.drivers.watch import Checker, Watch, World
-from hftd.journal.record import Record, RecordType
+from hftd.journal.reader import JournalReader
+from hftd.journal.record import Record, RecordType, Stream
 from hftd.runtime.logs import Logs, LogSettings
 from hftd.runtime.recorder_lines import LineMaker
 from hftd.store import tables
@@ -66,42 +67,32 @@ class LedgerTrue(Checker):
 
     ID = "I13"
     SAYS = "the ledger is what the journal says, each row once, however often it is projected"
-    READS = (
-        RecordType.HEADER, RecordType.FACT, RecordType.COMMAND, RecordType.TELEMETRY,
-        RecordType.RUN_END,
-    )  # fmt: skip
 
     def __init__(self, world: World, watch: Watch, told: Told) -> None:
         super().__init__(world, watch)
         self._told = told
         self._wanted = watch.seed % SEEDS_PER_PROJECTION == 0
-        self._records: list[Record] = []
-
-    def on_record(self, record: Record) -> None:
-        """Keep a record; one that a power loss took back is replaced by what came instead."""
-        if not self._wanted:
-            return
-        while self._records and self._records[-1].seq >= record.seq > 0:
-            self._records.pop()
-        self._records.append(record._replace(payload=memoryview(bytes(record.payload))))
 
     def at_quiescence(self, world: World) -> None:
         """Project in batches, some of them twice, and compare with the facts."""
-        if not self._wanted or not any(
-            record.record_type == RecordType.HEADER for record in self._records
-        ):
+        folder = getattr(world, "journal_folder", None)
+        if folder is None or not self._wanted:
             return
-        self._project(world)
-        self._write_lines()
+        records = [
+            record._replace(payload=memoryview(bytes(record.payload)))
+            for record in JournalReader(folder).records(streams=(Stream.ORDERS,))
+        ]
+        self._project(world, records)
+        self._write_lines(records)
 
-    def _project(self, world: World) -> None:
+    def _project(self, world: World, records: list[Record]) -> None:
         database = open_database("sqlite://")
         tables.METADATA.create_all(database)
         projector = Projector(database)
-        for begin in range(0, len(self._records), BATCH):
-            batch = self._records[begin : begin + BATCH]
+        for begin in range(0, len(records), BATCH):
+            batch = records[begin : begin + BATCH]
             projector.project(batch)
-            Projector(database).project(self._records[max(0, begin - BATCH) : begin + BATCH])
+            Projector(database).project(records[max(0, begin - BATCH) : begin + BATCH])
         fills, position = tables.FILLS.c, tables.POSITIONS.c
         with database.connect() as connection:
             rows = connection.execute(select(fills.instrument, fills.trade_id)).all()
@@ -126,11 +117,11 @@ class LedgerTrue(Checker):
             if lots != ours:
                 self.break_off(ours, lots, f"position_lots of {name}")
 
-    def _write_lines(self) -> None:
+    def _write_lines(self, records: list[Record]) -> None:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "log.json")
             logs, maker, words = Logs(LogSettings(path, "debug")), LineMaker(), None
-            for record in self._records:
+            for record in records:
                 if record.record_type == RecordType.HEADER:
                     words = RunWords(json.loads(bytes(record.payload)))
                 if words is not None:

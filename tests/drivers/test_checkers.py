@@ -7,6 +7,7 @@ of a real run against the exchange.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,17 +18,18 @@ from hftd.domain.events import CommandKind, Link
 from hftd.domain.facts import FACT, FactKind
 from hftd.domain.order import OrderEvent, OrderState, Side, client_order_id, order_key, to_base36
 from hftd.drivers.simulate import START_NS, TAG
+from hftd.drivers.simulate_restarts import RestartingWorld
 from hftd.drivers.watch import InvariantViolated
 from hftd.journal.record import RecordType, encode_json
-from tests.drivers.watched import WatchedWorld
+from tests.drivers.watched import watched_world
 
 SECOND_NS = 1_000_000_000
 EPOCH = START_NS // SECOND_NS
 
 
-def running(seed: int = 8, seconds: int = 40) -> WatchedWorld:
+def running(folder: Path, seed: int = 8, seconds: int = 40) -> RestartingWorld:
     """Return a world that quotes and has traded, with nothing broken."""
-    world = WatchedWorld(seed)
+    world = watched_world(folder, seed)
     world.boot()
     world.run_until(START_NS + seconds * SECOND_NS)
     return world
@@ -36,9 +38,9 @@ def running(seed: int = 8, seconds: int = 40) -> WatchedWorld:
 class Forger:
     """Writes what a broken daemon would have written or sent."""
 
-    def __init__(self, world: WatchedWorld) -> None:
+    def __init__(self, world: RestartingWorld) -> None:
         self.world = world
-        self.ink: Any = world._ink
+        self.ink: Any = world.daemon._ink
         self.seq = 5_000
 
     def fact(self, kind: FactKind, **fields: int) -> None:
@@ -311,9 +313,10 @@ BREAKS: list[tuple[str, Callable[[Forger], None]]] = [
     ("I01", _position_lies), ("I02", _fill_twice), ("I02", _fill_of_nobody), ("I02", _fill_lost),
     ("I03", _too_many_in_flight), ("I03", _storm_of_creates), ("I04", _create_after_kill),
     ("I04", _create_after_halt), ("I05", _orders_left), ("I06", _unjournaled), ("I07", _id_twice),
-    ("I08", _dead_order_moves), ("I09", _fills_shrink), ("I10", _cash_made_up), ("I11", _pnl_made_up),
-    ("I14", _level_wrong), ("I14", _level_doubled), ("I15", _book_not_synced), ("I15", _book_too_old),
-    ("I16", _crosses_itself), ("I17", _create_before_retry_after), ("I18", _cancels_starve),
+    ("I08", _dead_order_moves), ("I09", _fills_shrink), ("I10", _cash_made_up),
+    ("I11", _pnl_made_up), ("I14", _level_wrong), ("I14", _level_doubled),
+    ("I15", _book_not_synced), ("I15", _book_too_old), ("I16", _crosses_itself),
+    ("I17", _create_before_retry_after), ("I18", _cancels_starve),
     ("I19", _create_before_reconciliation), ("I20", _latch_forgotten), ("I20", _latch_removed),
     ("I21", _larger_than_the_canary), ("I22", _of_no_decision), ("I23", _container_grows),
     ("I24", _step_without_end), ("I25", _secret_journaled), ("I27", _day_forgotten),
@@ -323,18 +326,18 @@ BREAKS: list[tuple[str, Callable[[Forger], None]]] = [
 
 @pytest.mark.parametrize(("invariant", "break_it"), BREAKS)
 def test_a_broken_world_is_found_by_its_checker(
-    invariant: str, break_it: Callable[[Forger], None]
+    tmp_path: Path, invariant: str, break_it: Callable[[Forger], None]
 ) -> None:
     """The wrong record, frame or number is found, and by the checker that owns it."""
-    world = running()
+    world = running(tmp_path)
     with pytest.raises(InvariantViolated) as breach:
         break_it(Forger(world))
     assert breach.value.invariant == invariant, str(breach.value)
 
 
-def test_a_sound_world_breaks_nothing() -> None:
+def test_a_sound_world_breaks_nothing(tmp_path: Path) -> None:
     """Links cut, paused, flattened, killed, reset and resumed: no checker says a word."""
-    world = running()
+    world = running(tmp_path)
 
     def after(seconds: float) -> None:
         world.run_until(world.now_ns + int(seconds * SECOND_NS))
@@ -343,7 +346,7 @@ def test_a_sound_world_breaks_nothing() -> None:
         assert world.command(command) == Code.NONE
         after(10)
     for road in (world.roads.orders, world.roads.market):
-        road.socket.drop("cut")
+        road.link.drop("cut")
         after(15)
     for command in (CommandKind.KILL, CommandKind.RESET, CommandKind.RESUME):
         assert world.command(command) == Code.NONE
