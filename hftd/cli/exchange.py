@@ -27,6 +27,9 @@ def exchange(  # long: every option is a line of its signature
     preset: Annotated[str | None, typer.Option(help="Agents: a name or FILE.yaml. [calm]")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of agents and faults. [7]")] = None,
     speed: Annotated[str | None, typer.Option(help="Pace of a tape. [1]")] = None,
+    queue: Annotated[
+        str | None, typer.Option(help="Queue model of a tape's fills. [pessimistic]")
+    ] = None,
     account: Annotated[
         list[str] | None,
         typer.Option(help="KEY:SECRET or KEY:@PUBLIC_PEM.", envvar="HFTD_EXCHANGE_ACCOUNTS"),
@@ -70,6 +73,7 @@ def exchange(  # long: every option is a line of its signature
         "preset": preset,
         "seed": seed,
         "speed": speed,
+        "queue": queue,
         "accounts": tuple(account) if account else None,
         "balances": tuple(balance) if balance else None,
         "maker_bps": maker_bps,

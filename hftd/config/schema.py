@@ -26,6 +26,7 @@ from hftd.config.values import (
     PositiveDecimal,
     PositiveFraction,
     PositiveMs,
+    QueueModelName,
     SecretReference,
     Section,
     misplaced,
@@ -69,6 +70,8 @@ class TapeMarket(Section):
     """The recording, relative to the file that names it; ``synthetic`` is the shipped one."""
     speed: Annotated[PositiveDecimal, Field(le=1_000)] = Decimal(1)
     """How many times its own pace it is played at."""
+    queue: QueueModelName = "pessimistic"
+    """How our orders' places in the queues are estimated; hftd/simex/queue_model.py has them."""
 
 
 class Fees(Section):

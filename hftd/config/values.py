@@ -19,6 +19,7 @@ _INTEGER: Final = re.compile(r"-?(0|[1-9][0-9]{0,17})")
 _INSTRUMENT: Final = re.compile(r"[A-Z0-9]{1,12}-[A-Z0-9]{1,12}")
 _ASSET: Final = re.compile(r"[A-Z0-9]{1,12}")
 _UTC_MINUTE: Final = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
+_QUEUE_MODEL: Final = re.compile(r"pessimistic|optimistic|proportional|power:[1-9]|log2?")
 _SECRET_REFERENCE: Final = re.compile(r"(env:[A-Za-z_][A-Za-z0-9_]*|file:.+|credential:[\w.@-]+)")
 
 # An atom is 1e-8, so 10^10 of an asset are 10^18 atoms: int64 keeps a factor of nine to spare.
@@ -132,6 +133,13 @@ NonNegativeMs = Annotated[Integer, Field(ge=0, le=86_400_000)]
 
 InstrumentName = Annotated[str, _matching(_INSTRUMENT, "an instrument such as BTC-USDT")]
 AssetName = Annotated[str, _matching(_ASSET, "an asset such as USDT")]
+QueueModelName = Annotated[
+    str,
+    _matching(
+        _QUEUE_MODEL,
+        "pessimistic, optimistic, proportional, power:N (N from 1 to 9), log or log2",
+    ),
+]
 UtcMinute = Annotated[str, _matching(_UTC_MINUTE, 'a time of day in UTC such as "00:00"')]
 SecretReference = Annotated[
     str,

@@ -60,7 +60,8 @@ def venue_of(profile: Profile) -> FaultyVenue:
     )
     if isinstance(market, AgentsMarket):
         return build_venue(replace(wish, preset=market.preset, seed=market.seed))
-    return build_venue(replace(wish, market=f"tape:{tape_path(profile)}", speed=str(market.speed)))
+    tape = f"tape:{tape_path(profile)}"
+    return build_venue(replace(wish, market=tape, speed=str(market.speed), queue=market.queue))
 
 
 class World:

@@ -46,7 +46,8 @@ def exchange_arguments(profile: Profile, folder: Path) -> list[str]:
         arguments += ["--balance", f"{asset}={amount}"]
     if isinstance(market, AgentsMarket):
         return [*arguments, "--preset", market.preset, "--seed", str(market.seed)]
-    return [*arguments, "--market", f"tape:{tape_path(profile)}", "--speed", str(market.speed)]
+    arguments += ["--market", f"tape:{tape_path(profile)}", "--speed", str(market.speed)]
+    return [*arguments, "--queue", market.queue]
 
 
 async def answers(listening: Listening) -> bool:

@@ -25,6 +25,7 @@ from hftd.simex.market import Market
 from hftd.simex.matching import MatchingMarket
 from hftd.simex.numbers import atoms_of
 from hftd.simex.presets import SYMBOLS, Preset, preset_of
+from hftd.simex.queue_model import FORMS, parse_queue_model
 from hftd.simex.refusals import Refusal
 from hftd.simex.tape import BTCUSDT_SPEC, TapeMarket
 from hftd.simex.venue import AccountConfig, VenueConfig
@@ -45,7 +46,7 @@ class ExchangeWish(Struct, frozen=True, forbid_unknown_fields=True):
 
     ``market`` is ``agents`` or ``tape:FILE[,FILE...]``; ``accounts`` are KEY:SECRET,
     ``balances`` ASSET=AMOUNT; a fee of None is the preset's own. ``preset`` is the name of a
-    shipped one, or the path of a file.
+    shipped one, or the path of a file. ``queue`` is the queue model of a tape (``FORMS``).
     """
 
     symbols: Sequence[str] = ("BTCUSDT",)
@@ -53,6 +54,7 @@ class ExchangeWish(Struct, frozen=True, forbid_unknown_fields=True):
     preset: str = "calm"
     seed: int = 7
     speed: str = "1"
+    queue: str = "pessimistic"
     accounts: Sequence[str] = ()
     balances: Sequence[str] = DEFAULT_BALANCES
     maker_bps: str | None = None
@@ -76,6 +78,9 @@ def build_venue(wish: ExchangeWish) -> LateVenue:
         identity = f"tape {path} speed {wish.speed}"
     else:
         raise UsageError(f"--market must be agents or tape:FILE, was {wish.market}")
+    model = parse_queue_model(wish.queue)
+    if model is None:
+        raise UsageError(f"--queue must be {FORMS}, was {wish.queue}")
     config = VenueConfig(
         accounts=_accounts(wish),
         fees=Fees(
@@ -88,7 +93,7 @@ def build_venue(wish: ExchangeWish) -> LateVenue:
 
     def make_markets() -> list[Market]:
         if preset is None:
-            return [TapeMarket(BTCUSDT_SPEC, paths, wish.speed)]
+            return [TapeMarket(BTCUSDT_SPEC, paths, wish.speed, model=model)]
         return [
             MatchingMarket(SYMBOLS[symbol].spec, agents(preset, symbol, wish.seed))
             for symbol in wish.symbols

@@ -4,39 +4,59 @@ Owns the orders of users on a tape and the place of each in its queue. Knows no 
 ids of trades or accounts' money; prices are ticks, quantities lots, times ``*_ns`` of the
 recording venue's clock.
 
-The model, conservative where the recording cannot tell:
+The rule of every fill:
 
-- An order joins behind all that is displayed at its price (``ahead_lots``), and behind our
-  own earlier orders there.
+- An order joins behind all that is displayed at its price, and behind our own earlier orders.
 - A trade at its price first eats what is ahead, then our orders in order of time.
-- What is displayed shrinks without trades: the cancels are taken to be behind us for as long
-  as that is possible. So ``ahead_lots`` is at most what is displayed, and no more is said.
+- What is displayed shrinks by more than was traded: somebody canceled. How much of it was ahead
+  of us is what the model says (``queue_model``); what is ahead is never more than is displayed.
 - A trade beyond our price, or an opposite best price at or through ours, fills us whole at
   our own price. This holds for any size: impact is not modelled.
 
-The same trade is seen twice, in the trade stream and as a smaller displayed quantity. Where
-the quantity came first and already pushed us forward, a trade no later than it first pays for
-that push (``credit_lots``), so that one trade never counts twice.
+The same trade is seen twice, in the trade stream and as a smaller displayed quantity. Where the
+trade came first, the display that covers its time is that much smaller without a cancel. Where
+the display came first and already pushed us forward, a trade no later than it first pays for
+that push (``credit``), so that one trade never counts twice.
+
+What is ahead is kept in millionths of a lot: a share of a cancel is seldom a whole one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from msgspec import Struct
 
+from hftd.simex.queue_model import PARTS, PESSIMISTIC, QueueModel
 from hftd.simex.requests import Place, Side
+
+MAX_TRADED = 1_000
+"""Trades at one price between two displays of it; the oldest beyond are taken as displayed."""
 
 
 class Queued(Struct):
-    """One resting order and its place. ``credit_until_ns`` is when the display was taken."""
+    """One resting order and its place.
+
+    ``ahead`` and ``credit`` are millionths of a lot. ``shown_lots`` is what the last display
+    at the price held, as of ``shown_ns``; ``traded`` has the trades (time, lots) that it did
+    not cover. ``joined_id`` is the update id of the book that the order joined: depth events
+    before it are history.
+    """
 
     order: Place
     leaves: int
-    ahead_lots: int
-    credit_lots: int = 0
-    credit_until_ns: int = 0
+    ahead: int
+    shown_lots: int
+    shown_ns: int = 0
+    credit: int = 0
+    traded: list[tuple[int, int]] = []
+    joined_id: int = 0
+
+    @property
+    def ahead_lots(self) -> int:
+        """What is ahead in whole lots: a part of one is ahead as well."""
+        return -(-self.ahead // PARTS)
 
 
 class Filled(Struct, frozen=True):
@@ -49,7 +69,8 @@ class Filled(Struct, frozen=True):
 class Queues:
     """All resting orders of users on one tape, oldest first."""
 
-    def __init__(self) -> None:
+    def __init__(self, model: QueueModel = PESSIMISTIC) -> None:
+        self.model = model
         self._queued: dict[int, Queued] = {}
 
     def __len__(self) -> int:
@@ -60,9 +81,11 @@ class Queues:
         """Yield the resting orders, oldest first."""
         return iter(self._queued.values())
 
-    def join(self, order: Place, leaves: int, displayed_lots: int) -> None:
-        """Put an order behind what is displayed at its price."""
-        self._queued[order.order_id] = Queued(order, leaves, displayed_lots)
+    def join(self, order: Place, leaves: int, displayed_lots: int, update_id: int = 0) -> None:
+        """Put an order behind what is displayed at its price, as of an update id."""
+        self._queued[order.order_id] = Queued(
+            order, leaves, displayed_lots * PARTS, displayed_lots, joined_id=update_id
+        )
 
     def leave(self, order_id: int) -> Queued | None:
         """Take an order out; None where it does not rest."""
@@ -87,16 +110,40 @@ class Queues:
                 ours += self._reach(queued, qty_lots - ours, ts_ns, filled)
         return filled
 
-    def display(self, side: Side, price_ticks: int, qty_lots: int, ts_ns: int) -> None:
-        """Learn what is displayed at a price, as of ``ts_ns`` of the recording venue."""
+    def display(self, qty_at: Callable[[Side, int], int], update_id: int, ts_ns: int) -> None:
+        """Learn what a depth event displays at every price of ours.
+
+        Args: the book's lots at a price, the event's last update id, and its time by the
+        recording venue's clock. A price that the event does not name holds what it held.
+        """
         for queued in self._queued.values():
-            if queued.order.side is not side or queued.order.price_ticks != price_ticks:
+            if update_id < queued.joined_id:
                 continue
-            push = max(0, queued.ahead_lots - qty_lots)
-            queued.ahead_lots -= push
+            qty_lots = qty_at(queued.order.side, queued.order.price_ticks)
+            push = self._push(queued, qty_lots, ts_ns)
+            queued.ahead -= push
             # Trades from before the display before this one have long been printed.
-            queued.credit_lots = push
-            queued.credit_until_ns = ts_ns
+            queued.credit = push
+            queued.shown_lots, queued.shown_ns = qty_lots, ts_ns
+
+    def rewind(self) -> None:
+        """Forget the recording's ids and times: they begin again. Places in the queue stay."""
+        for queued in self._queued.values():
+            queued.joined_id = queued.shown_ns = queued.credit = 0
+            queued.traded = []
+
+    def _push(self, queued: Queued, qty_lots: int, ts_ns: int) -> int:
+        # How far a display moves an order forward, in millionths of a lot.
+        covered = sum(lots for traded_ns, lots in queued.traded if traded_ns <= ts_ns)
+        queued.traded = [trade for trade in queued.traded if trade[0] > ts_ns]
+        canceled = (queued.shown_lots - covered - qty_lots) * PARTS
+        push = 0
+        if canceled > 0:
+            ahead_lots = queued.ahead_lots
+            behind = max(0, (queued.shown_lots - covered) * PARTS - queued.ahead)
+            share = self.model.share_behind(ahead_lots, behind // PARTS)
+            push = canceled - min(behind, canceled // PARTS * share)
+        return min(queued.ahead, max(push, queued.ahead - qty_lots * PARTS))
 
     def cross(self, best_bid_ticks: int, best_ask_ticks: int) -> list[Filled]:
         """Fill what the opposite best price reaches; 0 stands for an empty side."""
@@ -121,29 +168,38 @@ class Queues:
                 queued.order.price_ticks,
                 queued.leaves,
                 queued.ahead_lots,
+                queued.ahead,
             ]
             for queued in self
         ]
 
     def load(self, state: Sequence[Sequence[Any]]) -> None:
-        """Take back what ``dump`` gave. Credits are gone: they live for 100 ms."""
+        """Take back what ``dump`` gave. Credits are gone: they live for 100 ms.
+
+        What was behind is not known any more, until the next display.
+        """
         self._queued.clear()
-        for order_id, account, side, price_ticks, leaves, ahead_lots in state:
+        for order_id, account, side, price_ticks, leaves, ahead_lots, *exact in state:
             order = Place(order_id, account, Side(side), price_ticks, leaves)
             self.join(order, leaves, ahead_lots)
+            if exact:  # States of versions before this one had whole lots alone.
+                self._queued[order_id].ahead = exact[0]
 
     def _against(self, taker_side: Side) -> list[Queued]:
         return [queued for queued in self._queued.values() if queued.order.side is not taker_side]
 
     def _reach(self, queued: Queued, lots: int, ts_ns: int, filled: list[Filled]) -> int:
         # Lets a trade run through the queue; returns the lots that our order took of it.
-        if ts_ns <= queued.credit_until_ns:
-            paid = min(lots, queued.credit_lots)
-            queued.credit_lots -= paid
-            lots -= paid
-        eaten = min(lots, queued.ahead_lots)
-        queued.ahead_lots -= eaten
-        took = min(lots - eaten, queued.leaves)
+        rest = lots * PARTS
+        if ts_ns <= queued.shown_ns:
+            paid = min(rest, queued.credit)
+            queued.credit -= paid
+            rest -= paid
+        else:
+            queued.traded = [*queued.traded[-MAX_TRADED:], (ts_ns, lots)]
+        eaten = min(rest, queued.ahead)
+        queued.ahead -= eaten
+        took = min((rest - eaten) // PARTS, queued.leaves)
         if took:
             self._fill(queued, took, filled)
         return took

@@ -27,6 +27,7 @@ from pathlib import Path
 
 from hftd.simex.market import CUT_NS, ID_GAP, Reports, State, SymbolSpec
 from hftd.simex.queue import Filled, Queues
+from hftd.simex.queue_model import PESSIMISTIC, QueueModel
 from hftd.simex.refusals import WOULD_TAKE
 from hftd.simex.requests import (
     TAPE_ACCOUNT,
@@ -58,13 +59,18 @@ class TapeMarket:
     """One symbol of one recording. Files of ``paths`` follow one another without a gap."""
 
     def __init__(
-        self, spec: SymbolSpec, paths: Sequence[Path], speed: str = "1", loop: bool = False
+        self,
+        spec: SymbolSpec,
+        paths: Sequence[Path],
+        speed: str = "1",
+        loop: bool = False,
+        model: QueueModel = PESSIMISTIC,
     ) -> None:
         self.spec = spec
         assert Fraction(speed) > 0, f"speed must be positive, was {speed}"
         self._speed = Fraction(speed).as_integer_ratio()
         self._loop = loop
-        self._queues = Queues()
+        self._queues = Queues(model)
         self._order_id = 0
         self._fill_id = 0
         self._anchor_ns = 0  # When, by the venue's clock, the snapshot's line was due.
@@ -203,7 +209,8 @@ class TapeMarket:
         return takes
 
     def _join(self, order: Place, leaves: int) -> None:
-        self._queues.join(order, leaves, self._book.qty_at(order.side, order.price_ticks))
+        displayed = self._book.qty_at(order.side, order.price_ticks)
+        self._queues.join(order, leaves, displayed, self._book.newest_id())
 
     def _report_fills(self, fills: Sequence[Filled], ts_ns: int, reports: Reports) -> None:
         for fill in fills:
@@ -247,9 +254,10 @@ class TapeMarket:
         self._book = self._reel.begin()
         self._anchor_ns, self._shift = ts_ns, last - self._book.update_id
         self._trade_shift = None
+        self._queues.rewind()
         bids, asks = self._book.changes_from(before)
         reports.append(DepthChanged(first, last, ts_ns, bids, asks))
-        self._follow(bids, asks, 0, ts_ns, reports)
+        self._follow(0, ts_ns, reports)
 
     def _play(self, message: Message, ts_ns: int, reports: Reports) -> None:
         if isinstance(message, TapeDepth):
@@ -270,16 +278,9 @@ class TapeMarket:
             return
         bids, asks, shift = depth.bids, depth.asks, self._shift
         reports.append(DepthChanged(first + shift, last + shift, ts_ns, bids, asks))
-        self._follow(bids, asks, depth.event_ns, ts_ns, reports)
+        self._follow(depth.event_ns, ts_ns, reports)
 
-    def _follow(
-        self,
-        bids: list[tuple[int, int]],
-        asks: list[tuple[int, int]],
-        event_ns: int,
-        ts_ns: int,
-        reports: Reports,
-    ) -> None:
+    def _follow(self, event_ns: int, ts_ns: int, reports: Reports) -> None:
         # What every change of the book brings: the touch it shows, and our orders' places.
         shown = self._touch
         displayed = self._book.best()
@@ -292,9 +293,7 @@ class TapeMarket:
             reports.append(self._show_book(ts_ns))
         if not self._queues:
             return
-        for side, levels in ((Side.BUY, bids), (Side.SELL, asks)):
-            for price_ticks, qty_lots in levels:
-                self._queues.display(side, price_ticks, qty_lots, event_ns)
+        self._queues.display(self._book.depth_at, self._book.update_id, event_ns)
         self._cross(ts_ns, reports)
 
     def _play_trade(self, trade: TapeTrade, ts_ns: int, reports: Reports) -> None:
@@ -327,8 +326,7 @@ class TapeMarket:
 
     def _show_book(self, ts_ns: int) -> TouchChanged:
         book = self._book
-        newest = max(book.update_id, book.touch.update_id if book.touch else 0)
-        self._touch = TouchChanged(newest + self._shift, ts_ns, *book.best())
+        self._touch = TouchChanged(book.newest_id() + self._shift, ts_ns, *book.best())
         return self._touch
 
     # --- memory ---------------------------------------------------------------------------

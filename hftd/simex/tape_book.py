@@ -73,10 +73,14 @@ class TapeBook:
 
     def show(self, touch: TapeTouch) -> bool:
         """Take a bookTicker; False where something newer is known."""
-        if touch.update_id <= max(self.update_id, self.touch.update_id if self.touch else 0):
+        if touch.update_id <= self.newest_id():
             return False
         self.touch = touch
         return True
+
+    def newest_id(self) -> int:
+        """Return the update id of what is displayed: depth event or bookTicker."""
+        return max(self.update_id, self.touch.update_id if self.touch else 0)
 
     def best(self) -> tuple[int, int, int, int]:
         """Return bid ticks and lots, ask ticks and lots as displayed now."""
@@ -112,6 +116,10 @@ class TapeBook:
             if (price_ticks - best_ticks) * own.sign > 0:
                 return 0
         return own.levels.get(price_ticks, 0)
+
+    def depth_at(self, side: Side, price_ticks: int) -> int:
+        """Return the lots at a price as of the last depth event."""
+        return self._sides[side].levels.get(price_ticks, 0)
 
     def snapshot(self, limit: int) -> DepthSnapshot:
         """Return the book as of the last depth event, up to ``limit`` levels a side."""

@@ -28,6 +28,7 @@ from hftd.simex.synthetic import tape_lines
         ({"market": "tape:x", "speed": "0"}, "above 0"),
         ({"market": "tape:x", "speed": "fast"}, "above 0"),
         ({"market": "tape:x", "speed": "1001"}, "1000"),
+        ({"queue": "fifo"}, "log2, was fifo"),
         ({"preset": "odd"}, "calm"),
         ({"symbols": ("NOPE",)}, "BTCUSDT"),
         ({"speed": "2"}, "tape"),
