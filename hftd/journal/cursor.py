@@ -19,11 +19,12 @@ _NAME = "recorder.json"
 class RecorderCursor(msgspec.Struct, frozen=True):
     """What the recorder has read, and what of it is in SQL and on the disk."""
 
-    seq: int = 0  # Everything up to here is in SQL and in the logs.
+    seq: int = 0  # Everything up to here is in SQL.
     synced_seq: int = 0  # The orders stream up to here outlives a loss of power.
     ts_ns: int = 0  # When this was written, by the clock of the recorder.
     pid: int = 0
     sync_errno: int = 0  # Not 0: the disk refused a sync, and the kernel tells that once.
+    logged_seq: int = 0  # Everything up to here is in the logs; market data goes no further.
 
 
 def publish(folder: Path, cursor: RecorderCursor) -> None:

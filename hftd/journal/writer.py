@@ -198,7 +198,9 @@ class JournalWriter:
         begun = self._market.segments
         if excess <= 0 or len(begun) < 2:
             return None
-        read_seq = published(self.folder).seq
+        # SQL needs no market data: a database that is away keeps none of it from going.
+        read = published(self.folder)
+        read_seq = read.logged_seq or read.seq
         while excess > 0 and len(begun) > 1:
             if begun[1].head.first_seq > read_seq + 1:
                 return JournalFull(

@@ -8,8 +8,9 @@ A database's password comes by the environment variable HFTD_STORAGE_PASSWORD. O
 recorder works on a journal at a time; the next one waits for the lock until the last has read
 the journal to its end.
 
-Order of one turn: read, log, project with the cursor, sync, publish. So a line may be logged
-twice where the recorder was killed between logging and publishing, never be lost.
+Log lines and syncs never wait for SQL: the ledger is a thread's (``recorder_ledger``). Order of
+one turn: read, log, sync, publish. So a line may be logged twice where the recorder was killed
+between logging and publishing, never be lost; a row is projected once.
 """
 
 from __future__ import annotations
@@ -25,22 +26,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
-from sqlalchemy import URL, Engine, make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import URL, make_url
 
-from hftd.errors import HftdError, InstanceLocked, UsageError
+from hftd.errors import HftdError, InstanceLocked
 from hftd.journal.cursor import RecorderCursor, publish, published
 from hftd.journal.reader import BOTH, JournalReader
 from hftd.journal.record import Record, RecordType, Stream, decode_json
 from hftd.runtime.lock import InstanceLock
 from hftd.runtime.logs import LEVELS, Line, Logs, LogSettings
 from hftd.runtime.paths import InstancePaths
+from hftd.runtime.recorder_ledger import LedgerThread
 from hftd.runtime.recorder_lines import LineMaker, context
 from hftd.runtime.recorder_password import PASSWORD_VARIABLE
 from hftd.runtime.recorder_socket import RecorderSocket
 from hftd.runtime.recorder_sync import SegmentSync
-from hftd.store.database import is_current, migrate, open_database
-from hftd.store.projector import Projector
 from hftd.store.words import RunWords
 
 NICENESS = 19
@@ -49,7 +48,7 @@ TURN_SECONDS = 0.01
 IDLE_TURN_SECONDS = 0.05
 IDLE_AFTER_TURNS = 100
 MARKET_SYNC_SECONDS = 1.0
-DATABASE_RETRY_SECONDS = 1.0
+LEDGER_END_SECONDS = 8.0  # Below what the engine allows the recorder for its end.
 
 
 @dataclass(frozen=True)
@@ -72,13 +71,14 @@ class Recorder:
         self._stopping = False
         self._logs = Logs(options.logs)
         self._maker = LineMaker()
-        self._engine: Engine = open_database(options.database)
+        self._ledger = LedgerThread(options.database, options.journal)
         self._orders = SegmentSync(options.journal, Stream.ORDERS)
         self._market = SegmentSync(options.journal, Stream.MARKET)
         self._market_synced_s = 0.0
         self._orders_seq = 0
+        self._logged_seq = 0
+        self._logged_ts_ns = 0
         self._cursor = RecorderCursor()
-        self._projector: Projector
         self._words: RunWords | None = None
 
     async def run(self) -> None:
@@ -92,15 +92,14 @@ class Recorder:
         lock = InstanceLock(self._options.journal / "recorder.lock")
         await self._acquire(lock)
         socket = RecorderSocket(
-            self._options.socket, self._engine, self._logs, self._options.logs.path
+            self._options.socket, self._ledger.engine, self._logs, self._options.logs.path
         )
         try:
-            await self._prepare()
             await socket.start()
+            self._begin()
             await self._follow()
         finally:
             await socket.close()
-            self._engine.dispose()
             self._logs.close()
             lock.release()
 
@@ -121,79 +120,75 @@ class Recorder:
                     raise
                 await asyncio.sleep(IDLE_TURN_SECONDS)
 
-    async def _prepare(self) -> None:
-        while True:
-            try:
-                if self._engine.dialect.name == "sqlite":
-                    migrate(self._engine)
-                if is_current(self._engine):
-                    self._projector = Projector(self._engine)
-                    return
-                self._tell("ledger_not_migrated", "its tables wait for: hftd db upgrade")
-            except OperationalError as error:
-                self._tell("ledger_unreachable", str(error.orig))
-            if self._may_end():
-                raise HftdError("the ledger was not ready before the recorder had to end")
-            await asyncio.sleep(DATABASE_RETRY_SECONDS)
+    def _begin(self) -> None:
+        """Go on where the lines end, in the words of the run that they are of."""
+        self._cursor = msgspec.structs.replace(published(self._options.journal), pid=os.getpid())
+        self._logged_seq = self._cursor.logged_seq or self._cursor.seq
+        runs = JournalReader(self._options.journal).runs()
+        begun = [run for run in runs if run.seq <= self._logged_seq]
+        self._words = RunWords(begun[-1].header) if begun else None
+        self._ledger.start()
 
     async def _follow(self) -> None:
-        # A cursor of a ledger that was lost says nothing about which lines were logged.
-        self._cursor = msgspec.structs.replace(published(self._options.journal), pid=os.getpid())
-        self._words = self._projector.words
-        self._check_same_journal()
         streams = BOTH if self._options.logs.level == "debug" else (Stream.ORDERS,)
-        tail = JournalReader(self._options.journal).tail(self._projector.seq + 1, streams)
-        idle_turns = 0
+        tail = JournalReader(self._options.journal).tail(self._logged_seq + 1, streams)
+        idle_turns, deadline_s = 0, 0.0
         while True:
             may_end = self._may_end()
             records = tail.read(BATCH_RECORDS)
-            if records:
-                await self._record(records)
-                idle_turns = 0
-            elif may_end:
-                self._sync(market=True)
-                return
-            else:
-                idle_turns += 1
+            self._record(records)
+            idle_turns = 0 if records else idle_turns + 1
+            self._hear_ledger()
             self._sync(market=time.monotonic() - self._market_synced_s > MARKET_SYNC_SECONDS)
+            if may_end and not records:
+                deadline_s = deadline_s or time.monotonic() + LEDGER_END_SECONDS
+                if self._has_ended(deadline_s):
+                    return
             if len(records) < BATCH_RECORDS:
                 idle = idle_turns > IDLE_AFTER_TURNS
                 await asyncio.sleep(IDLE_TURN_SECONDS if idle else TURN_SECONDS)
             else:
                 await asyncio.sleep(0)
 
-    # A ledger that goes on with another journal would pass over its first records in silence.
-    def _check_same_journal(self) -> None:
-        runs = JournalReader(self._options.journal).runs()
-        if self._words is not None and self._words.run not in [run.name for run in runs]:
-            raise UsageError(
-                f"the ledger is of another journal: its last run {self._words.run} is not in "
-                f"{self._options.journal}; move one of them aside, or bring the other back"
-            )
+    def _has_ended(self, deadline_s: float) -> bool:
+        self._ledger.finish()
+        if self._ledger.is_done:
+            self._hear_ledger()
+            self._sync(market=True)
+            return True
+        if time.monotonic() > deadline_s:
+            raise HftdError("the ledger did not answer before the recorder had to end")
+        return False
 
-    async def _record(self, records: list[Record]) -> None:
+    def _record(self, records: list[Record]) -> None:
         for record in records:
             self._log(record)
-        while True:
-            try:
-                self._projector.project(records)
-                break
-            except OperationalError as error:
-                self._tell("ledger_unreachable", str(error.orig))
-                if self._may_end():
-                    raise HftdError("the ledger was lost before the journal was read") from error
-                await asyncio.sleep(DATABASE_RETRY_SECONDS)
         orders = [record.seq for record in records if record.stream is Stream.ORDERS]
         self._orders_seq = max([self._orders_seq, *orders])
-        last = records[-1]
-        # While a lost ledger is made anew, the cursor stays where the lines are.
-        if last.seq > self._cursor.seq:
-            self._publish(msgspec.structs.replace(self._cursor, seq=last.seq, ts_ns=last.ts_ns))
+        if records:
+            self._logged_seq, self._logged_ts_ns = records[-1].seq, records[-1].ts_ns
+
+    def _hear_ledger(self) -> None:
+        """Say what the ledger has to say; publish how far it is, and the lines."""
+        for told in self._ledger.take_told():
+            self._tell(told.event, told.detail, told.level)
+        if self._ledger.failure is not None:
+            raise self._ledger.failure
+        in_sql = self._ledger.seq
+        if (in_sql, self._logged_seq) != (self._cursor.seq, self._cursor.logged_seq):
+            self._publish(
+                msgspec.structs.replace(
+                    self._cursor,
+                    seq=in_sql,
+                    logged_seq=self._logged_seq,
+                    ts_ns=self._logged_ts_ns or self._cursor.ts_ns,
+                )
+            )
 
     def _log(self, record: Record) -> None:
         if record.record_type == RecordType.HEADER:
             self._words = RunWords(decode_json(record.payload))
-        if self._words is None or record.seq <= self._cursor.seq:
+        if self._words is None:
             return
         common = context(self._options.name, self._words)
         for line in self._maker.lines(self._words, record):
@@ -220,8 +215,8 @@ class Recorder:
         publish(self._options.journal, cursor)
 
     # What the recorder has to say of itself has no record, and the recorder's own time.
-    def _tell(self, event: str, detail: str) -> None:
-        line = Line("error", event, "recorder", time.time_ns(), {"detail": detail})
+    def _tell(self, event: str, detail: str, level: str = "error") -> None:
+        line = Line(level, event, "recorder", time.time_ns(), {"detail": detail})
         self._logs.write(line, {"instance": self._options.name})
 
 

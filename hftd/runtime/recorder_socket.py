@@ -11,17 +11,19 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import OperationalError
 
 from hftd.control.commands import Server
 from hftd.control.connection import Peer
 from hftd.control.faults import Refused
 from hftd.control.server import ControlServer
 from hftd.runtime.logs import Fields, Logs, last_lines, wanted
+from hftd.runtime.recorder_ledger import GONE, in_daemon_thread
 from hftd.store import queries
+from hftd.store.database import is_current
 
 # Lines that a follower may be behind; beyond it the oldest go, and a line says how many.
 FOLLOWER_LINES = 1000
+ANSWER_SECONDS = 5.0
 
 
 class RecorderSocket:
@@ -42,10 +44,21 @@ class RecorderSocket:
     def _dispatch(self, method: str, params: dict[str, Any], _peer: Peer) -> object:
         if method == "logs":
             return self._lines(**params)
-        try:
+        return self._ask_ledger(method, params)
+
+    async def _ask_ledger(self, method: str, params: dict[str, Any]) -> object:
+        def ask() -> object:
             with self._engine.connect() as connection:
+                if not is_current(self._engine):
+                    raise Refused("the ledger has no tables yet: hftd db upgrade")
                 return _answer(connection, method, params)
-        except OperationalError as error:
+
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                return await in_daemon_thread(ask)
+        except TimeoutError:
+            raise Refused(f"the ledger does not answer in {ANSWER_SECONDS:g} s") from None
+        except GONE as error:
             raise Refused(f"the ledger does not answer: {str(error.orig)[:200]}") from error
 
     async def _lines(

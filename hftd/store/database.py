@@ -19,6 +19,7 @@ from hftd.errors import UsageError
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_MS = 10_000
+CONNECT_SECONDS = 5
 
 
 def open_database(url: str | URL) -> Engine:
@@ -30,7 +31,13 @@ def open_database(url: str | URL) -> Engine:
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite" and parsed.database:
         Path(parsed.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    engine = create_engine(parsed)
+    if parsed.get_backend_name() == "sqlite":
+        engine = create_engine(parsed)
+    else:
+        # A connection of before a restart is found dead before it is used, and one that cannot
+        # be made is no reason to wait for ever.
+        wait = {"connect_timeout": CONNECT_SECONDS}
+        engine = create_engine(parsed, pool_pre_ping=True, connect_args=wait)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _set_up_sqlite)
         event.listen(engine, "begin", _begin_sqlite)

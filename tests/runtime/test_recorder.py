@@ -7,6 +7,8 @@ import select
 import signal
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 from sqlalchemy import select as sql_select
@@ -52,6 +54,14 @@ def read_until(child, event, count=1):
         if count == 0:
             return line
     raise AssertionError(f"no {event}: {child.stderr.read().decode()}")
+
+
+def until(look, what, within_s=20.0):
+    """Look again and again until something is so."""
+    deadline, pause = time.monotonic() + within_s, threading.Event()
+    while not look():
+        assert time.monotonic() < deadline, f"not within {within_s:g} s: {what}"
+        pause.wait(0.02)
 
 
 def drain(state):
@@ -242,7 +252,7 @@ def test_ledger_of_another_journal_is_not_written_to(tmp_path):
 
 
 def test_ledger_that_cannot_be_opened_is_waited_for(tmp_path):
-    """While the database is not there the recorder says so; then it catches up."""
+    """While the database is not there the recorder says so, logs on, and then catches up."""
     whole_day(tmp_path / "journal")
     (tmp_path / "hftd.db").mkdir()
     with recording(tmp_path) as child:
@@ -250,7 +260,7 @@ def test_ledger_that_cannot_be_opened_is_waited_for(tmp_path):
         assert line["level"] == "error"
         assert "unable to open" in line["detail"]
         (tmp_path / "hftd.db").rmdir()
-        read_until(child, "fill", 12)
+        read_until(child, "ledger_is_back")
         child.send_signal(signal.SIGTERM)
         child.stdout.read()
         assert child.wait(20) == 0
@@ -263,6 +273,7 @@ def recorder_of_a_day(tmp_path):
     day = whole_day(tmp_path / "journal")
     with recording(tmp_path) as child:
         read_until(child, "fill", 12)
+        until(lambda: published(tmp_path / "journal").seq == day.writer.seq, "the ledger")
         yield tmp_path, day
 
 

@@ -1,4 +1,4 @@
-"""The projection on real SQLite files, from a real journal."""
+"""The projection on a real SQLite file and a real Postgres server, from a real journal."""
 
 import sqlite3
 
@@ -8,7 +8,7 @@ from alembic.runtime.migration import MigrationContext
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from hftd.domain.order import client_order_id, order_key
 from hftd.errors import JournalDamaged, UsageError
@@ -18,15 +18,6 @@ from hftd.store import tables
 from hftd.store.database import is_current, migrate, open_database
 from hftd.store.projector import Projector, rebuild
 from tests.store.days_work import EPOCH, DaysWork, whole_day
-
-
-@pytest.fixture
-def ledger(tmp_path):
-    """Return a migrated, empty ledger."""
-    engine = open_database(f"sqlite:///{tmp_path / 'hftd.db'}")
-    migrate(engine)
-    yield engine
-    engine.dispose()
 
 
 def contents(engine):
@@ -39,10 +30,11 @@ def contents(engine):
 
 
 def rows(engine, table, *columns):
-    """Return some columns of a table as dictionaries, in the order of insertion."""
+    """Return some columns of a table as dictionaries, in the order of their records."""
     wanted = [table.c[name] for name in columns] or [table]
     with engine.connect() as connection:
-        return [dict(row._mapping) for row in connection.execute(select(*wanted))]
+        found = connection.execute(select(*wanted).order_by(table.c.seq))
+        return [dict(row._mapping) for row in found]
 
 
 def project_all(engine, folder, batch=1000):
@@ -154,13 +146,12 @@ def test_latency_is_kept_by_the_minute(ledger, tmp_path):
 
 @settings(max_examples=10, deadline=None)
 @given(cuts=st.lists(st.integers(1, 20), min_size=1, max_size=8))
-def test_projecting_twice_changes_nothing(tmp_path_factory, cuts):
+def test_projecting_twice_changes_nothing(make_ledger, tmp_path_factory, cuts):
     """However the records are cut into batches, and projected again, the ledger is the same."""
     folder = tmp_path_factory.mktemp("day")
     whole_day(folder / "journal")
     records = list(JournalReader(folder / "journal").records())
-    engine = open_database(f"sqlite:///{folder / 'hftd.db'}")
-    migrate(engine)
+    engine = make_ledger(folder)
     assert Projector(engine).project(records) == len(records)
     once = contents(engine)
     assert Projector(engine).project(records) == 0
@@ -200,7 +191,7 @@ def test_failed_batch_leaves_nothing_behind(ledger, tmp_path):
     with ledger.begin() as connection:
         connection.execute(text("alter table equity rename to elsewhere"))
     projector = Projector(ledger)
-    with pytest.raises(OperationalError):
+    with pytest.raises(DBAPIError):
         projector.project(records)
     with ledger.begin() as connection:
         connection.execute(text("alter table elsewhere rename to equity"))
@@ -237,8 +228,11 @@ def test_ledger_of_a_newer_version_is_refused(ledger):
         migrate(ledger)
 
 
-def test_sqlite_writes_ahead(ledger, tmp_path):
+def test_sqlite_writes_ahead(tmp_path):
     """The file is in WAL mode, so that readers do not wait for the recorder."""
+    engine = open_database(f"sqlite:///{tmp_path / 'hftd.db'}")
+    migrate(engine)
+    engine.dispose()
     with sqlite3.connect(tmp_path / "hftd.db") as plain:
         assert plain.execute("pragma journal_mode").fetchone() == ("wal",)
     plain.close()

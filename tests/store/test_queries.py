@@ -6,21 +6,17 @@ from hftd.control.shapes import Fill, OrderEvent, OrderJourney
 from hftd.domain.order import client_order_id, order_key
 from hftd.journal.reader import JournalReader
 from hftd.store import queries
-from hftd.store.database import migrate, open_database
 from hftd.store.projector import Projector
 from tests.store.days_work import BEGIN_NS, EPOCH, SECOND_NS, whole_day
 
 
 @pytest.fixture
-def connection(tmp_path):
+def connection(ledger, tmp_path):
     """Return a connection to the ledger of a whole day."""
     whole_day(tmp_path / "journal")
-    engine = open_database(f"sqlite:///{tmp_path / 'hftd.db'}")
-    migrate(engine)
-    Projector(engine).project(JournalReader(tmp_path / "journal").records())
-    with engine.connect() as connection:
+    Projector(ledger).project(JournalReader(tmp_path / "journal").records())
+    with ledger.connect() as connection:
         yield connection
-    engine.dispose()
 
 
 def test_journey_of_an_order_is_told_from_submission_to_end(connection):

