@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sqlalchemy import URL, Engine
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 
+from hftd.control.faults import ControlError
 from hftd.errors import HftdError, UsageError
 from hftd.journal.reader import JournalReader
 from hftd.journal.record import Record, Stream
@@ -78,8 +79,11 @@ class LedgerThread:
             self._until_there(self._prepare)
             self._check_same_journal()
             self._follow()
-        except BaseException as error:  # noqa: BLE001 - it is raised again where the process ends
+        except HftdError as error:
             self.failure = error
+        except BaseException as error:
+            self.failure = error
+            raise  # A bug of ours: its traceback is told here, and the process ends.
 
     def _until_there(self, work: Callable[[], bool]) -> None:
         """Do something with the database until it comes to its end."""
@@ -169,11 +173,15 @@ async def in_daemon_thread(work: Callable[[], Any]) -> Any:
             done.set_result(result)
 
     def run() -> None:
-        result, error = None, None
+        result: Any = None
+        error: BaseException | None = None
         try:
             result = work()
-        except BaseException as raised:  # noqa: BLE001 - handed to whoever waits
+        except (ControlError, SQLAlchemyError) as raised:
             error = raised
+        except BaseException as raised:
+            loop.call_soon_threadsafe(settle, None, raised)
+            raise
         loop.call_soon_threadsafe(settle, result, error)
 
     threading.Thread(target=run, daemon=True).start()
