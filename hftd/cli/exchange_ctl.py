@@ -1,6 +1,7 @@
 """``hftd exchange-ctl``: ask a running simulated exchange for its truth, and give it faults.
 
-Owns the options and how answers are printed: as JSON, for people and programs alike.
+Owns the options and how answers are printed: as JSON, for people and programs alike; the
+catalogue of faults as text.
 """
 
 from __future__ import annotations
@@ -33,8 +34,22 @@ def books(state: State = None, socket: Socket = None, json: Json = False) -> Non
 
 
 @app.command()
+def kinds(
+    name: Annotated[str | None, typer.Argument(help="One kind, with an example.")] = None,
+    json: Json = False,
+) -> None:
+    """Print what can be armed: every fault F01-F46 with its kinds, and what each does."""
+    from hftd.cli.fault_screen import all_kinds, kinds_as_json, one_kind
+
+    if json:
+        _show(kinds_as_json(), one_line=True)
+    else:
+        typer.echo(all_kinds() if name is None else one_kind(name))
+
+
+@app.command()
 def faults(state: State = None, socket: Socket = None, json: Json = False) -> None:
-    """Print the faults that are armed."""
+    """Print the faults that are armed, and how often each fired; `kinds` lists what there is."""
     _show(_ask(state, socket, op="faults"), one_line=json)
 
 
@@ -44,7 +59,7 @@ def arm(
     state: State = None,
     socket: Socket = None,
 ) -> None:
-    """Arm faults: `hftd exchange-ctl arm '{fault: ack_lost}' --state DIR`."""
+    """Arm faults: `hftd exchange-ctl arm '{fault: ack_lost}' --state DIR`; see `kinds`."""
     import yaml
 
     from hftd.errors import UsageError
@@ -66,6 +81,18 @@ def disarm(state: State = None, socket: Socket = None) -> None:
     """Disarm all faults; what they did stays done."""
     _ask(state, socket, op="disarm")
     typer.echo("disarmed")
+
+
+@app.command()
+def restart(
+    forget: Annotated[bool, typer.Option("--forget", help="Open new accounts.")] = False,
+    down_ms: Annotated[int, typer.Option(help="So long nobody is let in.", min=0)] = 0,
+    state: State = None,
+    socket: Socket = None,
+) -> None:
+    """Restart the exchange on its port: all connections break; accounts and books come back."""
+    _ask(state, socket, op="restart", forget=forget, for_ms=down_ms)
+    typer.echo("restarted; " + ("new accounts" if forget else "accounts and books came back"))
 
 
 def _ask(state: Path | None, socket: Path | None, **request: Any) -> Any:

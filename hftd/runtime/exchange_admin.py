@@ -5,6 +5,7 @@ line. Knows no protocol of the exchange and decides nothing.
 
     {"op": "truth"} {"op": "state"} {"op": "faults"} {"op": "disarm"}
     {"op": "arm", "faults": [{"fault": "drop", "match": {"event": "trade"}}]}
+    {"op": "restart", "forget": false, "for_ms": 0}
     -> {"result": ...} or {"error": "why not"}
 """
 
@@ -24,6 +25,7 @@ from hftd.simex.truth import books, truth
 
 MAX_PATH_BYTES = 107
 MAX_LINE_BYTES = 100_000
+OPS = ("truth", "state", "faults", "arm", "disarm", "restart")
 SOCKET_NAME = "admin.sock"
 
 
@@ -91,8 +93,14 @@ class AdminSocket:
             elif op == "disarm":
                 venue.script.disarm()
                 result = 0
+            elif op == "restart":
+                kind = "restart_without_memory" if request.get("forget") else "restart"
+                entry = {"fault": kind, "for_ms": request.get("for_ms", 0)}
+                venue.arm(read_script([entry])[0], self._clock())
+                venue.advance(self._clock())
+                result = 0
             else:
-                return {"error": f"op must be truth, state, faults, arm or disarm, was {op}"}
+                return {"error": f"op must be one of {', '.join(OPS)}, was {op}"}
         except UsageError as error:
             return {"error": str(error)}
         self._changed()

@@ -193,14 +193,15 @@ class FrameFaults:
         whole = msgspec.json.decode(frame)
         event = event_of(whole)
         if event is None:
-            return {"event": "list", "stream": ""}
+            return {"event": "list", "stream": "", "connection": connection}
         stream = whole.get("stream", "")
         if "id" in whole and ("status" in whole or "result" in whole or "error" in whole):
             request = self._asked.pop((connection, str(whole["id"])), None)
             order = {"i": event.get("orderId"), "c": event.get("clientOrderId")}
-            return {**order, **whole, "event": "reply", "request": request, "stream": stream}
+            about = {"event": "reply", "request": request, "stream": stream}
+            return {**order, **whole, **about, "connection": connection}
         kind = event.get("e") or ("bookTicker" if "B" in event else "depth")
-        return {**event, "event": kind, "stream": stream}
+        return {**event, "event": kind, "stream": stream, "connection": connection}
 
 
 _BEHIND: dict[str, dict[str, Any] | None] = {

@@ -9,8 +9,9 @@ A kind happens at one of three sites:
   WS-API name, whatever the road) and the request's parameters by their names.
 - FRAME: when a frame is about to be sent. Its occasion is ``event`` (the kind of frame:
   ``depthUpdate``, ``trade``, ``bookTicker``, ``depth``, ``executionReport``, ``reply`` …),
-  ``stream``, for a reply ``request``, and the frame's fields by their names. REST answers are
-  occasions too, but only of a fault that asks for them: ``match: {event: answer}``.
+  ``stream``, ``connection``, for a reply ``request``, and the frame's fields by their names.
+  REST answers are occasions too, but only of a fault that asks for them:
+  ``match: {event: answer}``.
 - MOMENT: at a time, ``every_s`` again if told so; or, with a ``match``, right after a request
   that matches was done.
 """

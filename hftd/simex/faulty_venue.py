@@ -85,6 +85,7 @@ class FaultyVenue(Venue):
         # What was put off: requests die with the process that took them, ends of faults do not.
         self._late: list[tuple[int, int, bool, Callable[[int], object]]] = []
         self._late_count = 0
+        self._acting = False
         self._last_ticket = 0
         self._late_answers: list[tuple[int, Response]] = []
         self._slow_until: dict[int, int] = {}
@@ -132,27 +133,31 @@ class FaultyVenue(Venue):
 
     def next_ns(self) -> int | None:
         """Return when ``advance`` is next due, faults included."""
-        late_ns = self._late[0][0] if self._late else None
-        times = (super().next_ns(), self.script.next_ns(), late_ns, self._frames.next_ns())
+        times = (super().next_ns(), self._next_act_ns(), self._frames.next_ns())
         return min((ns for ns in times if ns is not None), default=None)
 
     def advance(self, ts_ns: int) -> None:
         """Do all that is due, faults of their moment and what was put off included."""
-        while True:
-            moment_ns = self.script.next_ns()
-            late_ns = self._late[0][0] if self._late else None
-            due_ns = min((ns for ns in (moment_ns, late_ns) if ns is not None), default=None)
-            if due_ns is None or due_ns > ts_ns:
-                break
+        # What is done here may advance the venue itself: one thing after the other all the same.
+        while not self._acting and (due_ns := self._next_act_ns()) is not None and due_ns <= ts_ns:
             super().advance(due_ns)
-            at_ns = max(due_ns, self._now_ns)
-            if late_ns == due_ns:
-                self._late.pop(0)[3](at_ns)
-            else:
-                for fault in self.script.moments(due_ns):
-                    self._happen(fault, at_ns)
+            self._acting = True
+            self._act(due_ns, max(due_ns, self._now_ns))
+            self._acting = False
             self._publish()
         super().advance(ts_ns)
+
+    def _next_act_ns(self) -> int | None:
+        late_ns = self._late[0][0] if self._late else None
+        times = (self.script.next_ns(), late_ns)
+        return min((ns for ns in times if ns is not None), default=None)
+
+    def _act(self, due_ns: int, at_ns: int) -> None:
+        if self._late and self._late[0][0] == due_ns:
+            self._late.pop(0)[3](at_ns)
+        else:
+            for fault in self.script.moments(due_ns):
+                self._happen(fault, at_ns)
 
     def take(self) -> Frames:
         """Return (connection, frame) of all that is to be sent, as the faults left it."""
