@@ -14,7 +14,7 @@ from collections.abc import Callable, Container
 
 from hftd.simex import render_public
 from hftd.simex.endpoint import Desk
-from hftd.simex.exchange import Listing
+from hftd.simex.listing import Listing
 from hftd.simex.prints import LENGTHS_NS, Candle
 from hftd.simex.render import Json
 

@@ -18,7 +18,7 @@ from hftd.simex import render, render_public
 from hftd.simex.dialect_seconds import SECOND_NS, SecondStreams, speaks_by_the_second
 from hftd.simex.endpoint import Desk
 from hftd.simex.events import MarketEvent
-from hftd.simex.exchange import Listing
+from hftd.simex.listing import Listing
 from hftd.simex.prints import Aggregate
 from hftd.simex.requests import DepthChanged, TouchChanged, Trade
 from hftd.simex.time_unit import MICROSECOND, in_microseconds

@@ -13,9 +13,10 @@ from typing import Any, TypeAlias
 from msgspec import Struct
 
 from hftd.simex import refusals
-from hftd.simex.exchange import Exchange, Listing
+from hftd.simex.exchange import Exchange
 from hftd.simex.limits import RateLimits
 from hftd.simex.listen_keys import ListenKeys
+from hftd.simex.listing import Listing
 from hftd.simex.market import ATOMS
 from hftd.simex.params import Params
 from hftd.simex.prints import Prints

@@ -28,12 +28,15 @@ _TEST = Endpoint(trade.test, 1, SIGNED)
 _CANCEL = Endpoint(trade.cancel, 1, SIGNED)
 _CANCEL_ALL = Endpoint(trade.cancel_all, 1, SIGNED)
 _REPLACE = Endpoint(trade.cancel_replace, 1, SIGNED, places_order=True)
+_AMEND = Endpoint(trade.amend, 4, SIGNED)
+_AMENDMENTS = Endpoint(account.amendments, 4, SIGNED)
 _ORDER = Endpoint(account.order, 4, SIGNED)
 _OPEN_ORDERS = Endpoint(account.open_orders, account.open_orders_weight, SIGNED)
 _ALL_ORDERS = Endpoint(account.all_orders, 20, SIGNED)
 _ACCOUNT = Endpoint(account.account, 20, SIGNED)
 _COMMISSION = Endpoint(account.commission, 20, SIGNED)
 _MY_TRADES = Endpoint(account.my_trades, account.my_trades_weight, SIGNED)
+_PREVENTED = Endpoint(account.prevented_matches, account.prevented_matches_weight, SIGNED)
 _ORDER_COUNTS = Endpoint(account.order_counts, 40, SIGNED)
 _KEY_START = Endpoint(account.start_listen_key, 2, KEYED)
 _KEY_KEEP = Endpoint(account.keep_listen_key, 2, KEYED)
@@ -61,12 +64,15 @@ ROUTES: dict[tuple[str, str], Endpoint] = {
     ("DELETE", "/api/v3/order"): _CANCEL,
     ("GET", "/api/v3/order"): _ORDER,
     ("POST", "/api/v3/order/cancelReplace"): _REPLACE,
+    ("PUT", "/api/v3/order/amend/keepPriority"): _AMEND,
+    ("GET", "/api/v3/order/amendments"): _AMENDMENTS,
     ("GET", "/api/v3/openOrders"): _OPEN_ORDERS,
     ("DELETE", "/api/v3/openOrders"): _CANCEL_ALL,
     ("GET", "/api/v3/allOrders"): _ALL_ORDERS,
     ("GET", "/api/v3/account"): _ACCOUNT,
     ("GET", "/api/v3/account/commission"): _COMMISSION,
     ("GET", "/api/v3/myTrades"): _MY_TRADES,
+    ("GET", "/api/v3/myPreventedMatches"): _PREVENTED,
     ("GET", "/api/v3/rateLimit/order"): _ORDER_COUNTS,
     ("POST", "/api/v3/userDataStream"): _KEY_START,
     ("PUT", "/api/v3/userDataStream"): _KEY_KEEP,
@@ -96,6 +102,8 @@ METHODS: dict[str, Endpoint] = {
     "order.test": _TEST,
     "order.cancel": _CANCEL,
     "order.cancelReplace": _REPLACE,
+    "order.amend.keepPriority": _AMEND,
+    "order.amendments": _AMENDMENTS,
     "order.status": _ORDER,
     "openOrders.status": _OPEN_ORDERS,
     "openOrders.cancelAll": _CANCEL_ALL,
@@ -104,6 +112,7 @@ METHODS: dict[str, Endpoint] = {
     "account.commission": _COMMISSION,
     "account.rateLimits.orders": _ORDER_COUNTS,
     "myTrades": _MY_TRADES,
+    "myPreventedMatches": _PREVENTED,
     "userDataStream.start": _KEY_START,
     "userDataStream.ping": _KEY_KEEP,
     "userDataStream.stop": _KEY_END,

@@ -99,6 +99,24 @@ def order(call: Call) -> Answer:
     return refusals.NO_SUCH_ORDER if found is None else render.order_query(listing, found)
 
 
+def amendments(call: Call) -> Answer:
+    """Answer the amendments of one order, oldest first."""
+    params = call.params
+    listing = call.required_listing()
+    params.required("orderId")
+    order_id, from_id = params.integer("orderId", -1), params.integer("fromExecutionId", 0)
+    limit = min(params.integer("limit", 500), 1000)
+    params.done()
+    found = call.exchange.bookkeeping(call.account).find(listing.spec.symbol, order_id)
+    if found is None:
+        return refusals.NO_SUCH_ORDER
+    return [
+        render.amendment(listing, found, change)
+        for change in found.amendments
+        if change.exec_id >= from_id
+    ][:limit]
+
+
 def open_orders_weight(values: dict[str, str]) -> int:
     """Return the weight of asking for open orders: of one symbol 6, of all 80."""
     return 6 if values.get("symbol") else 80
@@ -162,6 +180,35 @@ def my_trades(call: Call) -> Answer:
     else:
         trades = book.trades_from(listing.spec.symbol, from_id, limit)
     return [render.account_trade(listing, trade) for trade in trades]
+
+
+def prevented_matches_weight(values: dict[str, str]) -> int:
+    """Return the weight of asking for prevented matches: of one order 20, for one match 2."""
+    return 20 if values.get("orderId") else 2
+
+
+def prevented_matches(call: Call) -> Answer:
+    """Answer one prevented match, or those of one order from an id on."""
+    params = call.params
+    listing = call.required_listing()
+    match_id, order_id = params.integer("preventedMatchId", -1), params.integer("orderId", -1)
+    from_id, limit = params.integer("fromPreventedMatchId", -1), params.integer("limit", 500)
+    params.done()
+    # Either the one match, or an order; from an id on only within an order.
+    if (match_id >= 0) == (order_id >= 0) or (match_id >= 0 and from_id >= 0):
+        return refusals.BAD_COMBINATION
+    matches = call.exchange.bookkeeping(call.account).prevented.get(listing.spec.symbol, [])
+    return [
+        render.prevented_match(listing, match)
+        for match in matches
+        if (
+            match.match_id == match_id
+            or (
+                order_id in (match.taker_order_id, match.maker_order_id)
+                and match.match_id >= from_id
+            )
+        )
+    ][: min(limit, 1000)]
 
 
 def trade_fee(call: Call) -> Answer:

@@ -12,7 +12,7 @@ import msgspec
 
 from hftd.simex import refusals, render, render_public
 from hftd.simex.endpoint import Answer, Call
-from hftd.simex.exchange import Listing
+from hftd.simex.listing import Listing
 from hftd.simex.params import MAX_INT, to_ms
 from hftd.simex.prints import LENGTHS_NS
 from hftd.simex.refusals import Refused
@@ -56,7 +56,7 @@ def exchange_info(call: Call) -> Answer:
         symbols = [symbol]
     listings = _listings(call, symbols)
     if status is not None:
-        listings = [listing for listing in listings if listing.status == status]
+        listings = [listing for listing in listings if listing.status.value == status]
     if permissions is not None and "SPOT" not in _permissions(permissions):
         listings = []
     rules = [render.symbol_rules(listing) for listing in listings]

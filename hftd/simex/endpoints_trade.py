@@ -1,4 +1,4 @@
-"""Trading endpoints: place, test, cancel, cancel and replace.
+"""Trading endpoints: place, test, amend, cancel, cancel and replace.
 
 Owns their parameters and answers. Money, matching and history are the exchange's.
 """
@@ -13,15 +13,9 @@ from hftd.simex.endpoint import Answer, Call
 from hftd.simex.events import NewOrder, Placed
 from hftd.simex.orders import OPEN, Order, Status
 from hftd.simex.refusals import Refusal, Refused
-from hftd.simex.requests import Kind, Side, Stp, TimeInForce
+from hftd.simex.requests import AT_MARKET, STOPS, Kind, Side, Stp, TimeInForce
 
-# Types of the protocol that this venue does not match, by the words of the refusal.
-_UNSUPPORTED = {
-    "STOP_LOSS": "Stop loss",
-    "STOP_LOSS_LIMIT": "Stop loss limit",
-    "TAKE_PROFIT": "Take profit",
-    "TAKE_PROFIT_LIMIT": "Take profit limit",
-}
+MIN_STRATEGY_TYPE = 1_000_000
 
 
 class ReplyForm(Enum):
@@ -94,23 +88,33 @@ def _read_order(call: Call) -> tuple[NewOrder, ReplyForm]:
     params = call.params
     symbol = call.required_listing().spec.symbol
     side = params.choice("side", Side, None, refusals.BAD_SIDE)
-    kind_text = params.required("type")
-    if kind_text in _UNSUPPORTED:
-        raise Refused(refusals.unsupported(_UNSUPPORTED[kind_text]))
     kind = params.choice("type", Kind, None, refusals.BAD_KIND)
-    if params.text("icebergQty") is not None:
-        raise Refused(refusals.unsupported("Iceberg"))
-    params.forbid("stopPrice", "trailingDelta")
-    params.ignore("strategyId", "strategyType")
     stp = params.choice(
         "selfTradePreventionMode", Stp, Stp.NONE, refusals.invalid("selfTradePreventionMode")
     )
     tif, price, qty, quote = _read_terms(call, kind)
-    default = ReplyForm.ACK if kind is Kind.LIMIT_MAKER else ReplyForm.FULL
+    stop, iceberg = _read_stop(call, kind), _read_iceberg(call, kind, tif)
+    strategy_id, strategy_type = _read_strategy(call)
+    default = ReplyForm.FULL if kind in (Kind.LIMIT, Kind.MARKET) else ReplyForm.ACK
     bad_form = refusals.invalid("newOrderRespType")
     form = params.choice("newOrderRespType", ReplyForm, default, bad_form)
     client_id = call.client_id("newClientOrderId")
-    new = NewOrder(call.account, symbol, side, kind, tif, price, qty, quote, client_id, stp)
+    new = NewOrder(
+        call.account,
+        symbol,
+        side,
+        kind,
+        tif,
+        price,
+        qty,
+        quote,
+        client_id,
+        stp,
+        stop,
+        iceberg,
+        strategy_id,
+        strategy_type,
+    )
     return new, form
 
 
@@ -126,14 +130,76 @@ def _read_terms(call: Call, kind: Kind) -> tuple[TimeInForce, int, int, int]:
             raise Refused(refusals.not_required("quoteOrderQty"))
         return TimeInForce.GTC, 0, qty, quote
     params.forbid("quoteOrderQty")
+    params.required("quantity")
+    if kind in AT_MARKET:
+        params.forbid("timeInForce", "price")
+        return TimeInForce.GTC, 0, params.atoms("quantity"), 0
     if kind is Kind.LIMIT_MAKER:
         params.forbid("timeInForce")
         tif = TimeInForce.GTC
     else:
         tif = params.choice("timeInForce", TimeInForce, None, refusals.BAD_TIF)
-    params.required("quantity")
     params.required("price")
     return tif, params.atoms("price"), params.atoms("quantity"), 0
+
+
+def _read_stop(call: Call, kind: Kind) -> int:
+    # Returns the stop price; no symbol here allows one that trails.
+    params = call.params
+    if kind not in STOPS:
+        params.forbid("stopPrice", "trailingDelta")
+        return 0
+    if params.text("trailingDelta") is not None:
+        raise Refused(refusals.unsupported("Trailing stop"))
+    stop = params.atoms("stopPrice")
+    if not stop:
+        raise Refused(refusals.STOP_OR_TRAILING)
+    return stop
+
+
+def _read_iceberg(call: Call, kind: Kind, tif: TimeInForce) -> int:
+    iceberg = call.params.atoms("icebergQty")
+    if iceberg and kind in AT_MARKET:
+        raise Refused(refusals.not_required("icebergQty"))
+    if iceberg and tif is not TimeInForce.GTC:
+        raise Refused(refusals.BAD_COMPOSITION)
+    return iceberg
+
+
+def _read_strategy(call: Call) -> tuple[int | None, int | None]:
+    strategy_id = call.params.integer("strategyId", -1)
+    strategy_type = call.params.integer("strategyType", -1)
+    if 0 <= strategy_type < MIN_STRATEGY_TYPE:
+        raise Refused(refusals.BAD_STRATEGY_TYPE)
+    return (
+        strategy_id if strategy_id >= 0 else None,
+        strategy_type if strategy_type >= 0 else None,
+    )
+
+
+# --- amend --------------------------------------------------------------------------------
+
+
+def amend(call: Call) -> Answer:
+    """Make an order smaller without losing its place in the queue."""
+    params = call.params
+    symbol = call.required_listing().spec.symbol
+    order_id, client_id = params.integer("orderId", -1), params.text("origClientOrderId")
+    if order_id < 0 and client_id is None:
+        return refusals.ALL_OR_ONE_ID
+    params.required("newQty")
+    qty = params.atoms("newQty")
+    new_client_id = call.client_id("newClientOrderId")
+    params.done()
+    order = _find_open(call, symbol, order_id, client_id)
+    if order is refusals.UNKNOWN_ORDER:
+        return refusals.AMEND_UNKNOWN
+    if isinstance(order, Refusal):
+        return order
+    amended = call.exchange.amend(order, qty, new_client_id, call.ts_ns)
+    if isinstance(amended, Refusal):
+        return amended
+    return render.order_amended(call.desk.listing(symbol), amended)
 
 
 # --- cancel -------------------------------------------------------------------------------
@@ -225,7 +291,7 @@ def cancel_replace(call: Call) -> Answer:
         return limited
     order = _find_open(call, new.symbol, order_id, client_id)
     # Filters are looked at before anything is canceled.
-    refusal = call.exchange.check(new, replaced=0 if isinstance(order, Refusal) else 1)
+    refusal = call.exchange.check(new, replaced=None if isinstance(order, Refusal) else order)
     if refusal is not None:
         return refusal
     canceled: dict[str, Any] | Refusal = (

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from hftd.simex.orders import AccountTrade, Order
+from hftd.simex.orders import AccountTrade, Order, PreventedMatch
 from hftd.simex.requests import DepthChanged, Kind, Side, Stp, TimeInForce, TouchChanged, Trade
 
 
@@ -22,12 +22,13 @@ class ExecType(Enum):
     NEW = "NEW"
     TRADE = "TRADE"
     CANCELED = "CANCELED"
+    REPLACED = "REPLACED"
     EXPIRED = "EXPIRED"
     TRADE_PREVENTION = "TRADE_PREVENTION"
 
 
 class NewOrder(Struct, frozen=True):
-    """A user's wish; price, quantity and quote quantity in atoms, 0 where not given."""
+    """A user's wish; prices and quantities in atoms, 0 where not given."""
 
     account: int
     symbol: str
@@ -39,10 +40,18 @@ class NewOrder(Struct, frozen=True):
     quote_order_atoms: int
     client_order_id: str
     stp: Stp = Stp.NONE
+    stop_atoms: int = 0
+    iceberg_atoms: int = 0
+    strategy_id: int | None = None
+    strategy_type: int | None = None
 
 
 class OrderEvent(Struct, frozen=True, tag="order"):
-    """One change of a user's order. ``request_id`` is the client id of the cancel itself."""
+    """One change of a user's order.
+
+    ``request_id`` is the client id of a cancel itself; where the order was REPLACED it is the
+    client id that the order bore before.
+    """
 
     exec_type: ExecType
     order: Order
@@ -50,6 +59,7 @@ class OrderEvent(Struct, frozen=True, tag="order"):
     ts_ns: int
     trade: AccountTrade | None = None
     request_id: str = ""
+    prevented: PreventedMatch | None = None
 
 
 class BalanceEvent(Struct, frozen=True, tag="balance"):
@@ -71,10 +81,11 @@ Event: TypeAlias = OrderEvent | BalanceEvent | MarketEvent
 
 
 class Placed(Struct, frozen=True):
-    """An order as it stood when its request was done, and the trades it did at once."""
+    """An order as it stood when its request was done, and what it did at once as a taker."""
 
     order: Order
     trades: list[AccountTrade]
+    prevented: list[PreventedMatch]
 
 
 class Fees(Struct, frozen=True):

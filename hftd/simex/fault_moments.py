@@ -13,8 +13,9 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from hftd.simex.events import NewOrder
-from hftd.simex.exchange import Exchange, Listing
+from hftd.simex.exchange import Exchange
 from hftd.simex.faults import Fault
+from hftd.simex.listing import Listing, SymbolStatus
 from hftd.simex.market import Reports
 from hftd.simex.matching import MatchingMarket
 from hftd.simex.orders import Order
@@ -25,7 +26,9 @@ from hftd.simex.requests import (
     ExpiryReason,
     Kind,
     Place,
+    Prevented,
     Side,
+    Stp,
     TimeInForce,
 )
 from hftd.simex.tape import TapeMarket
@@ -79,6 +82,8 @@ class Moments:
 
     def fill(self, order: Order, lots: int, ts_ns: int) -> None:
         """Let a stranger take lots of a resting order, behind all that stands before it."""
+        if order.working_ns == 0:
+            return  # A stop order that waits is not in the book.
         lots = min(lots, order.leaves_lots)
         market = self._listing(order.symbol).market
         if isinstance(market, TapeMarket):
@@ -86,7 +91,7 @@ class Moments:
             return
         assert isinstance(market, MatchingMarket)
         side = Side.SELL if order.side is Side.BUY else Side.BUY
-        lots += market.lots_before(order.order_id)
+        lots = market.lots_until(order.order_id, lots)
         self._strike(order.symbol, side, order.price_ticks, lots, ts_ns)
 
     def _listing(self, symbol: str) -> Listing:
@@ -149,11 +154,8 @@ class Moments:
         if order is None:
             return NO_ORDER
         by_stp = fault.fault == "stp_expiry"
-        reason = ExpiryReason.SELF_TRADE if by_stp else ExpiryReason.NO_LIQUIDITY
         reports: Reports = [
-            Expired(each.order_id, each.account, each.leaves_lots, reason, ts_ns)
-            if isinstance(each, Canceled)
-            else each
+            _ended(each, order.price_ticks, by_stp=by_stp) if isinstance(each, Canceled) else each
             for each in self._listing(fault.symbol).market.cancel(order.order_id, ts_ns)
         ]
         self._venue.exchange.report(fault.symbol, reports)
@@ -199,11 +201,13 @@ class Moments:
         return ""
 
     def _halt(self, fault: Fault, ts_ns: int) -> str:
-        self._listing(fault.symbol).status = fault.value
+        self._venue.exchange.set_status(fault.symbol, SymbolStatus(fault.value), ts_ns)
         if fault.for_ms:
             self._later(
                 ts_ns + fault.for_ms * MS_NS,
-                lambda _: setattr(self._listing(fault.symbol), "status", "TRADING"),
+                lambda at_ns: self._venue.exchange.set_status(
+                    fault.symbol, SymbolStatus.TRADING, at_ns
+                ),
             )
         return ""
 
@@ -239,13 +243,27 @@ class Moments:
         return ""
 
     def _fee_asset(self, fault: Fault, ts_ns: int) -> str:
-        self._venue.exchange.third_fee = (fault.value, fault.size)
+        self._venue.exchange.settlement.third_fee = (fault.value, fault.size)
         if fault.for_ms:
             self._later(ts_ns + fault.for_ms * MS_NS, lambda _: self._end_fee_asset())
         return ""
 
     def _end_fee_asset(self) -> None:
-        self._venue.exchange.third_fee = None
+        self._venue.exchange.settlement.third_fee = None
+
+
+def _ended(canceled: Canceled, price_ticks: int, *, by_stp: bool) -> Expired | Prevented:
+    # Says of an order that it expired, or that it met one of its account that nobody sent.
+    order_id, account, lots, ts_ns = (
+        canceled.order_id,
+        canceled.account,
+        canceled.leaves_lots,
+        canceled.ts_ns,
+    )
+    if not by_stp:
+        return Expired(order_id, account, lots, ExpiryReason.NO_LIQUIDITY, ts_ns)
+    mode = Stp.EXPIRE_MAKER
+    return Prevented(-1, ts_ns, price_ticks, lots, mode, account, 0, order_id, 0, lots)
 
 
 def account_of(venue: Venue, key: str) -> int:
@@ -254,11 +272,11 @@ def account_of(venue: Venue, key: str) -> int:
     return keys.index(key) + 1 if key else 1
 
 
-def keep_rules(before: Exchange, after: Exchange) -> None:
+def keep_rules(before: Exchange, after: Exchange, ts_ns: int) -> None:
     """Carry status and filters of all symbols, and how fees are taken, over a restart."""
-    after.third_fee = before.third_fee
+    after.settlement.third_fee = before.settlement.third_fee
     for symbol, listing in before.listings.items():
-        after.listings[symbol].status = listing.status
+        after.set_status(symbol, listing.status, ts_ns)
         after.listings[symbol].filters = listing.filters
 
 

@@ -463,7 +463,7 @@ class FaultyVenue(Venue):
         self._late_answers.clear()
         self._slow_until.clear()
         self._away_until_ns = ts_ns + fault.for_ms * _MS_NS
-        keep_rules(before, self.exchange)
+        keep_rules(before, self.exchange, ts_ns)
         if fault.fault == "restart":
             self.restore(accounts, b"", markets, ts_ns)
         else:

@@ -13,10 +13,12 @@ from typing import Any
 from msgspec import Struct
 
 from hftd.simex import refusals
+from hftd.simex.events import NewOrder
 from hftd.simex.market import ATOMS, SymbolSpec
 from hftd.simex.numbers import exact_atoms, text_of
+from hftd.simex.orders import OpenCounts, Order
 from hftd.simex.refusals import Refusal
-from hftd.simex.requests import Kind, Side
+from hftd.simex.requests import STOPS, Kind
 
 MULTIPLIER_UP = 5
 MULTIPLIER_DOWN_E8 = 20_000_000
@@ -34,6 +36,10 @@ class Filters(Struct, frozen=True):
     min_notional: int
     max_notional: int
     max_num_orders: int
+    max_num_algo_orders: int
+    max_num_iceberg_orders: int
+    iceberg_parts: int
+    max_num_order_amends: int
     price_step: int
     """The tick that prices must keep to: ``tick``, or a multiple of it after a change."""
 
@@ -52,28 +58,64 @@ class Filters(Struct, frozen=True):
             exact_atoms(spec.min_notional),
             exact_atoms(spec.max_notional),
             spec.max_num_orders,
+            spec.max_num_algo_orders,
+            spec.max_num_iceberg_orders,
+            spec.iceberg_parts,
+            spec.max_num_order_amends,
             exact_atoms(spec.tick_size),
             exact_atoms(spec.lot_size),
         )
 
     def check(
-        self, side: Side, kind: Kind, price: int, qty: int, last_price: int, open_orders: int
+        self,
+        new: NewOrder,
+        qty: int,
+        last_price: int,
+        counts: OpenCounts,
+        replaced: Order | None,
     ) -> Refusal | None:
         """Return the first filter that fails, in the order of the list.
 
-        Units: price, qty and last_price in atoms; price is 0 for MARKET; last_price 0: unknown.
+        ``qty`` stands for a quantity that was given in quote; ``counts`` are of the orders now
+        open, of which the same request will cancel ``replaced`` first. Units: atoms;
+        last_price 0: unknown.
         """
-        failed = (
-            (kind is not Kind.MARKET and self._price_fails(price), "PRICE_FILTER"),
-            (self._lot_fails(qty), "LOT_SIZE"),
-            (kind is Kind.MARKET and qty > self.max_market_qty, "MARKET_LOT_SIZE"),
-            (self._notional_fails(price or last_price, qty), "NOTIONAL"),
-            (price and self._percent_fails(price, last_price), "PERCENT_PRICE_BY_SIDE"),
-            (open_orders >= self.max_num_orders, "MAX_NUM_ORDERS"),
-        )
-        for fails, name in failed:
-            if fails:
-                return refusals.filter_failure(name)
+        price, stop, iceberg = new.price_atoms, new.stop_atoms, new.iceberg_atoms
+        if (price and self._price_fails(price)) or (stop and self._price_fails(stop)):
+            return refusals.filter_failure("PRICE_FILTER")
+        if self._lot_fails(qty) or (iceberg and self._lot_fails(iceberg)):
+            return refusals.filter_failure("LOT_SIZE")
+        if new.kind is Kind.MARKET and qty > self.max_market_qty:
+            return refusals.filter_failure("MARKET_LOT_SIZE")
+        if self._notional_fails(price or stop or last_price, qty):
+            return refusals.filter_failure("NOTIONAL")
+        if price and self._percent_fails(price, last_price):
+            return refusals.filter_failure("PERCENT_PRICE_BY_SIDE")
+        if iceberg and -(-qty // iceberg) > self.iceberg_parts:
+            return refusals.filter_failure("ICEBERG_PARTS")
+        return self._check_counts(new, counts, replaced)
+
+    def _check_counts(
+        self, new: NewOrder, counts: OpenCounts, replaced: Order | None
+    ) -> Refusal | None:
+        leaving = OpenCounts()
+        if replaced is not None:
+            leaving.add(replaced, 1)
+        if counts.orders - leaving.orders >= self.max_num_orders:
+            return refusals.filter_failure("MAX_NUM_ORDERS")
+        if new.kind in STOPS and counts.stops - leaving.stops >= self.max_num_algo_orders:
+            return refusals.filter_failure("MAX_NUM_ALGO_ORDERS")
+        icebergs = counts.icebergs - leaving.icebergs
+        if new.iceberg_atoms and icebergs >= self.max_num_iceberg_orders:
+            return refusals.filter_failure("MAX_NUM_ICEBERG_ORDERS")
+        return None
+
+    def check_amend(self, price: int, qty: int, gone: int) -> Refusal | None:
+        """Return the filter that a smaller quantity fails; ``gone`` of it can trade no more."""
+        if self._lot_fails(qty) or qty - gone < self.lot:
+            return refusals.filter_failure("LOT_SIZE")
+        if self._notional_fails(price, qty):
+            return refusals.filter_failure("NOTIONAL")
         return None
 
     def _price_fails(self, price: int) -> bool:
@@ -131,5 +173,15 @@ class Filters(Struct, frozen=True):
                 "askMultiplierDown": down,
                 "avgPriceMins": 0,
             },
+            {"filterType": "ICEBERG_PARTS", "limit": self.iceberg_parts},
             {"filterType": "MAX_NUM_ORDERS", "maxNumOrders": self.max_num_orders},
+            {"filterType": "MAX_NUM_ALGO_ORDERS", "maxNumAlgoOrders": self.max_num_algo_orders},
+            {
+                "filterType": "MAX_NUM_ICEBERG_ORDERS",
+                "maxNumIcebergOrders": self.max_num_iceberg_orders,
+            },
+            {
+                "filterType": "MAX_NUM_ORDER_AMENDS",
+                "maxNumOrderAmends": self.max_num_order_amends,
+            },
         ]

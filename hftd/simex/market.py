@@ -58,6 +58,10 @@ class SymbolSpec(Struct, frozen=True):
     max_market_qty: str = "100"
     max_price: str = "1000000"
     max_num_orders: int = 200
+    max_num_algo_orders: int = 5
+    max_num_iceberg_orders: int = 5
+    iceberg_parts: int = 50
+    max_num_order_amends: int = 10
 
     @property
     def atoms_per_lot(self) -> int:
@@ -85,6 +89,8 @@ class Market(Protocol):
     """
 
     spec: SymbolSpec
+    takes_all_orders: bool
+    """Whether stop orders and icebergs are taken; without, the venue refuses them before."""
 
     def start(self, ts_ns: int) -> None:
         """Begin a new market at ``ts_ns``; called once, unless ``load`` is."""
@@ -97,6 +103,15 @@ class Market(Protocol):
 
     def cancel(self, order_id: int, ts_ns: int) -> Reports:
         """Take a user's order off the book."""
+
+    def amend(self, order_id: int, leaves_lots: int, budget: int, ts_ns: int) -> Reports:
+        """Leave less of a user's order, above 0, where it stands; ``budget`` as in ``Place``."""
+
+    def halt(self, ts_ns: int) -> None:
+        """Let nothing happen but cancels, until ``resume``."""
+
+    def resume(self, ts_ns: int) -> None:
+        """Go on after ``halt`` as if no time had passed; without one do nothing."""
 
     def next_ns(self) -> int | None:
         """Return when the market next wants ``advance``; None: not before a request comes."""
@@ -111,9 +126,12 @@ class Market(Protocol):
         """Return the price of the last printed trade, else the mid, else 0."""
 
     def levels(self, side: Side) -> Iterator[tuple[int, int]]:
-        """Yield (price_ticks, qty_lots) of the book that orders match against, best first.
+        """Yield (price_ticks, qty_lots) of the book in sight, best first; BUY yields bids."""
 
-        ``Side.BUY`` yields bids. The venue walks it to see what a MARKET order would cost.
+    def liquidity(self, side: Side) -> Iterator[tuple[int, int]]:
+        """Yield (price_ticks, qty_lots) of all that orders match against, hidden or not.
+
+        The venue walks it to see what a MARKET order would cost.
         """
 
     def snapshot(self, limit: int) -> DepthSnapshot:
@@ -126,7 +144,7 @@ class Market(Protocol):
         """Take back what ``dump`` gave, all times shifted, all ids skipped by ``ID_GAP``."""
 
     def adopt(self, orders: Sequence[Place], ts_ns: int) -> None:
-        """Make exactly ``orders`` the resting user orders, after a ``load``.
+        """Make exactly ``orders`` the resting and waiting user orders, after a ``load``.
 
         ``qty_lots`` is what is left of each. Orders already known keep their place in the
         queue with the smaller quantity of the two; unknown ones join the back; what is known

@@ -1,12 +1,15 @@
 """What of the exchange outlives its process, and how it comes back.
 
-Owns the formats of the account snapshot, the account log and the market snapshot (all JSON).
-Knows no files: it takes and gives bytes.
+Owns the formats of the account snapshot, the account log, the archive and the market snapshot
+(all JSON). Knows no files: it takes and gives bytes.
 
 The account's truth is a snapshot plus a log of everything since: each line of the log is the
 list of events of one call, each event with absolute values (the whole order, the balances), so
 that a line taken twice does no harm. The markets' own state is a snapshot alone and may be
 some seconds old; open orders and balances are always the account's.
+
+The archive is what the account no longer remembers: a line a record, written once it has left
+memory. After a restart from an older snapshot a record may come again, word for word.
 """
 
 from __future__ import annotations
@@ -17,12 +20,13 @@ import msgspec
 
 from hftd.errors import JournalDamaged
 from hftd.simex.events import BalanceEvent, Event, OrderEvent
-from hftd.simex.exchange import Exchange
+from hftd.simex.exchange import Exchange, as_place
 from hftd.simex.market import State
-from hftd.simex.orders import OPEN, AccountTrade, Order
-from hftd.simex.requests import Place
+from hftd.simex.orders import AccountTrade, Order, PreventedMatch
+from hftd.simex.requests import Side
 
-VERSION = 1
+VERSION = 2
+"""1 knew no stop orders, icebergs, amendments and prevented matches; it is still read."""
 
 LoggedEvent = OrderEvent | BalanceEvent
 
@@ -33,6 +37,21 @@ class AccountOrders(msgspec.Struct):
     orders: list[Order]
     trades: list[AccountTrade]
     archived: dict[str, int]
+    prevented: list[PreventedMatch] = []
+
+
+class ArchivedOrder(msgspec.Struct, tag="order", tag_field="kind", frozen=True):
+    """A final order that has left memory."""
+
+    account: int
+    order: Order
+
+
+class ArchivedTrade(msgspec.Struct, tag="trade", tag_field="kind", frozen=True):
+    """A trade that has left memory."""
+
+    account: int
+    trade: AccountTrade
 
 
 class AccountSnapshot(msgspec.Struct):
@@ -70,6 +89,7 @@ def dump_accounts(exchange: Exchange, generation: int, identity: str, keys: list
             [*book.final.values(), *book.open.values()],
             [trade for trades in book.trades.values() for trade in trades],
             book.archived,
+            [match for matches in book.prevented.values() for match in matches],
         )
         for account, book in exchange.books.items()
     }
@@ -81,7 +101,9 @@ def dump_accounts(exchange: Exchange, generation: int, identity: str, keys: list
         for account in exchange.accounts.everyone()
     }
     return msgspec.json.encode(
-        AccountSnapshot(VERSION, generation, identity, keys, exchange.exec_id, balances, books)
+        AccountSnapshot(
+            VERSION, generation, identity, keys, exchange.settlement.exec_id, balances, books
+        )
     )
 
 
@@ -104,7 +126,7 @@ def load_accounts(exchange: Exchange, snapshot: AccountSnapshot, log: bytes) -> 
 
     A torn last line was never acknowledged: the log is written before anybody hears of it.
     """
-    exchange.exec_id = snapshot.exec_id
+    exchange.settlement.exec_id = snapshot.exec_id
     for account, assets in snapshot.balances.items():
         for asset, (free, locked) in assets.items():
             exchange.accounts.put(account, asset, free, locked)
@@ -115,6 +137,8 @@ def load_accounts(exchange: Exchange, snapshot: AccountSnapshot, log: bytes) -> 
             keeping.put(order)
         for trade in book.trades:
             keeping.add_trade(trade)
+        for match in book.prevented:
+            keeping.add_prevented(match)
     lines = log.split(b"\n")
     for number, line in enumerate(lines[:-1], 1):
         try:
@@ -136,13 +160,28 @@ def _take_back(exchange: Exchange, event: LoggedEvent) -> None:
     keeping.put(event.order)
     if event.trade is not None:
         keeping.add_trade(event.trade)
-    exchange.exec_id = max(exchange.exec_id, event.exec_id)
+    if event.prevented is not None:
+        keeping.add_prevented(event.prevented)
+    exchange.settlement.exec_id = max(exchange.settlement.exec_id, event.exec_id)
 
 
 def log_line(events: Iterable[Event]) -> bytes:
     """Return the line of the log for the events of one call; empty where none is a user's."""
     logged = [event for event in events if isinstance(event, OrderEvent | BalanceEvent)]
     return msgspec.json.encode(logged) + b"\n" if logged else b""
+
+
+def archive_lines(closed: Iterable[tuple[int, Order | AccountTrade]]) -> bytes:
+    """Return the lines of the archive for (account, record); empty where there are none."""
+    return b"".join(
+        msgspec.json.encode(
+            ArchivedOrder(account, record)
+            if isinstance(record, Order)
+            else ArchivedTrade(account, record)
+        )
+        + b"\n"
+        for account, record in closed
+    )
 
 
 def dump_markets(exchange: Exchange, ts_ns: int) -> bytes:
@@ -159,23 +198,17 @@ def load_markets(exchange: Exchange, data: bytes, ts_ns: int) -> None:
         raise JournalDamaged(f"market snapshot of the exchange does not read: {error}") from error
     for symbol, listing in exchange.listings.items():
         listing.market.load(snapshot.markets[symbol], ts_ns - snapshot.ts_ns)
-        orders = [
-            order
-            for book in exchange.books.values()
-            for order in book.open_orders(symbol)
-            if order.status in OPEN
-        ]
+        orders = [order for book in exchange.books.values() for order in book.open_orders(symbol)]
         orders.sort(key=_age)
+        budgets = listing.atoms_per_tick_lot
         places = [
-            Place(
-                order.order_id,
-                order.account,
-                order.side,
-                order.price_ticks,
+            as_place(
+                order,
                 order.leaves_lots,
-                order.kind,
-                order.tif,
-                order.stp,
+                # Only a waiting stop order that will buy at market has a budget while open.
+                order.reserved_atoms // budgets
+                if order.side is Side.BUY and order.price_ticks == 0
+                else 0,
             )
             for order in orders
         ]

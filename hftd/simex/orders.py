@@ -2,9 +2,8 @@
 
 Owns order records and their bounded history. Knows no matching, money or protocol text.
 
-History is bounded: the newest ``MAX_FINAL`` final orders of an account and the newest
-``MAX_TRADES`` trades of an account in a symbol are kept. Older orders are known to have been
-(``archived``) and no more.
+History is bounded by ``History``. What leaves it is handed out once, by ``take_closed``, for
+whoever keeps archives; here an archived order is known to have been, by its id, and no more.
 """
 
 from __future__ import annotations
@@ -14,10 +13,15 @@ from enum import Enum
 
 from msgspec import Struct
 
-from hftd.simex.requests import ExpiryReason, Kind, Side, Stp, TimeInForce
+from hftd.simex.requests import STOPS, ExpiryReason, Kind, Side, Stp, TimeInForce
 
-MAX_FINAL = 10_000
-MAX_TRADES = 20_000
+
+class History(Struct, frozen=True):
+    """How much is remembered: of an account, and of trades and matches of it in one symbol."""
+
+    final_orders: int = 10_000
+    trades: int = 20_000
+    prevented_matches: int = 1_000
 
 
 class Status(Enum):
@@ -34,8 +38,22 @@ class Status(Enum):
 OPEN = (Status.NEW, Status.PARTIALLY_FILLED)
 
 
+class Amendment(Struct, frozen=True):
+    """One reduction of an order that kept its place."""
+
+    exec_id: int
+    client_id_before: str
+    client_order_id: str
+    qty_lots_before: int
+    qty_lots: int
+    ts_ns: int
+
+
 class Order(Struct):
-    """A user's order. ``reserved_atoms`` is what it still locks of the asset it pays with."""
+    """A user's order. ``reserved_atoms`` is what it still locks of the asset it pays with.
+
+    ``triggered_ns`` is when a stop order began to work, 0 while it waits.
+    """
 
     order_id: int
     account: int
@@ -56,11 +74,23 @@ class Order(Struct):
     status: Status = Status.NEW
     expiry: ExpiryReason | None = None
     prevented_lots: int = 0
+    prevented_match_id: int = -1
+    stop_ticks: int = 0
+    triggered_ns: int = 0
+    iceberg_lots: int = 0
+    strategy_id: int | None = None
+    strategy_type: int | None = None
+    amendments: tuple[Amendment, ...] = ()
 
     @property
     def leaves_lots(self) -> int:
         """Return what is neither filled nor lost to self-trade prevention."""
         return self.qty_lots - self.cum_lots - self.prevented_lots
+
+    @property
+    def working_ns(self) -> int:
+        """Return since when the order works; 0: it waits for its stop price."""
+        return self.triggered_ns if self.stop_ticks else self.created_ns
 
 
 class AccountTrade(Struct, frozen=True):
@@ -79,36 +109,83 @@ class AccountTrade(Struct, frozen=True):
     is_maker: bool
 
 
+class PreventedMatch(Struct, frozen=True):
+    """A trade of two orders of one account that did not come about; see ``Prevented``."""
+
+    match_id: int
+    symbol: str
+    taker_order_id: int
+    maker_order_id: int
+    mode: Stp
+    price_ticks: int
+    lots: int
+    taker_lots: int
+    maker_lots: int
+    ts_ns: int
+
+
+class OpenCounts(Struct):
+    """How many orders an account has open in a symbol; stop and iceberg orders count twice."""
+
+    orders: int = 0
+    stops: int = 0
+    icebergs: int = 0
+
+    def add(self, order: Order, change: int) -> None:
+        """Count an order in or out."""
+        self.orders += change
+        if order.iceberg_lots:
+            self.icebergs += change
+        if order.kind in STOPS:
+            self.stops += change
+
+
 class OrderBookkeeping:
     """Orders and trades of one account."""
 
-    def __init__(self) -> None:
+    def __init__(self, history: History) -> None:
         self.open: dict[tuple[str, int], Order] = {}
         self.final: dict[tuple[str, int], Order] = {}
         self.trades: dict[str, list[AccountTrade]] = {}
+        self.prevented: dict[str, list[PreventedMatch]] = {}
+        self._history = history
+        self._counts: dict[str, OpenCounts] = {}
         self._open_by_client_id: dict[tuple[str, str], Order] = {}
         self._final_by_client_id: dict[tuple[str, str], Order] = {}
         self.archived: dict[str, int] = {}
+        self._closed: list[Order | AccountTrade] = []
 
     def put(self, order: Order) -> None:
         """Take an order in, open or final, in place of the one with its id."""
         key = (order.symbol, order.order_id)
         client_key = (order.symbol, order.client_order_id)
+        before = self.open.get(key)
         if order.status in OPEN:
+            if before is None:
+                self.open_counts(order.symbol).add(order, 1)
+            elif before.client_order_id != order.client_order_id:
+                del self._open_by_client_id[order.symbol, before.client_order_id]
             self.open[key] = order
             self._open_by_client_id[client_key] = order
             return
-        if self.open.pop(key, None) is not None:
-            self._open_by_client_id.pop(client_key, None)
+        if before is not None:
+            self.forget(before)
         self.final[key] = order
         self._final_by_client_id[client_key] = order
-        while len(self.final) > MAX_FINAL:
+        while len(self.final) > self._history.final_orders:
             self._archive()
 
     def forget(self, order: Order) -> None:
-        """Take back an open order that the market refused: it never was."""
+        """Take an open order out: it is final now, or never was because the market refused it."""
         del self.open[order.symbol, order.order_id]
         del self._open_by_client_id[order.symbol, order.client_order_id]
+        self.open_counts(order.symbol).add(order, -1)
+
+    def rename(self, order: Order, client_order_id: str) -> None:
+        """Give an open order another client id."""
+        del self._open_by_client_id[order.symbol, order.client_order_id]
+        order.client_order_id = client_order_id
+        self._open_by_client_id[order.symbol, client_order_id] = order
 
     def _archive(self) -> None:
         oldest = self.final.pop(next(iter(self.final)))
@@ -117,14 +194,30 @@ class OrderBookkeeping:
             del self._final_by_client_id[client_key]
         reached = self.archived.get(oldest.symbol, 0)
         self.archived[oldest.symbol] = max(reached, oldest.order_id)
+        self._closed.append(oldest)
 
     def add_trade(self, trade: AccountTrade) -> None:
         """Remember a trade; ids of a symbol never fall."""
         trades = self.trades.setdefault(trade.symbol, [])
         trades.append(trade)
         # Trim in halves: dropping from the front of a list one by one costs a copy each.
-        if len(trades) >= 2 * MAX_TRADES:
-            del trades[:-MAX_TRADES]
+        if len(trades) >= 2 * self._history.trades:
+            self._closed += trades[: -self._history.trades]
+            del trades[: -self._history.trades]
+
+    def add_prevented(self, match: PreventedMatch) -> None:
+        """Remember a prevented match; both its orders tell of it, and it counts once."""
+        matches = self.prevented.setdefault(match.symbol, [])
+        if matches and matches[-1].match_id >= match.match_id:
+            return
+        matches.append(match)
+        if len(matches) >= 2 * self._history.prevented_matches:
+            del matches[: -self._history.prevented_matches]
+
+    def take_closed(self) -> list[Order | AccountTrade]:
+        """Return what has left memory since the last call, in the order in which it left."""
+        closed, self._closed = self._closed, []
+        return closed
 
     def find(self, symbol: str, order_id: int) -> Order | None:
         """Return an order by id, open or final."""
@@ -143,6 +236,13 @@ class OrderBookkeeping:
     def is_archived(self, symbol: str, order_id: int) -> bool:
         """Return whether an id is as old as orders already forgotten."""
         return order_id <= self.archived.get(symbol, 0)
+
+    def open_counts(self, symbol: str) -> OpenCounts:
+        """Return the counts of open orders in a symbol."""
+        counts = self._counts.get(symbol)
+        if counts is None:
+            counts = self._counts[symbol] = OpenCounts()
+        return counts
 
     def open_orders(self, symbol: str | None) -> list[Order]:
         """Return the open orders of one symbol or of all, oldest first."""

@@ -99,6 +99,12 @@ class Queues:
             self._fill(queued, min(qty_lots, queued.leaves), filled)
         return filled
 
+    def shrink(self, order_id: int, leaves_lots: int) -> Queued:
+        """Leave less of a resting order; it keeps its place."""
+        queued = self._queued[order_id]
+        queued.leaves = leaves_lots
+        return queued
+
     def trade(self, taker_side: Side, price_ticks: int, qty_lots: int, ts_ns: int) -> list[Filled]:
         """Apply a recorded trade at ``ts_ns`` of the recording venue's clock."""
         filled: list[Filled] = []

@@ -32,6 +32,7 @@ class Refused(Exception):
 
 
 WOULD_TAKE: Final = (-2010, "Order would immediately match and take.")
+WOULD_TRIGGER: Final = (-2010, "Order would trigger immediately.")
 
 STATUS_UNKNOWN = Refusal(
     -1007,
@@ -57,6 +58,14 @@ CANCEL_REPLACE_ID = Refusal(
 QUANTITY_OR_QUOTE = Refusal(
     -1102, "Param 'quantity' or 'quoteOrderQty' must be sent, but both were empty/null!"
 )
+BAD_COMPOSITION = Refusal(-1014, "Unsupported order combination.")
+STP_NOT_ALLOWED = Refusal(
+    -1013, "This symbol does not allow the specified self-trade prevention mode."
+)
+STOP_OR_TRAILING = Refusal(
+    -1102, "Param 'stopPrice' or 'trailingDelta' must be sent, but both were empty/null!"
+)
+BAD_STRATEGY_TYPE = Refusal(-1134, "`strategyType` was less than 1000000.")
 BAD_TIF = Refusal(-1115, "Invalid timeInForce.")
 BAD_KIND = Refusal(-1116, "Invalid orderType.")
 BAD_SIDE = Refusal(-1117, "Invalid side.")
@@ -74,6 +83,7 @@ BAD_TIME_UNIT = Refusal(
 MARKET_CLOSED = Refusal(-2010, "Market is closed.")
 INSUFFICIENT_BALANCE = Refusal(-2010, "Account has insufficient balance for requested action.")
 DUPLICATE_ORDER = Refusal(-2010, "Duplicate order sent.")
+ICEBERG_TOO_LARGE = Refusal(-2010, "IcebergQty exceeds QTY.")
 UNKNOWN_ORDER = Refusal(-2011, "Unknown order sent.")
 CANCEL_RESTRICTED = Refusal(-2011, "Order was not canceled due to cancel restrictions.")
 NO_SUCH_ORDER = Refusal(-2013, "Order does not exist.")
@@ -88,6 +98,12 @@ NOT_SUBSCRIBED = Refusal(-2036, "User Data Stream subscription not active.")
 TOO_MANY_SUBSCRIPTIONS = Refusal(
     -2042, "Max number of User Data Stream subscription IDs reached for this connection."
 )
+AMEND_UNKNOWN = Refusal(-2038, "Unknown order sent.")
+AMEND_DUPLICATE = Refusal(-2038, "Duplicate order sent.")
+AMEND_WHILE_CLOSED = Refusal(-2038, "Market is closed.")
+AMEND_INCREASE = Refusal(-2038, "Order amend (quantity increase) is not supported.")
+AMEND_NOTHING = Refusal(-2038, "The requested action would change no state; rejecting.")
+TOO_MANY_AMENDS = Refusal(-2038, "Filter failure: MAX_NUM_ORDER_AMENDS")
 ID_MISMATCH = Refusal(-2039, "Client order ID and order ID mismatch.")
 
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-from hftd.simex.events import ExecType, OrderEvent, Placed
-from hftd.simex.exchange import Listing
+from hftd.simex.events import Placed
+from hftd.simex.listing import STP_MODES, Listing
 from hftd.simex.numbers import text_of
-from hftd.simex.orders import OPEN, AccountTrade, Order
-from hftd.simex.requests import ExpiryReason, Kind, Side, Stp, TouchChanged, Trade
+from hftd.simex.orders import AccountTrade, Amendment, Order, PreventedMatch
+from hftd.simex.requests import Side, TouchChanged, Trade
 
 Json: TypeAlias = dict[str, Any]
 
@@ -57,11 +57,9 @@ def order_ack(order: Order) -> Json:
 def order_result(listing: Listing, order: Order) -> Json:
     """Return the RESULT form: the ACK and how the order stands."""
     result = {**order_ack(order), **_amounts(listing, order), **_terms(order)}
-    result["workingTime"] = ms(order.created_ns)
+    result["workingTime"] = working_time(order)
     result["selfTradePreventionMode"] = order.stp.value
-    if order.expiry is not None and order.expiry is not ExpiryReason.SELF_TRADE:
-        result["expiryReason"] = order.expiry.value
-    return {**result, **_prevented(listing, order)}
+    return {**result, **_conditional(listing, order)}
 
 
 def order_full(listing: Listing, placed: Placed) -> Json:
@@ -77,7 +75,27 @@ def order_full(listing: Listing, placed: Placed) -> Json:
         }
         for trade in placed.trades
     ]
+    if placed.prevented:
+        result["preventedMatches"] = [
+            {
+                "preventedMatchId": match.match_id,
+                "makerSymbol": match.symbol,
+                "makerOrderId": match.maker_order_id,
+                "price": price_text(listing, match.price_ticks),
+                **_prevented_quantities(listing, match),
+            }
+            for match in placed.prevented
+        ]
     return result
+
+
+def _prevented_quantities(listing: Listing, match: PreventedMatch) -> Json:
+    quantities = {}
+    if match.taker_lots:
+        quantities["takerPreventedQuantity"] = qty_text(listing, match.taker_lots)
+    if match.maker_lots:
+        quantities["makerPreventedQuantity"] = qty_text(listing, match.maker_lots)
+    return quantities
 
 
 def order_canceled(listing: Listing, order: Order, request_id: str) -> Json:
@@ -92,7 +110,63 @@ def order_canceled(listing: Listing, order: Order, request_id: str) -> Json:
         **_amounts(listing, order),
         **_terms(order),
         "selfTradePreventionMode": order.stp.value,
-        **_prevented(listing, order),
+        **_conditional(listing, order),
+    }
+
+
+def order_amended(listing: Listing, order: Order) -> Json:
+    """Return the reply to an amendment, the newest of the order's."""
+    amendment = order.amendments[-1]
+    return {
+        "transactTime": ms(amendment.ts_ns),
+        "executionId": amendment.exec_id,
+        "amendedOrder": {
+            "symbol": order.symbol,
+            "orderId": order.order_id,
+            "orderListId": -1,
+            "origClientOrderId": amendment.client_id_before,
+            "clientOrderId": order.client_order_id,
+            "price": price_text(listing, order.price_ticks),
+            "qty": qty_text(listing, order.qty_lots),
+            "executedQty": qty_text(listing, order.cum_lots),
+            "preventedQty": qty_text(listing, order.prevented_lots),
+            "quoteOrderQty": text_of(order.quote_order_atoms),
+            "cumulativeQuoteQty": text_of(order.cum_quote_atoms),
+            **_terms(order),
+            "workingTime": working_time(order),
+            "selfTradePreventionMode": order.stp.value,
+            **_stop_and_iceberg(listing, order),
+        },
+    }
+
+
+def amendment(listing: Listing, order: Order, change: Amendment) -> Json:
+    """Return one amendment as queries show it."""
+    return {
+        "symbol": order.symbol,
+        "orderId": order.order_id,
+        "executionId": change.exec_id,
+        "origClientOrderId": change.client_id_before,
+        "newClientOrderId": change.client_order_id,
+        "origQty": qty_text(listing, change.qty_lots_before),
+        "newQty": qty_text(listing, change.qty_lots),
+        "time": ms(change.ts_ns),
+    }
+
+
+def prevented_match(listing: Listing, match: PreventedMatch) -> Json:
+    """Return one prevented match as queries show it; nobody here is in a trade group."""
+    return {
+        "symbol": match.symbol,
+        "preventedMatchId": match.match_id,
+        "takerOrderId": match.taker_order_id,
+        "makerSymbol": match.symbol,
+        "makerOrderId": match.maker_order_id,
+        "tradeGroupId": -1,
+        "selfTradePreventionMode": match.mode.value,
+        "price": price_text(listing, match.price_ticks),
+        **_prevented_quantities(listing, match),
+        "transactTime": ms(match.ts_ns),
     }
 
 
@@ -109,17 +183,40 @@ def order_query(listing: Listing, order: Order) -> Json:
         "icebergQty": ZERO,
         "time": ms(order.created_ns),
         "updateTime": ms(order.updated_ns),
-        "isWorking": True,
-        "workingTime": ms(order.created_ns),
+        "isWorking": order.working_ns != 0,
+        "workingTime": working_time(order),
         "selfTradePreventionMode": order.stp.value,
-        **_prevented(listing, order),
+        **_conditional(listing, order),
     }
 
 
-def _prevented(listing: Listing, order: Order) -> Json:
-    if not order.prevented_lots:
-        return {}
-    return {"preventedQuantity": qty_text(listing, order.prevented_lots)}
+def working_time(order: Order) -> int:
+    """Return since when an order works, -1 while it waits for its stop price."""
+    return ms(order.working_ns) if order.working_ns else -1
+
+
+def _conditional(listing: Listing, order: Order) -> Json:
+    # Fields that only orders have to which they apply.
+    fields = _stop_and_iceberg(listing, order)
+    if order.strategy_id is not None:
+        fields["strategyId"] = order.strategy_id
+    if order.strategy_type is not None:
+        fields["strategyType"] = order.strategy_type
+    if order.prevented_lots:
+        fields["preventedMatchId"] = order.prevented_match_id
+        fields["preventedQuantity"] = qty_text(listing, order.prevented_lots)
+    if order.expiry is not None:
+        fields["expiryReason"] = order.expiry.value
+    return fields
+
+
+def _stop_and_iceberg(listing: Listing, order: Order) -> Json:
+    fields = {}
+    if order.stop_ticks:
+        fields["stopPrice"] = price_text(listing, order.stop_ticks)
+    if order.iceberg_lots:
+        fields["icebergQty"] = qty_text(listing, order.iceberg_lots)
+    return fields
 
 
 def _amounts(listing: Listing, order: Order) -> Json:
@@ -176,69 +273,6 @@ def public_trade(listing: Listing, trade: Trade) -> Json:
 # --- events -------------------------------------------------------------------------------
 
 
-def execution_report(listing: Listing, event: OrderEvent) -> Json:
-    """Return the user event of one change of an order.
-
-    On a cancel ``c`` is the cancel's own client id and ``C`` the order's.
-    """
-    order, trade = event.order, event.trade
-    canceled = event.exec_type is ExecType.CANCELED
-    report = {
-        "e": "executionReport",
-        "E": ms(event.ts_ns),
-        "s": order.symbol,
-        "c": event.request_id if canceled else order.client_order_id,
-        "S": order.side.value,
-        "o": order.kind.value,
-        "f": order.tif.value,
-        "q": qty_text(listing, order.qty_lots),
-        "p": price_text(listing, order.price_ticks),
-        "P": ZERO,
-        "F": ZERO,
-        "g": -1,
-        "C": order.client_order_id if canceled else "",
-        "x": event.exec_type.value,
-        "X": order.status.value,
-        "r": "NONE",
-        "i": order.order_id,
-        "l": ZERO if trade is None else qty_text(listing, trade.qty_lots),
-        "z": qty_text(listing, order.cum_lots),
-        "L": ZERO if trade is None else price_text(listing, trade.price_ticks),
-        "n": "0" if trade is None else text_of(trade.fee_atoms),
-        "N": None if trade is None else trade.fee_asset,
-        "T": ms(event.ts_ns),
-        "t": -1 if trade is None else trade.trade_id,
-        "I": event.exec_id,
-        "w": order.status in OPEN and order.kind is not Kind.MARKET,
-        "m": trade is not None and trade.is_maker,
-        "M": trade is not None,
-        "O": ms(order.created_ns),
-        "Z": text_of(order.cum_quote_atoms),
-        "Y": ZERO if trade is None else text_of(trade.quote_atoms),
-        "Q": text_of(order.quote_order_atoms),
-        "W": ms(order.created_ns),
-        "V": order.stp.value,
-    }
-    if order.expiry is not None and order.expiry is not ExpiryReason.SELF_TRADE:
-        report["eR"] = order.expiry.value
-    if order.prevented_lots:
-        report["A"] = qty_text(listing, order.prevented_lots)
-    return report
-
-
-def account_position(ts_ns: int, balances: list[tuple[str, int, int]]) -> Json:
-    """Return the user event of changed balances."""
-    return {
-        "e": "outboundAccountPosition",
-        "E": ms(ts_ns),
-        "u": ms(ts_ns),
-        "B": [
-            {"a": asset, "f": text_of(free), "l": text_of(locked)}
-            for asset, free, locked in balances
-        ],
-    }
-
-
 def trade_event(listing: Listing, trade: Trade) -> Json:
     """Return a printed trade as the stream shows it."""
     return {
@@ -283,7 +317,7 @@ def symbol_rules(listing: Listing) -> Json:
     spec = listing.spec
     return {
         "symbol": spec.symbol,
-        "status": listing.status,
+        "status": listing.status.value,
         "baseAsset": spec.base,
         "baseAssetPrecision": 8,
         "quoteAsset": spec.quote,
@@ -291,15 +325,15 @@ def symbol_rules(listing: Listing) -> Json:
         "quoteAssetPrecision": 8,
         "baseCommissionPrecision": 8,
         "quoteCommissionPrecision": 8,
-        "orderTypes": ["LIMIT", "LIMIT_MAKER", "MARKET"],
-        "icebergAllowed": False,
+        "orderTypes": [kind.value for kind in listing.kinds],
+        "icebergAllowed": listing.market.takes_all_orders,
         "ocoAllowed": False,
         "otoAllowed": False,
         "opoAllowed": False,
         "quoteOrderQtyMarketAllowed": True,
         "allowTrailingStop": False,
         "cancelReplaceAllowed": True,
-        "amendAllowed": False,
+        "amendAllowed": True,
         "pegInstructionsAllowed": False,
         "isSpotTradingAllowed": True,
         "isMarginTradingAllowed": False,
@@ -307,5 +341,5 @@ def symbol_rules(listing: Listing) -> Json:
         "permissions": [],
         "permissionSets": [["SPOT"]],
         "defaultSelfTradePreventionMode": "NONE",
-        "allowedSelfTradePreventionModes": [mode.value for mode in Stp],
+        "allowedSelfTradePreventionModes": [mode.value for mode in STP_MODES],
     }

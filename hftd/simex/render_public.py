@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hftd.simex.exchange import Listing
+from hftd.simex.listing import Listing
 from hftd.simex.numbers import text_of
 from hftd.simex.prints import Aggregate, Candle, Day
 from hftd.simex.render import Json, ms, price_text, qty_text

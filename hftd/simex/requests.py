@@ -8,9 +8,10 @@ Grammar of the reports that answer one request (also what ``Market.advance`` yie
 times over, in order of time):
 
     place    Rejected
-             | Accepted (Trade | Expired | Prevented)* Expired?
-                                                         what ends the order itself comes last
+             | Accepted work? (Triggered work)*          a stop order waits: no work of its own
+    work     (Trade | Prevented)* Expired?               what ends the order itself comes last
     cancel   Canceled | CancelRejected
+    amend    Amended
     then     TouchChanged?                               once, if the touch differs from before
     cut      DepthChanged                                never inside the reports of a request
 """
@@ -42,6 +43,22 @@ class Kind(Enum):
     LIMIT = "LIMIT"
     LIMIT_MAKER = "LIMIT_MAKER"
     MARKET = "MARKET"
+    STOP_LOSS = "STOP_LOSS"
+    STOP_LOSS_LIMIT = "STOP_LOSS_LIMIT"
+    TAKE_PROFIT = "TAKE_PROFIT"
+    TAKE_PROFIT_LIMIT = "TAKE_PROFIT_LIMIT"
+
+
+AT_MARKET = (Kind.MARKET, Kind.STOP_LOSS, Kind.TAKE_PROFIT)
+"""Types without a limit: their price is 0."""
+
+STOPS = (Kind.STOP_LOSS, Kind.STOP_LOSS_LIMIT, Kind.TAKE_PROFIT, Kind.TAKE_PROFIT_LIMIT)
+"""Types that wait for a trade at their stop price; the venue calls them algo orders."""
+
+
+def rises_to(kind: Kind, side: Side) -> bool:
+    """Return whether a stop order waits above the market; else it waits below."""
+    return (kind in (Kind.STOP_LOSS, Kind.STOP_LOSS_LIMIT)) == (side is Side.BUY)
 
 
 class TimeInForce(Enum):
@@ -53,13 +70,17 @@ class TimeInForce(Enum):
 
 
 class Stp(Enum):
-    """Self-trade prevention; the mode of the taker decides."""
+    """Self-trade prevention; the mode of the taker decides.
+
+    TRANSFER needs accounts in trade groups, which this venue has none of: it allows the others.
+    """
 
     NONE = "NONE"
     EXPIRE_TAKER = "EXPIRE_TAKER"
     EXPIRE_MAKER = "EXPIRE_MAKER"
     EXPIRE_BOTH = "EXPIRE_BOTH"
     DECREMENT = "DECREMENT"
+    TRANSFER = "TRANSFER"
 
 
 class ExpiryReason(Enum):
@@ -68,7 +89,6 @@ class ExpiryReason(Enum):
     IOC = "UNFILLED_IOC_QUANTITY_EXPIRED"
     FOK = "UNFILLED_FOK_ORDER_EXPIRED"
     NO_LIQUIDITY = "INSUFFICIENT_LIQUIDITY"
-    SELF_TRADE = "SELF_TRADE_PREVENTION"
 
 
 # --- requests -----------------------------------------------------------------------------
@@ -78,8 +98,10 @@ class Place(Struct, frozen=True, gc=False):
     """Ask a market to match an order and rest what is left.
 
     ``order_id`` comes from the market's own ``next_order_id()``: one axis per symbol.
-    ``price_ticks`` is 0 for MARKET. ``budget`` bounds a MARKET BUY: the sum of
-    price_ticks * qty_lots over its trades may not pass it; 0 means no bound.
+    ``price_ticks`` is 0 for the types of ``AT_MARKET``. ``budget`` bounds their BUY: the sum of
+    price_ticks * qty_lots over its trades may not pass it; 0 means no bound. ``stop_ticks`` is
+    above 0 for the types of ``STOPS`` while they wait. Of an order with ``iceberg_lots`` above 0
+    at most so many rest in sight.
     """
 
     order_id: int
@@ -91,6 +113,8 @@ class Place(Struct, frozen=True, gc=False):
     tif: TimeInForce = TimeInForce.GTC
     stp: Stp = Stp.NONE
     budget: int = 0
+    stop_ticks: int = 0
+    iceberg_lots: int = 0
 
 
 class Cancel(Struct, frozen=True, gc=False):
@@ -111,7 +135,10 @@ class Accepted(Struct, frozen=True, gc=False):
 
 
 class Rejected(Struct, frozen=True, gc=False):
-    """The market refused the order: a LIMIT_MAKER that would take. Nothing changed."""
+    """The market refused the order, and nothing changed.
+
+    A LIMIT_MAKER that would take, or a stop order whose price is reached already.
+    """
 
     order_id: int
     account: int
@@ -167,17 +194,41 @@ class Expired(Struct, frozen=True, gc=False):
     ts_ns: int
 
 
-class Prevented(Struct, frozen=True, gc=False):
-    """An order that met one of its own account lost ``lots`` without a trade.
-
-    With ``leaves_lots`` 0 it is over.
-    """
+class Triggered(Struct, frozen=True, gc=False):
+    """A trade reached the price of a stop order: from here on it works like any other."""
 
     order_id: int
     account: int
-    lots: int
+    ts_ns: int
+
+
+class Amended(Struct, frozen=True, gc=False):
+    """A resting or waiting order became smaller and kept its place."""
+
+    order_id: int
+    account: int
     leaves_lots: int
     ts_ns: int
+
+
+class Prevented(Struct, frozen=True, gc=False):
+    """Two orders of one account met and did not trade.
+
+    ``lots`` at ``price_ticks`` are what they would have traded; ``taker_lots`` and
+    ``maker_lots`` what each lost of its quantity, 0 where the mode spares it. An order that
+    has nothing left is over. ``match_id`` grows by one within the symbol.
+    """
+
+    match_id: int
+    ts_ns: int
+    price_ticks: int
+    lots: int
+    mode: Stp
+    account: int
+    taker_order_id: int
+    maker_order_id: int
+    taker_lots: int
+    maker_lots: int
 
 
 class TouchChanged(Struct, frozen=True, gc=False):
@@ -218,6 +269,14 @@ class DepthSnapshot(Struct, frozen=True, gc=False):
 
 
 OrderReport: TypeAlias = (
-    Accepted | Rejected | Trade | Canceled | CancelRejected | Expired | Prevented
+    Accepted
+    | Rejected
+    | Trade
+    | Canceled
+    | CancelRejected
+    | Expired
+    | Triggered
+    | Amended
+    | Prevented
 )
 Report: TypeAlias = OrderReport | TouchChanged | DepthChanged

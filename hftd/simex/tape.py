@@ -19,6 +19,8 @@ first, and ids go on. A tape also ends where events are missing or a line cannot
 ``ended_by`` says which.
 """
 
+# long: what is due, what is shown and what our orders make of it are one play.
+
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
@@ -32,6 +34,7 @@ from hftd.simex.refusals import WOULD_TAKE
 from hftd.simex.requests import (
     TAPE_ACCOUNT,
     Accepted,
+    Amended,
     Canceled,
     CancelRejected,
     DepthChanged,
@@ -58,6 +61,8 @@ BTCUSDT_SPEC = SymbolSpec("BTCUSDT", "BTC", "USDT", "0.01", "0.00001")
 class TapeMarket:
     """One symbol of one recording. Files of ``paths`` follow one another without a gap."""
 
+    takes_all_orders = False
+
     def __init__(
         self,
         spec: SymbolSpec,
@@ -80,6 +85,7 @@ class TapeMarket:
         self._last_price_ticks = 0
         self._touch: TouchChanged | None = None
         self._due_ns: int | None = None
+        self._halted_ns: int | None = None
         self._next: Message | None = None
         self._reel = TapeReel(lambda: read_lines(paths), " ".join(map(str, paths)), spec)
         self._book = self._reel.begin()
@@ -103,14 +109,14 @@ class TapeMarket:
         return self._order_id
 
     def next_ns(self) -> int | None:
-        """Return when the next line is due; None after the end."""
-        return self._due_ns
+        """Return when the next line is due; None after the end and while the tape is stopped."""
+        return self._due_ns if self._halted_ns is None else None
 
     def advance(self, ts_ns: int) -> Reports:
         """Play what is due."""
         reports: Reports = []
-        while self._due_ns is not None and self._due_ns <= ts_ns:
-            due_ns, message = self._due_ns, self._next
+        while (due_ns := self.next_ns()) is not None and due_ns <= ts_ns:
+            message = self._next
             if message is None:
                 self._begin_again(due_ns, reports)
             else:
@@ -167,6 +173,25 @@ class TapeMarket:
         self._report_fills(self._queues.hit(order_id, qty_lots), ts_ns, reports)
         return reports
 
+    def amend(self, order_id: int, leaves_lots: int, budget: int, ts_ns: int) -> Reports:
+        """Leave less of an order in its queue."""
+        account = self._queues.shrink(order_id, leaves_lots).order.account
+        return [Amended(order_id, account, leaves_lots, ts_ns)]
+
+    def halt(self, ts_ns: int) -> None:
+        """Stop the tape."""
+        if self._halted_ns is None:
+            self._halted_ns = ts_ns
+
+    def resume(self, ts_ns: int) -> None:
+        """Play on from where the tape was stopped."""
+        if self._halted_ns is None:
+            return
+        elapsed_ns, self._halted_ns = ts_ns - self._halted_ns, None
+        self._anchor_ns += elapsed_ns
+        if self._due_ns is not None:
+            self._due_ns += elapsed_ns
+
     def best(self) -> TouchChanged | None:
         """Return the touch last shown."""
         return self._touch
@@ -180,6 +205,10 @@ class TapeMarket:
 
     def levels(self, side: Side) -> Iterator[tuple[int, int]]:
         """Yield what is displayed now, best first."""
+        return self._book.levels(side)
+
+    def liquidity(self, side: Side) -> Iterator[tuple[int, int]]:
+        """Yield what is displayed now: nothing more is known."""
         return self._book.levels(side)
 
     def snapshot(self, limit: int) -> DepthSnapshot:

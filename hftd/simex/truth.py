@@ -40,7 +40,7 @@ def books(venue: Venue) -> dict[str, Any]:
     """Return every symbol's status and the book that orders match against, best level first."""
     return {
         symbol: {
-            "status": listing.status,
+            "status": listing.status.value,
             "bids": render.levels(listing, list(listing.market.levels(Side.BUY))),
             "asks": render.levels(listing, list(listing.market.levels(Side.SELL))),
         }

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from hftd.errors import UsageError
-from hftd.simex import memory, render
+from hftd.simex import memory, render, render_reports
 from hftd.simex.dialect_rest import Response, RestDialect
 from hftd.simex.dialect_streams import StreamDialect
 from hftd.simex.dialect_ws import WsDialect, user_event
@@ -23,14 +23,17 @@ from hftd.simex.endpoint import Desk
 from hftd.simex.events import BalanceEvent, Event, Fees, MarketEvent, OrderEvent
 from hftd.simex.exchange import Exchange
 from hftd.simex.limits import Limits, RateLimits
+from hftd.simex.listing import SymbolStatus
 from hftd.simex.market import Market
 from hftd.simex.numbers import exact_atoms
+from hftd.simex.orders import History
 from hftd.simex.requests import Trade
 from hftd.simex.signing import Credential, Keyring
 from hftd.simex.time_unit import in_microseconds
 
 WS_API_PATH = "/ws-api/v3"
 MAKER_FILL_BONUS = -5
+TAKER_FILL_BONUS = -1
 _HOUR_NS = 3600 * 1_000_000_000
 
 
@@ -59,6 +62,7 @@ class VenueConfig(msgspec.Struct, frozen=True):
     fees: Fees = Fees()
     limits: Limits = Limits()
     identity: str = ""
+    history: History = History()
 
 
 class Venue:
@@ -66,7 +70,7 @@ class Venue:
 
     def __init__(self, config: VenueConfig, markets: Iterable[Market]) -> None:
         self.config = config
-        self.exchange = Exchange(markets, config.fees)
+        self.exchange = Exchange(markets, config.fees, config.history)
         credentials = [
             Credential(account.key, account.secret, number)
             for number, account in enumerate(config.accounts, 1)
@@ -136,6 +140,14 @@ class Venue:
         """Return the snapshot of the markets."""
         return memory.dump_markets(self.exchange, ts_ns)
 
+    def set_status(self, symbol: str, status: SymbolStatus, ts_ns: int) -> None:
+        """Let a symbol trade, or stop it; raises UsageError for a symbol that is not listed."""
+        if symbol not in self.exchange.listings:
+            listed = ", ".join(self.exchange.listings)
+            raise UsageError(f"symbol must be one of {listed}, was {symbol}")
+        self.advance(ts_ns)
+        self.exchange.set_status(symbol, status, self._now_ns)
+
     def shut_down(self, ts_ns: int) -> None:
         """Tell every connection that the venue closes."""
         for connection in self._is_api:
@@ -183,6 +195,10 @@ class Venue:
         """Return (connection, frame) of all that is to be sent, in order."""
         out, self._out = self._out, []
         return out
+
+    def take_archive(self) -> bytes:
+        """Return the orders and trades that have left memory, for the archive file."""
+        return memory.archive_lines(self.exchange.take_closed())
 
     def take_log(self) -> bytes:
         """Return what must be written before the outbox is sent."""
@@ -293,16 +309,20 @@ class Venue:
     def _user_json(self, event: Event) -> render.Json:
         if isinstance(event, OrderEvent):
             listing = self.exchange.listings[event.order.symbol]
-            return render.execution_report(listing, event)
+            return render_reports.execution_report(listing, event)
         assert isinstance(event, BalanceEvent)
-        return render.account_position(event.ts_ns, event.balances)
+        return render_reports.account_position(event.ts_ns, event.balances)
 
     def _count_fill(self, event: OrderEvent) -> None:
-        # The first fill of a resting order gives message budget back; a taker's first fill
-        # comes with its placing and is counted there.
-        trade = event.trade
-        if trade is not None and trade.is_maker and event.order.cum_lots == trade.qty_lots:
-            self._limits.count_order(event.order.account, MAKER_FILL_BONUS, event.ts_ns)
+        # The first fill of an order gives message budget back. A taker's comes with its placing
+        # and is counted there, but for a stop order, which was placed long before.
+        trade, order = event.trade, event.order
+        if trade is None or order.cum_lots != trade.qty_lots:
+            return
+        if trade.is_maker:
+            self._limits.count_order(order.account, MAKER_FILL_BONUS, event.ts_ns)
+        elif order.stop_ticks:
+            self._limits.count_order(order.account, TAKER_FILL_BONUS, event.ts_ns)
 
 
 def _shutdown_event(ts_ns: int) -> bytes:

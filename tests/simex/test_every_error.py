@@ -11,6 +11,7 @@ import pytest
 from hftd.simex import refusals
 from hftd.simex.faults import Fault
 from hftd.simex.limits import Limits
+from hftd.simex.listing import SymbolStatus
 from hftd.simex.refusals import Refusal
 from tests.simex.desk_client import Client, quiet_venue
 from tests.simex.test_faults import Scene
@@ -113,6 +114,42 @@ def halted() -> Answer:
     return scene.bid()
 
 
+def would_trigger() -> Answer:
+    """Send a stop order that the last trade has reached."""
+    one = client()
+    market = f"{BTC}&side=BUY&type=MARKET&quantity=0.01"
+    assert one.signed("POST", "order", market)[0] == 200
+    return one.signed("POST", "order", STOP + "&stopPrice=60000")
+
+
+def amend(quantity: str, ids: str = "&orderId=5") -> Answer:
+    """Amend a bid of 0.01 with the client id ``mine``."""
+    one = client()
+    assert one.signed("POST", "order", f"{BID}&newClientOrderId=mine")[0] == 200
+    away = BID.replace("59000", "58000")
+    if "other" in ids:
+        assert one.signed("POST", "order", f"{away}&newClientOrderId=other")[0] == 200
+    return one.signed("PUT", "order/amend/keepPriority", f"{BTC}{ids}&newQty={quantity}")
+
+
+def too_many_amends() -> Answer:
+    """Make an order smaller once too often."""
+    one = client()
+    assert one.signed("POST", "order", BID)[0] == 200
+    for step in range(10):
+        query = f"{BTC}&orderId=5&newQty=0.00{99 - step}"
+        assert one.signed("PUT", "order/amend/keepPriority", query)[0] == 200
+    return one.signed("PUT", "order/amend/keepPriority", f"{BTC}&orderId=5&newQty=0.008")
+
+
+def amend_while_closed() -> Answer:
+    """Amend while orders can be canceled only."""
+    one = client()
+    assert one.signed("POST", "order", BID)[0] == 200
+    one.venue.set_status("BTCUSDT", SymbolStatus.CANCEL_ONLY, one.ts_ns)
+    return one.signed("PUT", "order/amend/keepPriority", f"{BTC}&orderId=5&newQty=0.005")
+
+
 def broken_json() -> Answer:
     """Send half a frame."""
     one = client()
@@ -145,12 +182,28 @@ def get(path: str) -> Answer:
     return client().get(path)
 
 
+ENGINE_WORDS = ("WOULD_TAKE", "WOULD_TRIGGER")
+"""Entries that are words of a market: code and text, to which the exchange adds the status."""
+IOC = BID.replace("GTC", "IOC")
+STOP = f"{BTC}&side=BUY&type=STOP_LOSS&quantity=0.01"
 CANCEL = f"{BTC}&orderId=5"
 SPAN = f"{BTC}&startTime=0&endTime=86400001"
 REPLACE = f"{BID}&cancelReplaceMode=STOP_ON_FAILURE"
 MAKER = BID.replace("LIMIT&timeInForce=GTC", "LIMIT_MAKER")
 TABLE: dict[str, tuple[int, int, Callable[[], Answer]]] = {
     "WOULD_TAKE": (400, -2010, lambda: post(MAKER.replace("59000", "60001"))),
+    "WOULD_TRIGGER": (400, -2010, would_trigger),
+    "BAD_COMPOSITION": (400, -1014, lambda: post(IOC + "&icebergQty=0.001")),
+    "STP_NOT_ALLOWED": (400, -1013, lambda: post(BID + "&selfTradePreventionMode=TRANSFER")),
+    "STOP_OR_TRAILING": (400, -1102, lambda: post(STOP)),
+    "BAD_STRATEGY_TYPE": (400, -1134, lambda: post(BID + "&strategyType=999999")),
+    "ICEBERG_TOO_LARGE": (400, -2010, lambda: post(BID + "&icebergQty=0.01")),
+    "AMEND_UNKNOWN": (400, -2038, lambda: amend("0.005", "&orderId=6")),
+    "AMEND_DUPLICATE": (400, -2038, lambda: amend("0.005", "&orderId=5&newClientOrderId=other")),
+    "AMEND_WHILE_CLOSED": (400, -2038, amend_while_closed),
+    "AMEND_INCREASE": (400, -2038, lambda: amend("0.02")),
+    "AMEND_NOTHING": (400, -2038, lambda: amend("0.01")),
+    "TOO_MANY_AMENDS": (400, -2038, too_many_amends),
     "STATUS_UNKNOWN": (503, -1007, lambda: by_fault("error_not_accepted")),
     "FIREWALL": (403, -1000, lambda: by_fault("firewall")),
     "UNSUPPORTED": (400, -1020, lambda: over_ws("sor.order.place")),
@@ -220,7 +273,7 @@ TABLE: dict[str, tuple[int, int, Callable[[], Answer]]] = {
     "unread": (400, -1104, lambda: get("/api/v3/ping?x=1")),
     "too_large": (400, -1102, lambda: post(f"{BID}&recvWindow=60001")),
     "no_such_path": (404, -5000, lambda: get("/api/v3/nowhere")),
-    "unsupported": (400, -2010, lambda: post(f"{BID}&icebergQty=0.001")),
+    "unsupported": (400, -2010, lambda: post(STOP + "&trailingDelta=100")),
     "not_required": (400, -1106, lambda: post(f"{BID}&stopPrice=1")),
     "illegal": (400, -1100, lambda: post(f"{BID}&newClientOrderId=a*b")),
     "too_precise": (400, -1111, lambda: post(BID.replace("0.01", "0.000000001"))),
@@ -243,7 +296,7 @@ def test_the_error_comes_about(name: str) -> None:
     entry = getattr(refusals, name)
     if isinstance(entry, Refusal):
         assert (entry.code, entry.msg) == (error["code"], error["msg"])
-    elif name == "WOULD_TAKE":
+    elif name in ENGINE_WORDS:
         assert entry == (error["code"], error["msg"])
 
 
@@ -266,4 +319,4 @@ def test_nothing_is_missing() -> None:
         if isinstance(each, Refusal)
         or (inspect.isfunction(each) and each.__annotations__.get("return") == "Refusal")
     }
-    assert set(TABLE) == {*known, "WOULD_TAKE"}
+    assert set(TABLE) == {*known, *ENGINE_WORDS}

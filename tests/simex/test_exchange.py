@@ -17,7 +17,7 @@ from hftd.simex.limits import Limits
 from hftd.simex.market import ATOMS
 from hftd.simex.matching import MatchingMarket
 from hftd.simex.memory import read_accounts
-from hftd.simex.orders import MAX_FINAL, MAX_TRADES, AccountTrade, Order, OrderBookkeeping, Status
+from hftd.simex.orders import AccountTrade, History, Order, OrderBookkeeping, Status
 from hftd.simex.presets import SYMBOLS
 from hftd.simex.requests import FEE_ACCOUNT, Kind, Side, Stp, TimeInForce
 from hftd.simex.venue import AccountConfig, Venue, VenueConfig
@@ -26,6 +26,7 @@ from tests.simex.quiet import SPEC, QuietFlow
 from tests.simex.shipped import PRESETS
 
 SECOND = 1_000_000_000
+KEPT = History()
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ WISHES = st.lists(
         st.integers(20, 60_000),
         st.sampled_from([Kind.LIMIT, Kind.LIMIT, Kind.LIMIT_MAKER, Kind.MARKET]),
         st.sampled_from([TimeInForce.GTC, TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK]),
-        st.sampled_from(Stp),
+        st.sampled_from([mode for mode in Stp if mode is not Stp.TRANSFER]),
         st.booleans(),
         st.booleans(),
     ),
@@ -171,8 +172,8 @@ def test_the_crowd_pays_no_fee_and_may_owe() -> None:
 
 def test_old_orders_are_archived() -> None:
     """History is bounded: beyond it an order is known to have been, and an unknown id is not."""
-    book = OrderBookkeeping()
-    for number in range(1, MAX_FINAL + 3):
+    book = OrderBookkeeping(KEPT)
+    for number in range(1, KEPT.final_orders + 3):
         book.put(
             Order(
                 number,
@@ -190,7 +191,7 @@ def test_old_orders_are_archived() -> None:
                 status=Status.CANCELED,
             )
         )
-    assert len(book.final) == MAX_FINAL
+    assert len(book.final) == KEPT.final_orders
     assert book.find("BTCUSDT", 2) is None
     assert book.find_by_client_id("BTCUSDT", "c2") is None
     assert book.is_archived("BTCUSDT", 2)
@@ -272,7 +273,7 @@ def test_another_market_or_another_account_is_refused() -> None:
     with pytest.raises(JournalDamaged, match="market snapshot"):
         _calm(start=False).restore(read_accounts(accounts), b"", b"{", T0)
     with pytest.raises(JournalDamaged, match="format 99"):
-        read_accounts(accounts.replace(b'"version":1', b'"version":99'))
+        read_accounts(accounts.replace(b'"version":2', b'"version":99'))
     with pytest.raises(JournalDamaged, match="does not read"):
         read_accounts(accounts[:-5])
 
@@ -324,14 +325,14 @@ def test_a_new_account_opens_beside_a_stored_one() -> None:
 
 def test_trades_are_kept_to_a_limit() -> None:
     """The newest trades stay; a query from an id on finds them by it."""
-    book = OrderBookkeeping()
-    for number in range(1, 2 * MAX_TRADES + 1):
+    book = OrderBookkeeping(KEPT)
+    for number in range(1, 2 * KEPT.trades + 1):
         book.add_trade(
             AccountTrade(number, 1, "BTCUSDT", 1, 1, 1, 0, "BTC", T0, is_buyer=True, is_maker=True)
         )
-    assert len(book.trades["BTCUSDT"]) == MAX_TRADES
-    found = book.trades_from("BTCUSDT", 2 * MAX_TRADES - 1, 500)
-    assert [trade.trade_id for trade in found] == [2 * MAX_TRADES - 1, 2 * MAX_TRADES]
+    assert len(book.trades["BTCUSDT"]) == KEPT.trades
+    found = book.trades_from("BTCUSDT", 2 * KEPT.trades - 1, 500)
+    assert [trade.trade_id for trade in found] == [2 * KEPT.trades - 1, 2 * KEPT.trades]
     assert len(book.trades_from("BTCUSDT", -1, 3)) == 3
 
 
