@@ -89,7 +89,9 @@ FILE_LINES = 400
 TEST_FILE_LINES = 600  # the whole suite of one part may be read in one place
 FUNCTION_LINES = 60
 
-KNOW_NUMBA = {"hftd/domain/kernel.py", "hftd/runtime/kernel_locator.py"}
+KNOW_NUMBA = {
+    "hftd/domain/kernel.py", "hftd/domain/entry.py", "hftd/runtime/kernel_locator.py",
+}  # fmt: skip
 
 # The four places that may catch everything; each says there what it does next.
 CATCH_ALL = {

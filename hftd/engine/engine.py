@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
+from hftd.domain.entry import entry
 from hftd.domain.events import EVENT
 from hftd.domain.layout import Records
 from hftd.engine import step
@@ -23,6 +25,14 @@ LEVELS_CAPACITY = 16384  # Depth levels that one frame may carry; more is a brok
 
 Stamp = Callable[[int], None]
 STAGE_BOOK, STAGE_STRATEGY, STAGE_RISK = 0, 1, 2
+
+
+class Entries(NamedTuple):
+    """The three kernels of a step, each for this engine's own arrays."""
+
+    observe: Callable[..., None]
+    quotes: Callable[..., None]
+    decide: Callable[..., None]
 
 
 class Engine:
@@ -45,16 +55,27 @@ class Engine:
         self.strategy = strategy
         self.events: Records = np.zeros(EVENTS_CAPACITY, EVENT)
         self.levels: Records = np.zeros((LEVELS_CAPACITY, 3), np.int64)
+        self._entries: Entries | None = None  # Made by the first event: they compile.
 
     def handle(self, at: int, stamp: Stamp) -> None:
         """Decide on event ``at`` of the events array."""
+        observe, quotes, decide = self._entries or self._enter()
         world, outs, strategy = self._world, self._outs, self.strategy
-        step.observe(world, self.events, at, self.levels, outs)
+        observe(world, self.events, at, self.levels, outs)
         stamp(STAGE_BOOK)
-        strategy.quotes(world, strategy.params, strategy.memory, outs)
+        quotes(world, strategy.params, strategy.memory, outs)
         stamp(STAGE_STRATEGY)
-        step.decide(world, outs)
+        decide(world, outs)
         stamp(STAGE_RISK)
+
+    def _enter(self) -> Entries:
+        world, outs, strategy = self._world, self._outs, self.strategy
+        self._entries = Entries(
+            entry(step.observe, world, self.events, 0, self.levels, outs),
+            entry(strategy.quotes, world, strategy.params, strategy.memory, outs),
+            entry(step.decide, world, outs),
+        )
+        return self._entries
 
     def arrays(self) -> tuple[Records, Records]:
         """Return outs and world as the compiled entries take them."""

@@ -15,12 +15,13 @@ What a frame that cannot be read becomes:
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 import numpy as np
 
 from hftd.domain.actions import Action
+from hftd.domain.entry import entry
 from hftd.domain.events import EventKind, Link
 from hftd.domain.instrument import Instrument
 from hftd.domain.layout import Records
@@ -85,6 +86,9 @@ class BinanceCodec:
         self._steps = steps_table(instruments)
         self._places = np.zeros(128, np.int64)
         self._rows = Rows()
+        self._events: Records | None = None
+        self._levels: Levels | None = None
+        self._scan: Callable[..., int] = scan_market
 
     def encode(self, action: Action, venue_offset_ns: int) -> bytes | None:
         """Return the unsigned frame of an action, or None where nothing is sent."""
@@ -93,7 +97,9 @@ class BinanceCodec:
     def decode(self, link: Link, data: bytes, ts_ns: int, events: Records, levels: Levels) -> int:
         """Write the events of one frame; return their count. Raises nothing; see the table."""
         if link == Link.MARKET:
-            count = scan_market(
+            if events is not self._events or levels is not self._levels:
+                self._enter(events, levels)
+            count = self._scan(
                 data, ts_ns, self._symbols, self._steps, events, levels, self._places
             )
             return count if count >= 0 else self._write_book_broken(count, ts_ns, events)
@@ -103,6 +109,12 @@ class BinanceCodec:
         else:
             self._decode_order_link(data, ts_ns)
         return self._rows.count
+
+    def _enter(self, events: Records, levels: Levels) -> None:
+        # An entry does not look at types: it is taken anew for other arrays.
+        tables = self._symbols, self._steps
+        self._scan = entry(scan_market, b"", 0, *tables, events, levels, self._places)
+        self._events, self._levels = events, levels
 
     def _write_book_broken(self, count: int, ts_ns: int, events: Records) -> int:
         self.broken += 1
