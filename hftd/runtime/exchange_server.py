@@ -187,8 +187,12 @@ class ExchangeServer:
             # The log so far belongs to accounts that are no more.
             self._snapshot()
         log = self._venue.take_log()
-        if log and self._state is not None:
-            self._state.append(log)
+        archived = self._venue.take_archive()
+        if self._state is not None:
+            if log:
+                self._state.append(log)
+            if archived:
+                self._state.archive(archived)
         for number, frame in self._venue.take():
             connection = self._connections.get(number)
             if connection is not None:

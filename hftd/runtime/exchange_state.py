@@ -4,6 +4,8 @@ Owns the files below ``--state DIR``. Knows no format of what it stores and no s
 
     accounts.json             snapshot of all accounts; names the generation of its log
     accounts.<generation>.log what happened to accounts since, a line a call
+    archive.jsonl             orders and trades that memory no longer holds, a line each
+    archive.old.jsonl         the archive before it, when it had grown to ARCHIVE_BYTES
     markets.json              snapshot of the markets' own states, some seconds old
     exchange.json             host, port and pid while it listens
     port                      the port it last listened on: a restart takes it again if it can
@@ -26,6 +28,9 @@ from hftd.runtime.lock import InstanceLock
 COMPACT_BYTES = 32_000_000
 """Length of the log at which a new snapshot is due: some 40,000 events."""
 
+ARCHIVE_BYTES = 256_000_000
+"""Length at which an archive becomes the old one: some 500,000 orders. Older ones go."""
+
 
 class Listening(msgspec.Struct):
     """Where the exchange listens, for those who find it by its folder."""
@@ -43,6 +48,7 @@ class StateFolder:
         self._lock = InstanceLock(folder / "exchange.lock")
         self._log_fd = -1
         self._log_bytes = 0
+        self._archive = folder / "archive.jsonl"
         self.generation = 0
 
     def __enter__(self) -> StateFolder:
@@ -88,6 +94,14 @@ class StateFolder:
         while rest:
             rest = rest[os.write(self._log_fd, rest) :]
         self._log_bytes += len(log)
+
+    def archive(self, lines: bytes) -> None:
+        """Append to the archive; what leaves memory is rare, so that the file stays closed."""
+        with self._archive.open("ab") as file:
+            file.write(lines)
+            grown = file.tell() >= ARCHIVE_BYTES
+        if grown:
+            self._archive.replace(self._archive.with_name("archive.old.jsonl"))
 
     @property
     def is_full(self) -> bool:

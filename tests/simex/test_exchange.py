@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import tracemalloc
 from dataclasses import dataclass
 
 import pytest
@@ -197,6 +199,56 @@ def test_old_orders_are_archived() -> None:
     assert book.is_archived("BTCUSDT", 2)
     assert not book.is_archived("BTCUSDT", 3)
     assert book.find("BTCUSDT", 3) is not None
+
+
+def _busy(exchange: Exchange, first: int, count: int) -> int:
+    # So many orders, half of them traded, half canceled; returns how many records were closed.
+    closed = 0
+    for number in range(first, first + count):
+        wish = Wish(
+            1 + number % 3,
+            Side.BUY if number % 4 < 2 else Side.SELL,
+            6_000_000,
+            20,
+            Kind.LIMIT,
+            TimeInForce.GTC,
+            Stp.NONE,
+            by_quote=False,
+            cancels=False,
+        )
+        placed = exchange.place(_new(wish, number), T0)
+        assert isinstance(placed, Placed)
+        order = exchange.bookkeeping(wish.account).find("BTCUSDT", placed.order.order_id)
+        assert order is not None
+        if order.status is Status.NEW and number % 3 == 0:
+            exchange.cancel(order, "", T0)
+        exchange.take_events()
+        closed += len(exchange.take_closed())
+    return closed
+
+
+def test_memory_stays_flat() -> None:
+    """Six thousand more orders cost no more memory than the history's bounds allow."""
+    market = MatchingMarket(SPEC, [QuietFlow()])
+    exchange = Exchange([market], Fees(), History(300, 300, 300))
+    for account in (1, 2, 3):
+        exchange.accounts.deposit(account, "USDT", 10**6 * ATOMS)
+        exchange.accounts.deposit(account, "BTC", 10**6 * ATOMS)
+    exchange.start(T0)
+    exchange.advance(T0)
+    tracemalloc.start()
+    try:
+        _busy(exchange, 0, 2_000)
+        gc.collect()
+        before = tracemalloc.get_traced_memory()[0]
+        closed = _busy(exchange, 2_000, 6_000)
+        gc.collect()
+        grown = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    # A final order and its trades take about a kilobyte: kept, they were six megabytes.
+    assert closed > 6_000
+    assert grown < 300_000
 
 
 # --- memory -------------------------------------------------------------------------------

@@ -207,7 +207,9 @@ def test_a_depth_event_from_before_the_order_is_history() -> None:
     st.lists(EVENTS, max_size=40),
     st.sampled_from(("proportional", "power:4", "log", "log2")),
 )
-def test_pessimist_and_optimist_bracket_every_model(events: list[tuple[Any, ...]], name: str) -> None:
+def test_pessimist_and_optimist_bracket_every_model(
+    events: list[tuple[Any, ...]], name: str
+) -> None:
     """Whatever happens, an order has at least the pessimist's and at most the optimist's fills."""
     family = [Queues(model) for model in (PESSIMISTIC, model_of(name), OPTIMISTIC)]
     filled = [dict[int, int]() for _ in family]
