@@ -37,3 +37,7 @@ class MachineClocks:
     def step(self, by_ns: int) -> None:
         """Set the wall clock forward or back."""
         self.set_by_ns += by_ns
+
+    def set_right(self) -> None:
+        """Set the wall clock to what it would show had nobody touched it."""
+        self.set_by_ns = 0

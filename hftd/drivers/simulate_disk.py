@@ -63,6 +63,14 @@ class SimulatedDisk(Disk):
         """Return plenty, or nothing."""
         return 0 if self.full else PLENTY_BYTES
 
+    def make_room(self) -> None:
+        """Be full no more."""
+        self.full = False
+
+    def work_again(self) -> None:
+        """Refuse no more; what was lost stays lost."""
+        self.failing = False
+
     def flush(self, mapped: SimulatedMap, begin: int, end: int) -> None:
         """Make a range durable, or lose it. Raises: OSError where the disk fails."""
         self._boundary("flush")

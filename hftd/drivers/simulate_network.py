@@ -233,6 +233,12 @@ class Exchange:
             self._armed_ns = max(due_ns, self.calendar.now_ns)
             self.calendar.at(self._armed_ns, self._tick, self._armed_ns)
 
+    def heal(self) -> None:
+        """Break what carries nothing any more: what is left carries everything."""
+        for number, socket in list(self._sockets.items()):
+            if socket.half_open:
+                self.close(number)
+
     def _tick(self, armed_ns: int) -> None:
         if armed_ns == self._armed_ns:
             self._armed_ns = None

@@ -70,6 +70,11 @@ class Process(Clock):
             return
         self._run(actor, event)
 
+    @property
+    def is_busy(self) -> bool:
+        """Return whether it stands still, or has not worked off what came in."""
+        return bool(self._backlog) or self._busy_until_ns > self._calendar.now_ns
+
     def freeze(self, for_ns: int) -> None:
         """Stand still, as SIGSTOP makes it; what comes in waits."""
         self._busy_until_ns = max(self._busy_until_ns, self._calendar.now_ns + for_ns)

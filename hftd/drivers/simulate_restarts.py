@@ -69,12 +69,14 @@ class RestartingWorld(World):
         self.said = ""  # Why a process ended by itself, in its own words.
         self.boots = 0
         self.boundaries = 0
+        self.market_events = 0  # Frames of market data that the daemon has read.
         self.dies_at = 0  # The boundary at which the process dies, 0: at none.
         self.dies_how = "kill -9"
         self.ended: tuple[str, str | int] = (DEAD, "not booted")
         self.on_end: Callable[[], None] = lambda: None
         self.recorder_runs = True
         self._ordered_seq = 0  # The last record of the orders stream.
+        self._synced_seq = self._sync_errno = 0
         self._journal: JournalWriter | None = None
         self._run: Run | None = None
         watch.begin(self)
@@ -111,7 +113,8 @@ class RestartingWorld(World):
         ink = WatchedInk(journal, self)
         self._journal = journal
         self._run = Run(journal, engine, header, ts_ns)
-        self._ordered_seq = journal.seq
+        self._ordered_seq = self._synced_seq = journal.seq
+        self._sync_errno = 0
         self.boundary("run begun")
         self._adopt(self._new_daemon(process, engine, ink, self._keep_house))
         latch = identity.read_latch(self._latch_path)
@@ -138,13 +141,18 @@ class RestartingWorld(World):
         if process.dead or self._journal is None:
             return
         if self.recorder_runs:
-            seq = self._journal.seq
-            refused = self.disk.sync()
-            synced_seq = 0 if refused else self._ordered_seq
-            cursor = RecorderCursor(seq, synced_seq, self.now_ns, 1, refused)
+            # The kernel tells of a lost write once, and the recorder goes on telling of it.
+            self._sync_errno = self.disk.sync() or self._sync_errno
+            if self._sync_errno == 0:
+                self._synced_seq = self._ordered_seq
+            seq, synced_seq = self._journal.seq, self._synced_seq
+            cursor = RecorderCursor(seq, synced_seq, self.now_ns, 1, self._sync_errno)
             publish(self.journal_folder, cursor)
-            self.recorder_runs = refused == 0
         self.calendar.at(self.now_ns + RECORDER_EVERY_NS, process.take, self._record, process)
+
+    def restart_recorder(self) -> None:
+        """Let the recorder be there again."""
+        self.recorder_runs = True
 
     # --- its end --------------------------------------------------------------------------
 
@@ -255,6 +263,7 @@ class WatchedInk:
     def append_market(self, ts_ns: int, link: int, frame: Any) -> int:
         """Append a raw frame to the market stream."""
         self._world.boundary("append")
+        self._world.market_events += 1
         seq = self._journal.append_market(ts_ns, link, frame)
         self._tell(seq, RecordType.FRAME_IN, ts_ns, bytes([link]) + frame, Stream.MARKET)
         return seq

@@ -91,7 +91,7 @@ class Roads:
         self._attempt = 0
         self._statuses: dict[int, int] = {}
         self._samples: list[ClockSample] = []
-        self._sockets: list[Socket] = []
+        self.sockets: list[Socket] = []
         latency = exchange.latency
         self.orders = OrderLink(
             WS_API_PATH, signer, codec, InFlight(recv_window_ms, len(instruments)), process,
@@ -116,7 +116,7 @@ class Roads:
     ) -> Socket:
         on_sent = partial(self._on_sent, link)
         socket = Socket(self._exchange, url, delay, user, back_off, self._process, weather, on_sent)
-        self._sockets.append(socket)
+        self.sockets.append(socket)
         return socket
 
     def _soon(self, actor: Callable[..., None], *event: Any) -> None:
@@ -128,7 +128,7 @@ class Roads:
 
     def die(self, silent_ns: int = 0) -> None:
         """End with the process; the exchange hears of it, or only after a silence."""
-        for socket in self._sockets:
+        for socket in self.sockets:
             socket.die(silent_ns)
 
     def perform(self, action: Action, frame: bytes | None) -> None:
@@ -231,13 +231,13 @@ class Roads:
         self._process.at(self._process.now_ns + int(wait_s * SECOND_NS), self._poll)
 
     def _connect_orders(self) -> None:
-        self._sockets[0].connect()
+        self.sockets[0].connect()
 
     def _sweep(self) -> None:
         self.orders.sweep_once()
         if not self._market_asked and self.orders.live.is_set():
             self._market_asked = True
-            self._sockets[1].connect()
+            self.sockets[1].connect()
         self._process.at(self._process.now_ns + SWEEP_EVERY_NS, self._sweep)
 
     def _emit(self, kind: EventKind, fields: dict[str, int]) -> None:
