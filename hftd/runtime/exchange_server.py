@@ -186,13 +186,9 @@ class ExchangeServer:
         if self._venue.take_restarted():
             # The log so far belongs to accounts that are no more.
             self._snapshot()
-        log = self._venue.take_log()
-        archived = self._venue.take_archive()
+        log, archived = self._venue.take_log(), self._venue.take_archive()
         if self._state is not None:
-            if log:
-                self._state.append(log)
-            if archived:
-                self._state.archive(archived)
+            self._state.append(log, archived)
         for number, frame in self._venue.take():
             connection = self._connections.get(number)
             if connection is not None:

@@ -88,15 +88,19 @@ class StateFolder:
             if path != self._log_path(generation):
                 path.unlink()
 
-    def append(self, log: bytes) -> None:
-        """Append to the log; an OSError means that nothing of it may be told to anybody."""
+    def append(self, log: bytes, archived: bytes) -> None:
+        """Append to log and archive; an OSError means that nothing of it may be told to anybody.
+
+        The archive is opened for each of its appends: what leaves memory is rare.
+        """
         rest = memoryview(log)
         while rest:
             rest = rest[os.write(self._log_fd, rest) :]
         self._log_bytes += len(log)
+        if archived:
+            self._write_archive(archived)
 
-    def archive(self, lines: bytes) -> None:
-        """Append to the archive; what leaves memory is rare, so that the file stays closed."""
+    def _write_archive(self, lines: bytes) -> None:
         with self._archive.open("ab") as file:
             file.write(lines)
             grown = file.tell() >= ARCHIVE_BYTES
