@@ -1,6 +1,7 @@
 """One WebSocket connection of the simulated exchange: its send queue and its pings.
 
-Owns the limits of a connection. Knows no protocol above frames and no venue.
+Owns the limits of a connection, how one is broken off, and who waits for an answer that is
+late. Knows no protocol above frames and no venue.
 
 Policy: what a client does not read is kept up to ``MAX_QUEUED_BYTES``; a client that falls
 behind further is disconnected, because a gap in the middle of a stream would be a lie. The
@@ -17,8 +18,12 @@ from collections.abc import Callable
 
 from aiohttp import WSMsgType, web
 
+from hftd.simex.dialect_rest import Response
+from hftd.simex.fault_requests import NO_REPLY
+
 PING_EVERY_S = 20.0
 PONG_WITHIN_S = 60.0
+ANSWER_WITHIN_S = 120.0
 MAX_QUEUED_BYTES = 4_000_000
 MAX_FRAME_BYTES = 1_000_000
 _CLOSE_WITHIN_S = 1.0
@@ -129,3 +134,32 @@ async def break_off(transport: asyncio.Transport, last_words: bytes) -> None:
         # With no time to linger the kernel ends a connection by a reset.
         bare.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     transport.abort()
+
+
+class LateAnswers:
+    """Who waits for a REST answer that comes later, or never, by ticket."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[int, asyncio.Future[Response]] = {}
+
+    async def wait(self, ticket: int, within_s: float = ANSWER_WITHIN_S) -> Response:
+        """Return the answer once it is given; NO_REPLY where none is in time."""
+        waiting = self._waiting[ticket] = asyncio.get_running_loop().create_future()
+        try:
+            async with asyncio.timeout(within_s):
+                return await waiting
+        except TimeoutError:
+            return NO_REPLY, {}, b""
+        finally:
+            del self._waiting[ticket]
+
+    def give(self, ticket: int, response: Response) -> None:
+        """Give an answer to whoever still waits."""
+        waiting = self._waiting.get(ticket)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(response)
+
+    def end(self) -> None:
+        """Let nobody wait any longer."""
+        for ticket in self._waiting:
+            self.give(ticket, (NO_REPLY, {}, b""))

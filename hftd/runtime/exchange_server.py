@@ -26,7 +26,12 @@ from aiohttp import WSMsgType, web
 
 from hftd.errors import InvariantBroken, UsageError
 from hftd.runtime.exchange_admin import MAX_PATH_BYTES, SOCKET_NAME, AdminSocket
-from hftd.runtime.exchange_connection import MAX_FRAME_BYTES, Connection, break_off
+from hftd.runtime.exchange_connection import (
+    MAX_FRAME_BYTES,
+    Connection,
+    LateAnswers,
+    break_off,
+)
 from hftd.runtime.exchange_state import StateFolder
 from hftd.simex.dialect_rest import Response
 from hftd.simex.fault_requests import LATER, NO_REPLY, ticket_of
@@ -39,7 +44,6 @@ MAX_CONNECTIONS = 500
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _MAX_BODY_BYTES = 1_000_000
 _CLOSE_WITHIN_S = 2.0
-_ANSWER_WITHIN_S = 120.0
 _TOO_MANY = {"code": -1034, "msg": "Too many connections."}
 _INTERNAL = {"code": -1000, "msg": "An unknown error occurred while processing the request."}
 
@@ -73,9 +77,8 @@ class ExchangeServer:
         self._stop = asyncio.Event()
         self._failure: BaseException | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        # Cut before their handshake was done, and who waits for an answer that comes late.
-        self._cut_early: set[int] = set()
-        self._waiting: dict[int, asyncio.Future[Response]] = {}
+        self._cut_early: set[int] = set()  # Before their handshake was done.
+        self._late_answers = LateAnswers()
         self.port = 0
 
     async def run(
@@ -194,9 +197,7 @@ class ExchangeServer:
             if connection is not None:
                 connection.push(frame)
         for ticket, response in self._venue.take_answers():
-            waiting = self._waiting.pop(ticket, None)
-            if waiting is not None and not waiting.done():
-                waiting.set_result(response)
+            self._late_answers.give(ticket, response)
         for number in self._venue.take_hung_up():
             connection = self._connections.get(number)
             if connection is not None:
@@ -252,7 +253,7 @@ class ExchangeServer:
             )
             self._flush()
         if response is not None and response[0] == LATER:
-            response = await self._wait_for(ticket_of(response))
+            response = await self._late_answers.wait(ticket_of(response))
         if response is None or self._failure is not None:
             return web.json_response(_INTERNAL, status=500)
         status, headers, content = response
@@ -262,17 +263,6 @@ class ExchangeServer:
         if response_ns:
             await asyncio.sleep(response_ns / 1e9)
         return web.Response(status=status, headers=headers, body=content)
-
-    async def _wait_for(self, ticket: int) -> Response:
-        # Some answers never come: whoever still waits then is cut off.
-        waiting = self._waiting[ticket] = asyncio.get_running_loop().create_future()
-        try:
-            async with asyncio.timeout(_ANSWER_WITHIN_S):
-                return await waiting
-        except TimeoutError:
-            return NO_REPLY, {}, b""
-        finally:
-            self._waiting.pop(ticket, None)
 
     async def _serve_socket(self, request: web.Request) -> web.StreamResponse:
         if len(self._connections) >= MAX_CONNECTIONS:
@@ -337,6 +327,7 @@ class ExchangeServer:
         if self._failure is None:
             self._venue.shut_down(self._clock())
             self._flush()
+        self._late_answers.end()
         for connection in list(self._connections.values()):
             connection.finish()
         writers = [task for task in self._tasks if not task.done()]

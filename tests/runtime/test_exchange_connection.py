@@ -11,7 +11,8 @@ import aiohttp
 import pytest
 from aiohttp import WSMsgType, web
 
-from hftd.runtime.exchange_connection import MAX_QUEUED_BYTES, Connection
+from hftd.runtime.exchange_connection import MAX_QUEUED_BYTES, Connection, LateAnswers
+from hftd.simex.fault_requests import NO_REPLY
 from tests.runtime.exchange_process import WITHIN_S
 
 Scenario = Callable[[Connection, web.WebSocketResponse], Coroutine[Any, Any, None]]
@@ -114,5 +115,24 @@ def test_too_much_in_the_queue_cuts_off() -> None:
         async with served(scenario) as client:
             message = await client.receive()
             assert message.type in (WSMsgType.CLOSED, WSMsgType.ERROR)
+
+    asyncio.run(run())
+
+
+def test_an_answer_that_is_late_is_given_once() -> None:
+    """Who waits gets it; who waited too long, or at the end, gets no reply; others disturb none."""
+
+    async def run() -> None:
+        answers = LateAnswers()
+        waiting = [asyncio.create_task(answers.wait(ticket)) for ticket in (1, 2)]
+        hasty = asyncio.create_task(answers.wait(3, 0.01))
+        assert (await hasty)[0] == NO_REPLY
+        answers.give(1, (200, {}, b"{}"))
+        answers.give(1, (500, {}, b""))
+        answers.give(9, (500, {}, b""))
+        assert await waiting[0] == (200, {}, b"{}")
+        answers.give(1, (500, {}, b""))
+        answers.end()
+        assert (await waiting[1])[0] == NO_REPLY
 
     asyncio.run(run())
