@@ -47,6 +47,7 @@ COMMANDS: Final = {
     "exchange": Entry("exchange", "exchange", "Serve the simulated exchange by itself."),
     "exchange-ctl": Entry("exchange_ctl", "app", "Ask a running exchange; give it faults."),
     "replay": Entry("replay", "replay", "Run a journal again and compare every decision."),
+    "db": Entry("db", "app", "Upgrade, rebuild, export the ledger; repair a journal."),
     "warmup": Entry("warmup", "warmup", "Compile the kernels before they are needed."),
     "kill-offline": Entry("kill_offline", "kill_offline", "Kill where the daemon does not answer."),
     "systemd": Entry("systemd", "app", "Print or install the systemd units."),

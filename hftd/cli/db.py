@@ -1,0 +1,158 @@
+"""``hftd db``: the ledger's tables and the journal that they are made of.
+
+Owns the verbs, what each locks, and the lines that are printed. Must not know how tables are
+filled or journals mended: that is ``store`` and ``journal/repair.py``.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hftd.config.shelf import DEFAULT_PROFILE
+from hftd.errors import HftdError, UsageError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from hftd.runtime.paths import InstancePaths
+
+app = typer.Typer(rich_markup_mode=None)
+
+Profile = Annotated[str, typer.Option(help="Profile, by name or file.")]
+Name = Annotated[str | None, typer.Option(help="Instance; by default the profile's name.")]
+Sets = Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE over the profile.")]
+
+
+@app.callback()
+def db() -> None:
+    """Upgrade, rebuild and export the ledger; repair a damaged journal."""
+
+
+@app.command()
+def upgrade(profile: Profile = DEFAULT_PROFILE, name: Name = None, sets: Sets = None) -> None:
+    """Bring the ledger's tables to this version; SQLite does so by itself at a start."""
+    from hftd.store.database import is_current, migrate
+
+    with _ledger(profile, name, sets) as (engine, _):
+        if is_current(engine):
+            print("the ledger's tables are of this version already")
+            return
+        migrate(engine)
+        print(f"the ledger's tables are now of this version: {_shown(engine)}")
+
+
+@app.command()
+def rebuild(profile: Profile = DEFAULT_PROFILE, name: Name = None, sets: Sets = None) -> None:
+    """Make the ledger anew from the journal; refused while a daemon runs."""
+    from hftd.journal.reader import JournalReader
+    from hftd.journal.record import Stream
+    from hftd.runtime.lock import InstanceLock
+    from hftd.store.database import migrate
+    from hftd.store.projector import rebuild as rebuild_tables
+
+    with _ledger(profile, name, sets) as (engine, paths):
+        _require_journal(paths)
+        with InstanceLock(paths.lock_path), InstanceLock(paths.journal_dir / "recorder.lock"):
+            migrate(engine)
+            began = time.monotonic()
+            records = JournalReader(paths.journal_dir).records(streams=(Stream.ORDERS,))
+            count = rebuild_tables(engine, records)
+        print(f"rebuilt from {count} records in {time.monotonic() - began:.1f} s: {_shown(engine)}")
+
+
+@app.command()
+def export(
+    what: Annotated[str, typer.Argument(help="fills or orders.")],
+    form: Annotated[str, typer.Option("--format", help="csv or jsonl.")] = "csv",
+    since: Annotated[
+        str | None, typer.Option(help="From this time on, UTC: 2026-11-22 or 2026-11-22T09:30.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="File; by default stdout.")] = None,
+    profile: Profile = DEFAULT_PROFILE,
+    name: Name = None,
+    sets: Sets = None,
+) -> None:
+    """Write fills or orders as CSV or JSON lines, oldest first; a daemon may run meanwhile."""
+    from hftd.store.database import is_current
+    from hftd.store.export import EXPORTS, FORMATS
+    from hftd.store.export import export as export_rows
+
+    if what not in EXPORTS:
+        raise UsageError(f"what to export must be {' or '.join(EXPORTS)}, was {what}")
+    if form not in FORMATS:
+        raise UsageError(f"--format must be {' or '.join(FORMATS)}, was {form}")
+    since_ns = 0 if since is None else _time_ns(since)
+    with _ledger(profile, name, sets) as (engine, _), engine.connect() as connection:
+        if not is_current(engine):
+            raise UsageError("the ledger has no tables of this version: hftd db upgrade")
+        if out is None:
+            export_rows(connection, what, form, since_ns, sys.stdout)
+            return
+        try:
+            with out.open("x", encoding="utf-8", newline="") as file:
+                count = export_rows(connection, what, form, since_ns, file)
+        except FileExistsError:
+            raise UsageError(f"--out {out}: it exists already, and is not overwritten") from None
+        except OSError as error:
+            raise UsageError(f"--out {out}: {error.strerror}") from None
+        print(f"{count} {what} in {out}")
+
+
+@contextmanager
+def _ledger(
+    profile: str, name: str | None, sets: list[str] | None
+) -> Iterator[tuple[Engine, InstancePaths]]:
+    """Open an instance's ledger; a database that is not there is one line."""
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import InterfaceError, OperationalError
+
+    from hftd.config.load import load_profile
+    from hftd.config.secrets import resolve
+    from hftd.runtime.paths import InstancePaths
+    from hftd.store.database import open_database
+
+    loaded = load_profile(profile, sets=sets or (), environ=os.environ)
+    paths = InstancePaths.locate(name or loaded.name)
+    if not paths.state_dir.is_dir():
+        raise UsageError(f"instance {paths.name} has no ledger: there is no {paths.state_dir}")
+    storage = loaded.profile.storage
+    url = make_url(storage.url.replace("{state}", str(paths.state_dir)))
+    if storage.password is not None:
+        url = url.set(password=resolve(storage.password, os.environ).reveal())
+    engine = open_database(url)
+    try:
+        yield engine, paths
+    except (OperationalError, InterfaceError) as error:
+        text = " ".join(str(error.orig).split())
+        raise HftdError(f"the ledger {_shown(engine)} cannot be used: {text}") from None
+    finally:
+        engine.dispose()
+
+
+def _shown(engine: Any) -> str:
+    return str(engine.url.render_as_string(hide_password=True))
+
+
+def _require_journal(paths: InstancePaths) -> None:
+    if not paths.journal_dir.is_dir():
+        raise UsageError(f"instance {paths.name} has no journal: there is no {paths.journal_dir}")
+
+
+def _time_ns(text: str) -> int:
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(
+            f"--since must be like 2026-11-22 or 2026-11-22T09:30, was {text}"
+        ) from None
+    when = when.replace(tzinfo=UTC) if when.tzinfo is None else when
+    return int(when.timestamp()) * 1_000_000_000 + when.microsecond * 1000
