@@ -24,7 +24,7 @@ from hftd.store.database import open_database
 from hftd.store.projector import Projector
 from hftd.store.words import RunWords
 
-SEEDS_PER_PROJECTION = 8
+SEEDS_PER_PROJECTION = 16
 BATCH = 200
 
 
@@ -120,7 +120,7 @@ class LedgerTrue(Checker):
     def _write_lines(self, records: list[Record]) -> None:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "log.json")
-            logs, maker, words = Logs(LogSettings(path, "debug")), LineMaker(), None
+            logs, maker, words = Logs(LogSettings(path)), LineMaker(), None
             for record in records:
                 if record.record_type == RecordType.HEADER:
                     words = RunWords(json.loads(bytes(record.payload)))

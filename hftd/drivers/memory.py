@@ -44,6 +44,7 @@ CARRIED_CORE = (
     "drawdown_atoms",
     "turnover_atoms",
     "total_atoms",
+    "rate_limited_until_ns",
 )
 CARRIED_INSTRUMENT = (
     "position_lots",

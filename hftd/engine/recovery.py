@@ -58,12 +58,13 @@ def boot(state: State, event: Any, out: Out) -> None:
     core["on_crash"] = event["on_crash"]
     core["crashed"] = event["crashed"]
     core["pause_mask"] = 0
+    if core["rate_limited_until_ns"] > core["now_ns"]:  # The venue means our address.
+        breaker.pause(state, breaker.PAUSE_RATE)
     core["market_up"] = 0
     core["order_up"] = 0
     core["user_up"] = 0
     core["clock_sampled_ns"] = 0
     core["clock_bad_since_ns"] = 0
-    core["rate_limited_until_ns"] = 0
     core["journal_failed"] = 0
     core["stopping"] = 0
     core["exit_sent"] = 0

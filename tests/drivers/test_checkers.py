@@ -21,6 +21,7 @@ from hftd.drivers.simulate import START_NS, TAG
 from hftd.drivers.simulate_restarts import RestartingWorld
 from hftd.drivers.watch import InvariantViolated
 from hftd.journal.record import RecordType, encode_json
+from hftd.simex.faults import Fault
 from tests.drivers.watched import watched_world
 
 SECOND_NS = 1_000_000_000
@@ -144,7 +145,8 @@ def fill_of(forger: Forger) -> dict[str, int]:
 def _fill_lost(forger: Forger) -> None:
     world = forger.world
     order = next(iter(world.venue.exchange.bookkeeping(1).open.values()))
-    world.venue._fill(order, order.leaves_lots)  # type: ignore[attr-defined]
+    world.script.arm(Fault("partial_fill", size=order.leaves_lots), world.now_ns)
+    world.venue.advance(world.now_ns)
     forger.step()
     forger.quiescence()
 
@@ -356,3 +358,20 @@ def test_a_sound_world_breaks_nothing(tmp_path: Path) -> None:
     world.watch.at_quiescence(world)
     seen = {name for name, count in world.watch.counts.items() if count}
     assert {"killed", "reset led on", "paused for lost reports", "flatten traded"} <= seen
+
+
+def test_retry_after_outlives_the_process(tmp_path: Path) -> None:
+    """The exchange says 429 and the daemon dies: its next life creates nothing before the time."""
+    world = running(tmp_path)
+    fault = Fault("too_many_requests", match={"request": "order.place"}, for_ms=30_000)
+    world.script.arm(fault, world.now_ns)
+    while not int(world.engine.state.core[0]["rate_limited_until_ns"]):
+        world.run_until(world.now_ns + SECOND_NS)
+    until_ns = int(world.engine.state.core[0]["rate_limited_until_ns"])
+    world.on_death("kill -9")
+    world.boot()
+    world.run_until(world.now_ns + 5 * SECOND_NS)
+    core = world.engine.state.core[0]
+    assert (core["state"], core["state_code"]) == (TradingState.PAUSED, Code.RATE_LIMITED)
+    world.run_until(until_ns + 20 * SECOND_NS)
+    assert core["state"] == TradingState.RUNNING and core["submitted"] > 0

@@ -14,7 +14,7 @@ state.
 | balances | BALANCE per asset of the profile, BALANCES_END | QUERY_FAILED | QUERY_FAILED |
 
 Fills come by executionReport alone, or by the list of trades; never by a reply. 403, 418
-and 429 add RATE_LIMITED; counts of orders add RATE_STATUS.
+and 429 say RATE_LIMITED first of all; counts of orders add RATE_STATUS.
 """
 
 from __future__ import annotations
@@ -74,12 +74,13 @@ def decode_reply(
         _write_result(reply.result, request, venue, rows)
     else:
         error = reply.error or VenueError(code=0)
+        # First of all: what follows may free a side, and its next order must not leave.
+        write_rate_limited(reply.status, error, ts_ns, rows)
         in_doubt = reply.status >= 500 or error.code in IN_DOUBT or reply.error is None
         if in_doubt:
             write_in_doubt(request, error.code or reply.status, rows)
         else:
             _write_refused(error, request, venue, rows)
-        write_rate_limited(reply.status, error, ts_ns, rows)
     for limit in reply.rate_limits:
         _write_rate_status(limit, rows)
 

@@ -298,7 +298,7 @@ def test_balances_come_for_each_asset_of_the_profile_even_if_unlisted():
 def test_a_failed_list_is_a_failed_query(identity):
     """Recovery hears that the venue refused, or said what cannot be read."""
     failed = {"kind": EventKind.QUERY_FAILED, "instrument": 1}
-    assert Wire().order(refused(identity, -1003, 400))[0] == failed | {"code": -1003}
+    assert Wire().order(refused(identity, -1003, 400))[-1] == failed | {"code": -1003}
     assert Wire().order(reply(identity, "nonsense")) == [failed]
 
 
@@ -309,17 +309,17 @@ def test_more_orders_than_rows_fail_the_query():
 
 @pytest.mark.parametrize(("status", "code"), [(429, -1015), (418, -1003), (403, -1000)])
 def test_a_rate_limit_rejects_and_says_until_when(status, code):
-    """The order is refused, and the venue's own retry time is carried to our clock."""
+    """The venue's own retry time is carried to our clock, and told before what it refused."""
     answer = refused(PLACE, code, status, serverTime=1_000_000, retryAfter=1_003_500)
     events = Wire().order(answer)
     expected = {"kind": EventKind.RATE_LIMITED, "code": status, "until_ns": NOW_NS + 3_500_000_000}
-    assert events[-1] == expected
-    assert events[0]["order_key"] == KEY
+    assert events[0] == expected
+    assert events[1]["order_key"] == KEY
 
 
 def test_a_rate_limit_without_a_time_waits_by_default():
     """Where the venue names no time, 429 holds back for ten seconds."""
-    limited = Wire().order(refused(PLACE, -1015, 429))[-1]
+    limited = Wire().order(refused(PLACE, -1015, 429))[0]
     assert limited["until_ns"] == NOW_NS + 10_000_000_000
 
 
