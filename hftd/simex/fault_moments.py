@@ -19,6 +19,7 @@ from hftd.simex.listing import Listing, SymbolStatus
 from hftd.simex.market import Reports
 from hftd.simex.matching import MatchingMarket
 from hftd.simex.orders import Order
+from hftd.simex.played import PlayedMarket
 from hftd.simex.refusals import Refusal
 from hftd.simex.requests import (
     Canceled,
@@ -31,7 +32,6 @@ from hftd.simex.requests import (
     Stp,
     TimeInForce,
 )
-from hftd.simex.tape import TapeMarket
 from hftd.simex.venue import Venue
 
 STRANGER_ACCOUNT = -999_999
@@ -86,7 +86,7 @@ class Moments:
             return  # A stop order that waits is not in the book.
         lots = min(lots, order.leaves_lots)
         market = self._listing(order.symbol).market
-        if isinstance(market, TapeMarket):
+        if isinstance(market, PlayedMarket):
             self._venue.exchange.report(order.symbol, market.hit(order.order_id, lots, ts_ns))
             return
         assert isinstance(market, MatchingMarket)

@@ -105,6 +105,12 @@ class Queues:
         queued.leaves = leaves_lots
         return queued
 
+    def cap(self, order_id: int, leaves_lots: int) -> None:
+        """Leave at most so much of an order; of one that is gone, nothing."""
+        queued = self._queued.get(order_id)
+        if queued is not None:
+            queued.leaves = min(queued.leaves, leaves_lots)
+
     def trade(self, taker_side: Side, price_ticks: int, qty_lots: int, ts_ns: int) -> list[Filled]:
         """Apply a recorded trade at ``ts_ns`` of the recording venue's clock."""
         filled: list[Filled] = []

@@ -6,7 +6,10 @@ Owns the format. Knows no market, no queue and no clock. A tape is text, plain o
 
 where the JSON is a combined-stream frame ``{"stream": ..., "data": ...}`` of a depth, trade or
 bookTicker stream, or, inline, the reply of a REST depth query (``lastUpdateId``, ``bids``,
-``asks``). Other streams are passed over. Prices and quantities are decimals in text.
+``asks``). A tape of several symbols says ``symbol`` in such a reply. The reply of an exchangeInfo
+query, which a recorder writes first, gives the symbols' steps. Where a recorder lost its line
+it writes ``{"lost": "why"}``: what follows joins nothing before it. Other lines are passed over.
+Prices and quantities are decimals in text.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from typing import BinaryIO, TypeAlias, cast
 import msgspec
 from msgspec import Struct
 
-from hftd.simex.market import SymbolSpec
+from hftd.simex.market import ATOMS, SymbolSpec
 from hftd.simex.numbers import exact_atoms
 
 MAX_LINE_BYTES = 8_000_000
@@ -70,7 +73,14 @@ class TapeSnapshot(Struct, frozen=True):
     asks: Levels
 
 
-Message: TypeAlias = TapeDepth | TapeTrade | TapeTouch | TapeSnapshot
+class TapeLost(Struct, frozen=True):
+    """The recorder's line was down: messages are missing, and ids may begin anew."""
+
+    local_ns: int
+    why: str
+
+
+Message: TypeAlias = TapeDepth | TapeTrade | TapeTouch | TapeSnapshot | TapeLost
 
 _Texts: TypeAlias = list[tuple[str, str]]
 
@@ -93,12 +103,34 @@ class _Data(Struct):
     m: bool = False
 
 
+class _Filter(Struct):
+    # The keys of all filters in one.
+    filterType: str = ""  # noqa: N815 the wire's name
+    tickSize: str = ""  # noqa: N815
+    maxPrice: str = ""  # noqa: N815
+    stepSize: str = ""  # noqa: N815
+    maxQty: str = ""  # noqa: N815
+    minNotional: str = ""  # noqa: N815
+    maxNotional: str = ""  # noqa: N815
+    maxNumOrders: int = 0  # noqa: N815
+
+
+class _Listed(Struct):
+    symbol: str = ""
+    baseAsset: str = ""  # noqa: N815
+    quoteAsset: str = ""  # noqa: N815
+    filters: list[_Filter] = []
+
+
 class _Frame(Struct):
     stream: str = ""
     data: _Data | None = None
     lastUpdateId: int = 0  # noqa: N815 the wire's name
     bids: _Texts = []
     asks: _Texts = []
+    symbol: str = ""
+    symbols: list[_Listed] = []
+    lost: str = ""
 
 
 _decoder = msgspec.json.Decoder(_Frame)
@@ -148,9 +180,13 @@ def decode(line: bytes, symbol: str, steps: Steps) -> Message | None:
     except (ValueError, msgspec.MsgspecError) as error:
         raise Unreadable(f"a line is '<ns> <JSON>': {error}") from error
     if frame.lastUpdateId:
+        if frame.symbol not in ("", symbol):
+            return None
         return TapeSnapshot(
             local_ns, frame.lastUpdateId, steps.levels(frame.bids), steps.levels(frame.asks)
         )
+    if frame.lost:
+        return TapeLost(local_ns, frame.lost)
     data = frame.data
     if data is None or data.s != symbol:
         return None
@@ -165,6 +201,46 @@ def decode(line: bytes, symbol: str, steps: Steps) -> Message | None:
     if not data.e and data.u:
         return _touch(local_ns, data, steps)
     return None
+
+
+def spec_in(line: bytes, symbol: str) -> SymbolSpec | None:
+    """Return the steps and filters of a symbol where a line lists it, an exchangeInfo reply.
+
+    Raises: Unreadable where tick and lot are finer than money can be counted.
+    """
+    try:
+        frame = _decoder.decode(line.partition(b" ")[2])
+    except msgspec.MsgspecError:
+        return None
+    listed = next((each for each in frame.symbols if each.symbol == symbol), None)
+    if listed is None:
+        return None
+    named = {each.filterType: each for each in listed.filters}
+    price, lot = named.get("PRICE_FILTER", _Filter()), named.get("LOT_SIZE", _Filter())
+    notional = named.get("NOTIONAL", named.get("MIN_NOTIONAL", _Filter()))
+    market = named.get("MARKET_LOT_SIZE", lot)
+    usual = SymbolSpec(symbol, listed.baseAsset, listed.quoteAsset, price.tickSize, lot.stepSize)
+    for name, text in (("tickSize", price.tickSize), ("stepSize", lot.stepSize)):
+        if not text or _atoms(text) == 0:
+            raise Unreadable(f"{symbol} must be listed with a {name}, was {text or 'none'}")
+    if _atoms(price.tickSize) * _atoms(lot.stepSize) % ATOMS:
+        raise Unreadable(
+            f"{symbol}: tick times lot must be a whole number of 1e-8,"
+            f" was {price.tickSize} times {lot.stepSize}"
+        )
+    return SymbolSpec(
+        symbol,
+        listed.baseAsset,
+        listed.quoteAsset,
+        price.tickSize,
+        lot.stepSize,
+        min_notional=notional.minNotional or usual.min_notional,
+        max_notional=notional.maxNotional or usual.max_notional,
+        max_qty=lot.maxQty or usual.max_qty,
+        max_market_qty=market.maxQty or usual.max_market_qty,
+        max_price=price.maxPrice or usual.max_price,
+        max_num_orders=named.get("MAX_NUM_ORDERS", _Filter()).maxNumOrders or usual.max_num_orders,
+    )
 
 
 def read_lines(paths: Sequence[Path]) -> Iterator[bytes]:

@@ -72,22 +72,16 @@ class TapeReel:
         """Return the next message that is to be played; None at the end, see ``ended_by``."""
         while not self.ended_by:
             message = self._read()
-            if message is not None and not isinstance(message, TapeSnapshot):
+            if message is not None:
                 return message
         return None
 
-    def end(self, why: str) -> None:
-        """Read no further."""
-        self.ended_by = why
-
-    def wind(self, lines: int, book: TapeBook) -> None:
-        """Read on to a line that was read before, for the book alone."""
+    def wind(self, lines: int) -> Iterator[Message]:
+        """Yield what stands up to a line that was read before."""
         while self.lines_read < lines and not self.ended_by:
             message = self._read()
-            if isinstance(message, TapeDepth):
-                book.apply(message)
-            elif isinstance(message, TapeTouch):
-                book.show(message)
+            if message is not None:
+                yield message
 
     def _read(self) -> Message | None:
         # A tape that cannot be read on ends there: what was played stays true.

@@ -93,7 +93,10 @@ class NaiveQueues:
 
 def show(queues: Queues, side: Side, price: int, lots: int, ts_ns: int) -> None:
     """Let a depth event display lots at one price, and what was there at all others."""
-    before = {(each.order.side, each.order.price_ticks): each.shown_lots for each in queues}
+    before: dict[tuple[Side, int], int] = {}
+    for each in queues:
+        at = (each.order.side, each.order.price_ticks)
+        before[at] = max(each.shown_lots, before.get(at, 0))
     queues.display(lambda *at: lots if at == (side, price) else before[at], 1, ts_ns)
 
 

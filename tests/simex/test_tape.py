@@ -7,6 +7,7 @@ import json
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -31,54 +32,13 @@ from hftd.simex.requests import (
     Trade,
 )
 from hftd.simex.tape import BTCUSDT_SPEC, TapeMarket
+from tests.simex.hand_tape import SPEC, Tape
 
 ROOT = Path(__file__).parents[2]
 RECORDED = ROOT.parent / "shared" / "data" / "binance-spot"
 SYNTHETIC = ROOT / "hftd" / "data" / "synthetic-btcusdt.gz"
 SECOND_NS = 1_000_000_000
 START_NS = 1_800_000_000 * SECOND_NS
-SPEC = SymbolSpec("BTCUSDT", "BTC", "USDT", "1", "1")
-LOCAL_NS = 1_000 * SECOND_NS
-
-
-class Tape:
-    """Writes a tape by hand; times are milliseconds after the snapshot."""
-
-    def __init__(self) -> None:
-        self.lines: list[bytes] = []
-
-    def write(self, ms: int, frame: object) -> None:
-        stamp = LOCAL_NS + ms * 1_000_000
-        self.lines.append(b"%d %b\n" % (stamp, msgspec.json.encode(frame)))
-
-    def snapshot(self, ms: int, update_id: int, bids: Sequence, asks: Sequence) -> None:
-        frame = {"lastUpdateId": update_id, "bids": texts(bids), "asks": texts(asks)}
-        self.write(ms, frame)
-
-    def depth(self, ms: int, first: int, last: int, bids: Sequence, asks: Sequence) -> None:
-        data = {"e": "depthUpdate", "E": ms, "s": "BTCUSDT", "U": first, "u": last}
-        data |= {"b": texts(bids), "a": texts(asks)}
-        self.write(ms, {"stream": "btcusdt@depth@100ms", "data": data})
-
-    def touch(self, ms: int, update_id: int, bid: tuple, ask: tuple) -> None:
-        (b, big_b), (a, big_a) = texts([bid, ask])
-        data = {"u": update_id, "s": "BTCUSDT", "b": b, "B": big_b, "a": a, "A": big_a}
-        self.write(ms, {"stream": "btcusdt@bookTicker", "data": data})
-
-    def trade(self, ms: int, trade_id: int, price: int, qty: int, taker: Side) -> None:
-        data = {"e": "trade", "E": ms, "s": "BTCUSDT", "t": trade_id, "T": ms, "M": True}
-        data |= {"p": f"{price}.0", "q": f"{qty}.0", "m": taker is Side.SELL}
-        self.write(ms, {"stream": "btcusdt@trade", "data": data})
-
-    def save(self, tmp_path: Path) -> Path:
-        path = tmp_path / "tape"
-        path.write_bytes(b"".join(self.lines))
-        return path
-
-
-def texts(levels: Sequence) -> list[list[str]]:
-    """Return levels in the wire's form."""
-    return [[f"{price}.00", f"{qty}.00"] for price, qty in levels]
 
 
 def short_tape() -> Tape:
@@ -108,7 +68,7 @@ def at(ms: int) -> int:
     return START_NS + ms * 1_000_000
 
 
-def of_kind(reports: Sequence[Report], kind: type) -> list:
+def of_kind(reports: Sequence[Report], kind: type) -> list[Any]:
     """Return the reports of one kind."""
     return [report for report in reports if isinstance(report, kind)]
 
@@ -425,9 +385,9 @@ def test_a_restored_tape_goes_on(tmp_path: Path, break_ms: int) -> None:
     assert told(play_to_the_end(restored), 5 * SECOND_NS) == told(play_to_the_end(market), 0)
 
 
-def told(reports: Sequence[Report], shift_ns: int) -> list[tuple]:
+def told(reports: Sequence[Report], shift_ns: int) -> list[tuple[Any, ...]]:
     """Return what reports say, without ids."""
-    lines: list[tuple] = []
+    lines: list[tuple[Any, ...]] = []
     for report in reports:
         if isinstance(report, Trade):
             lines.append(
