@@ -94,7 +94,7 @@ def take_part(apply: Callable[[str], Touch], price: Callable[[Any], str] = plain
         for frame in some:
             touch = apply(frame)
         took = time.perf_counter_ns() - began
-        print(took, price(touch.bid), price(touch.ask), repr(round(touch.imbalance, 9)), flush=True)
+        print(took, price(touch.bid), price(touch.ask), f"{touch.imbalance:.9f}", flush=True)
 
 
 def snapshot() -> dict[str, list[list[str]]]:
