@@ -7,7 +7,6 @@ theirs over ours, the median over the blocks.
 
 from __future__ import annotations
 
-import argparse
 import subprocess
 import sys
 import tempfile
@@ -88,8 +87,8 @@ def compare(levels: int, frames: int, pythons: dict[str, Path]) -> list[rows.Row
     ]  # fmt: skip
 
 
-def run() -> list[rows.Row]:
-    """Return all rows of this part."""
+def run() -> rows.Parts:
+    """Return the rows of this part."""
     pythons, found = {"hftd": Path(sys.executable)}, []
     for name, (requirements, python, _) in PEERS.items():
         try:
@@ -98,19 +97,8 @@ def run() -> list[rows.Row]:
             found.append(rows.Row("decode to book", beside=name, note=str(reason)))
     for levels, frames in SIZES.items():
         found += compare(levels, frames, pythons)
-    return found
-
-
-def main() -> None:
-    """Run from the command line."""
-    parser = argparse.ArgumentParser(prog="scripts/bench decode", description=__doc__)
-    parser.add_argument("--no-save", dest="save", action="store_false")
-    options = parser.parse_args()
-    found = run()
-    print(rows.text(found))
-    if options.save:
-        rows.save("decode", found)
+    return {"decode": found}
 
 
 if __name__ == "__main__":
-    main()
+    rows.main("decode", run)

@@ -87,15 +87,14 @@ def journal() -> rows.Row:
         ours, floor = blocks(append, CALLS) / 1000, blocks(write, CALLS) / 1000
         os.close(plain)
         writer.close()
-    return rows.Row("journal, an order's three records", ours, "µs", "one write()", floor, ours / floor)
+    name = "journal, an order's three records"
+    return rows.Row(name, ours, "µs", "one write()", floor, ours / floor)
 
 
-def main() -> None:
-    """Run from the command line."""
-    found = [gate(), journal()]
-    print(rows.text(found))
-    rows.save("gate", found)
+def run() -> rows.Parts:
+    """Return the rows of this part."""
+    return {"gate": [gate(), journal()]}
 
 
 if __name__ == "__main__":
-    main()
+    rows.main("gate", run)

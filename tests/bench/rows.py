@@ -6,12 +6,13 @@ A ratio of two times of one run means something on a shared machine; a time alon
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,6 +44,9 @@ class Row(NamedTuple):
         if not self.reach or not self.ratio:
             return None
         return self.ratio <= self.reach if self.better == "lower" else self.ratio >= self.reach
+
+
+Parts = Mapping[str, Sequence[Row]]  # What a bench found, by part of the results.
 
 
 def ask_git(*arguments: str) -> str:
@@ -78,6 +82,17 @@ def save(part: str, rows: Sequence[Row], **more: Any) -> None:
     found = known()
     found[part] = {"rows": [row._asdict() for row in rows], "machine": machine(), **more}
     RESULTS.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
+
+
+def main(name: str, run: Callable[[], Parts]) -> None:
+    """Run one bench from the command line: print its rows and keep them."""
+    parser = argparse.ArgumentParser(prog=f"scripts/bench {name}")
+    parser.add_argument("--no-save", dest="save", action="store_false", help="only print")
+    options = parser.parse_args()
+    for part, found in run().items():
+        print(text(found), flush=True)
+        if options.save:
+            save(part, found)
 
 
 def rows_of(part: dict[str, Any]) -> list[Row]:

@@ -12,9 +12,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import fcntl
-import json
 import os
-import platform
 import shutil
 import signal
 import subprocess
@@ -31,10 +29,10 @@ import numpy as np
 from hftd.config.load import load_profile
 from hftd.runtime.children import exchange_arguments
 from hftd.runtime.exchange_state import Listening
+from tests.bench.rows import Row, save
 from tests.e2e.daemon import ROOT, Daemon, Instance
 
 HERE = Path(__file__).parent
-RESULTS = HERE / "results.json"
 PROFILE = "market-making"
 PEERS = ("hftd", "c", "picows")
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p99.9": 0.999, "max": 1.0}
@@ -227,26 +225,27 @@ def ratios(rows: dict[str, list[np.ndarray[Any, Any]]]) -> dict[str, dict[str, f
     return found
 
 
-def ask_git(*arguments: str) -> str:
-    """Return what git says of this tree."""
-    git = ["git", *arguments]
-    return subprocess.run(git, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+REACH = {("sleep", "p50"): 1.5, ("spin", "p50"): 2.4, ("spin", "p99"): 3.0}
 
 
-def machine() -> dict[str, Any]:
-    """Return on what and beside what this ran."""
-    commit = ask_git("rev-parse", "--short", "HEAD")
-    dirty = ask_git("status", "--porcelain", "hftd")
-    cpu = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line]
-    return {
-        "cpu": cpu[0].partition(": ")[2] if cpu else platform.machine(),
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-        "kernel": platform.release(),
-        "commit": commit + ("+" if dirty else ""),
-        "load_1_5_15": [round(each, 2) for each in os.getloadavg()],
-        "utc": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-    }
+def rows_of(stream: str, mode: str, result: dict[str, Any]) -> list[Row]:
+    """Return one run as rows: ours beside both floors, by the median of the blocks' ratios."""
+    found = []
+    for floor, ratio in result["ratios"].items():
+        for quantile in ("p50", "p99"):
+            ours, theirs = (result["peers"][peer]["first"][quantile] for peer in ("hftd", floor))
+            reach = REACH.get((mode, quantile), 0.0) if floor == "c" else 0.0
+            told = ratio["p50_blocks_median"] if quantile == "p50" else ratio["p99"]
+            found.append(
+                Row(
+                    f"wire, {stream}, {mode}, {quantile}", ours, "µs",
+                    f"floor in {'C' if floor == 'c' else floor}", theirs, told, reach=reach,
+                )
+            )  # fmt: skip
+    lost = {peer: found["lost"] for peer, found in result["peers"].items() if found["lost"]}
+    return (
+        [row._replace(note=f"rounds without an order: {lost}") for row in found] if lost else found
+    )
 
 
 def table(name: str, result: dict[str, Any]) -> str:
@@ -263,13 +262,6 @@ def table(name: str, result: dict[str, Any]) -> str:
             f"best {ratio['p50_blocks_best']}; p99 {ratio['p99']}"
         )
     return "\n".join(lines)
-
-
-def save(part: str, result: dict[str, Any]) -> None:
-    """Write one part of the results beside the others."""
-    known = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    known[part] = result
-    RESULTS.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n")
 
 
 def main() -> None:
@@ -297,7 +289,8 @@ def main() -> None:
             name += "" if options.recorder else " without recorder"
             print(table(name, result), flush=True)
             if options.save:
-                save(name, {**result, "machine": machine(), "realtime": options.realtime})
+                more = {**result, "realtime": options.realtime}
+                save(name, rows_of(stream, options.mode, result), **more)
 
 
 if __name__ == "__main__":
