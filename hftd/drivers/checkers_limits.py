@@ -21,7 +21,9 @@ from hftd.journal.record import Record, RecordType
 ATOMS = 100_000_000
 SECOND_NS = 1_000_000_000
 MS_NS = 1_000_000
+BAD_TIMES = 4  # Creates within a minute that came too late or too early for the exchange.
 FILTERS = (-1013, -1111, -1100, -1102, -1106)  # The exchange's words for an ill-formed order.
+UNTIMELY = -1021
 MAX_FRAMES_A_SECOND = 200
 MAX_LOGONS = 10  # Attempts to log on within ten seconds.
 MAX_ACTIONS_A_STEP = 600  # A cancel and a query for each place of the order table, and some.
@@ -63,6 +65,7 @@ class WithinLimits(Checker):
         self._filters = self._listed()
         self._times: deque[int] = deque(maxlen=1000)
         self._new: list[Create] = []
+        self._untimely: deque[int] = deque(maxlen=BAD_TIMES)
 
     def _listed(self) -> list[Any]:
         exchange = self._world.venue.exchange
@@ -75,6 +78,13 @@ class WithinLimits(Checker):
             return
         if answer.error.code in FILTERS and self._listed() == self._filters:
             self.break_off("an order within the filters", answer.error.msg, str(answer.id))
+        if answer.error.code == UNTIMELY and str(answer.id)[:1] in ("p", "r"):
+            self._untimely.append(self._world.now_ns)
+            if len(self._untimely) == BAD_TIMES:
+                span_ns = self._world.now_ns - self._untimely[0]
+                if span_ns < 60 * SECOND_NS:
+                    words = f"{BAD_TIMES} in {span_ns / 1e9:.0f} s refused"
+                    self.break_off("timestamps by the exchange's clock", words, str(answer.id))
 
     def on_sent(self, link: Link, frame: bytes, ts_ns: int) -> None:
         """Keep a create for the end of the step, when the exchange's part is known too."""

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from hftd.domain.codes import Code
 from hftd.domain.order import FeeAsset, Side
 from hftd.drivers.checkers_told import Fact, Told
 from hftd.drivers.checkers_truth import ACCOUNT, Truth
 from hftd.drivers.watch import Checker, Watch, World
 from hftd.simex.orders import AccountTrade
+
+STOOD_NS = 55_000_000_000
 
 
 class Books:
@@ -94,6 +97,7 @@ class PositionIsFills(Checker):
         super().__init__(world, watch)
         self._truth, self._told = truth, told
         self._books = Books()
+        self._due_ns = 0
 
     def on_boot(self, epoch: int) -> None:
         """What the journal holds is what the new engine must have."""
@@ -101,6 +105,9 @@ class PositionIsFills(Checker):
 
     def on_step(self, world: World) -> None:
         """After a boot and after each fill the books are the sum of the fills told."""
+        if self._due_ns and world.now_ns > self._due_ns:
+            self._due_ns = 0
+            self._judge_difference(world)
         if self._books.look(world) or any(fact.trade_id for fact in self._told.facts):
             fills = [
                 (key[0], self._truth.trades[key])
@@ -108,6 +115,17 @@ class PositionIsFills(Checker):
                 if key in self._truth.trades
             ]
             self._judge(world, fills)
+
+    def at_heal(self, world: World) -> None:
+        """A minute from here on, books that a difference has stopped are judged as they stand."""
+        self._due_ns = world.now_ns + STOOD_NS
+
+    def _judge_difference(self, world: World) -> None:
+        # What stopped may never be reconciled again; yet it hears all reports, so that in the
+        # end its books must be right: then the difference was one in time alone.
+        core = world.engine.state.core[0]
+        if core["state_code"] == Code.RECONCILE_DIFFERENCE and not self._truth.foreign_trades:
+            self.at_quiescence(world)
 
     def at_quiescence(self, world: World) -> None:
         """In the end the books are the exchange's own trades."""

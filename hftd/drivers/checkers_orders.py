@@ -100,6 +100,10 @@ class LegalStates(Checker):
 
     def on_step(self, world: World) -> None:
         """Judge the order facts of this step."""
+        lost_seq = self._told.taken_back_seq
+        if lost_seq:
+            self._over = {key: end for key, end in self._over.items() if end[0] < lost_seq}
+            self._cum = {key: cum for key, cum in self._cum.items() if cum[0] < lost_seq}
         for fact in self._told.facts:
             if fact.kind == FactKind.ORDER:
                 self._judge(fact)
@@ -109,28 +113,29 @@ class LegalStates(Checker):
     def _judge(self, fact: Fact) -> None:
         before, after = OrderState(fact.state_from), OrderState(fact.state_to)
         over = self._over.get(fact.order_key)
-        if over is not None and over[0] < fact.seq:
+        if over is not None:
             was = f"{before.name} to {after.name}"
             self.break_off(f"no change after {OrderState(over[1]).name}", was, _name(fact))
         if after not in FOLLOWS.get(before, set()):
             allowed = ", ".join(sorted(state.name for state in FOLLOWS.get(before, set())))
             self.break_off(f"{before.name} to {allowed or 'nothing'}", after.name, _name(fact))
-        seq, cum = self._cum.get(fact.order_key, (0, 0))
-        if (fact.cum_qty_lots < cum and seq < fact.seq) or fact.cum_qty_lots > fact.qty_lots:
+        cum = self._cum.get(fact.order_key, (0, 0))[1]
+        if not cum <= fact.cum_qty_lots <= fact.qty_lots:
             bounds = f"cum lots from {cum} to {fact.qty_lots}"
             self.watch.violate("I09", f"{_name(fact)}: expected {bounds}, was {fact.cum_qty_lots}")
         self._cum[fact.order_key] = (fact.seq, fact.cum_qty_lots)
         if after in TERMINAL:
             self._over[fact.order_key] = (fact.seq, after)
-        elif over is not None:
-            del self._over[fact.order_key]  # A power loss took the end back.
 
     def _judge_late_fill(self, fact: Fact) -> None:
+        # An order given up for never accepted may live after all, and halts; no other may.
         stopped = (TradingState.HALTED, TradingState.KILLED, TradingState.STOPPING)
         seq, state = self._over[fact.order_key]
-        if seq < fact.seq and self._told.trading not in stopped:
+        if seq == fact.seq:
+            return
+        if state != OrderState.REJECTED or self._told.trading not in stopped:
             was = f"trade {fact.trade_id} in {self._told.trading.name}"
-            self.break_off(f"HALTED by a fill after {OrderState(state).name}", was, _name(fact))
+            self.break_off(f"no fill after {OrderState(state).name}", was, _name(fact))
 
 
 def _name(fact: Fact) -> str:
@@ -263,6 +268,11 @@ class Attributed(Checker):
         ]
         if len(staged) != 1 or staged[0].decision_seq <= 0:
             self.break_off("one decision", f"{len(staged)} in this step", name)
+        create, fact = asked.create, staged[0]
+        sent = (create.side, create.price_ticks, create.qty_lots)
+        decided = (fact.side, fact.price_ticks, fact.qty_lots)
+        if sent != decided:
+            self.break_off(decided, sent, f"{name}: side, ticks, lots on the wire")
 
 
 class DoubtEnds(Checker):
@@ -277,21 +287,34 @@ class DoubtEnds(Checker):
         limits = world.loaded.profile.limits(world.loaded.profile.instruments[0])
         self._doubt_ns = limits.unknown_timeout_ms * 1_000_000 + DOUBT_NS
         self._unknown_ns: dict[int, int] = {}
+        self._doubted: dict[int, tuple[int, int]] = {}  # Key to instrument and side.
         self._orphan_ns: dict[str, int] = {}
         self._steps = 0
 
     def on_boot(self, epoch: int) -> None:
         """A boot puts its own orders in doubt by itself, and has a while for all."""
         self._unknown_ns.clear()
+        self._doubted.clear()
         self._orphan_ns.clear()
+
+    def on_sent(self, link: Link, frame: bytes, ts_ns: int) -> None:
+        """No create leaves for a side that an order in doubt blocks."""
+        asked = self._truth.asked
+        if asked is None or asked.create is None:
+            return
+        create = asked.create
+        if (create.instrument, create.side) in self._doubted.values():
+            self.break_off("a side without doubt", "an order UNKNOWN on it", create.client_order_id)
 
     def on_step(self, world: World) -> None:
         """Note doubts as they begin and end; twice a second look at their age."""
         for fact in self._told.facts:
             if fact.kind == FactKind.ORDER and fact.state_to == OrderState.UNKNOWN:
                 self._unknown_ns.setdefault(fact.order_key, fact.ts_ns)
+                self._doubted[fact.order_key] = (fact.instrument, fact.side)
             elif fact.kind in (FactKind.ORDER, FactKind.FILL):
                 self._unknown_ns.pop(fact.order_key, None)
+                self._doubted.pop(fact.order_key, None)
         self._steps += 1
         if self._steps % 16 == 0:
             self._look(world)

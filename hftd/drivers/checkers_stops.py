@@ -93,12 +93,30 @@ class NothingLeft(Checker):
 
     def __init__(self, world: World, watch: Watch, truth: Truth, told: Told) -> None:
         super().__init__(world, watch)
-        self._truth, self._told = truth, told
+        self._truth, self._told, self._world = truth, told, world
+        self._crashed = True
+        self._last = TradingState.STARTING
+
+    def on_crash(self, kind: str) -> None:
+        """Who dies leaves what it leaves."""
+        self._crashed = True
+
+    def on_boot(self, epoch: int) -> None:
+        """A life that ended by stop, before this one, left nothing behind."""
+        if not self._crashed and self._last == TradingState.STOPPING:
+            self._judge(self._world, self._last)
+        self._crashed = False
+
+    def on_step(self, world: World) -> None:
+        """Keep in which state a life ends."""
+        self._last = self._told.trading
 
     def at_quiescence(self, world: World) -> None:
         """Count what stands open; a flatten's slice is gone at once."""
-        if self._told.trading not in (*STOPPED, TradingState.STOPPING):
-            return
+        if self._told.trading in (*STOPPED, TradingState.STOPPING):
+            self._judge(world, self._told.trading)
+
+    def _judge(self, world: World, state: TradingState) -> None:
         book = world.venue.exchange.bookkeeping(ACCOUNT)
         left = [
             order.client_order_id
@@ -106,7 +124,7 @@ class NothingLeft(Checker):
             if order.client_order_id.startswith(self._truth.prefix)
         ]
         if left:
-            self.break_off("none", ", ".join(left), f"open orders in {self._told.trading.name}")
+            self.break_off("none", ", ".join(left), f"open orders after {state.name}")
 
 
 class CancelsLeave(Checker):

@@ -76,6 +76,7 @@ class Told(Checker):
         self.user_lost_seq = 0  # Of the record that told of the last gap in our reports.
         self.reconciled = False  # In this boot.
         self.boots = 0
+        self.taken_back_seq = 0  # Of the first record that the last power loss took; 0: none.
         self._last_seq = 0
 
     def on_boot(self, epoch: int) -> None:
@@ -100,9 +101,11 @@ class Told(Checker):
     def settled(self) -> None:
         """All checkers have seen this step."""
         self.facts.clear()
+        self.taken_back_seq = 0
         self.commands.clear()
 
     def _take_back(self, seq: int) -> None:
+        self.taken_back_seq = seq
         self.fills = {key: fact for key, fact in self.fills.items() if fact.seq < seq}
 
     def _read_facts(self, record: Record) -> None:
