@@ -11,12 +11,14 @@ server pings every 20 s; without a pong for 60 s the connection ends.
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import struct
 from collections import deque
 from collections.abc import Callable
 
 from aiohttp import WSMsgType, web
+from aiohttp.http import HttpProcessingError
 
 from hftd.simex.dialect_rest import Response
 from hftd.simex.fault_requests import NO_REPLY
@@ -121,6 +123,21 @@ class Connection:
                     await self._socket.ping(str(int(loop.time() * 1000)).encode())
         except ConnectionError:
             self.abort()
+
+
+def quiet_logger() -> logging.Logger:
+    """Return a logger for the HTTP server that says nothing of requests that are no HTTP.
+
+    Their senders are told; a traceback for each would bury our own bugs.
+    """
+    logger = logging.getLogger("hftd.exchange.http")
+    logger.addFilter(_is_ours)
+    return logger
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, HttpProcessingError | ConnectionError)
 
 
 async def break_off(transport: asyncio.Transport, last_words: bytes) -> None:

@@ -31,6 +31,7 @@ from hftd.runtime.exchange_connection import (
     Connection,
     LateAnswers,
     break_off,
+    quiet_logger,
 )
 from hftd.runtime.exchange_state import StateFolder
 from hftd.simex.dialect_rest import Response
@@ -100,7 +101,9 @@ class ExchangeServer:
         self._open_venue()
         app = web.Application(client_max_size=_MAX_BODY_BYTES)
         app.router.add_route("*", "/{tail:.*}", self._answer)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=_CLOSE_WITHIN_S)
+        runner = web.AppRunner(
+            app, access_log=None, shutdown_timeout=_CLOSE_WITHIN_S, logger=quiet_logger()
+        )
         await runner.setup()
         admin = None
         try:

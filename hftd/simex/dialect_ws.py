@@ -14,7 +14,7 @@ import msgspec
 from hftd.simex import refusals
 from hftd.simex.endpoint import PUBLIC, SIGNED, Answer, Call, Desk
 from hftd.simex.endpoints import METHODS, answer
-from hftd.simex.params import Params, from_json
+from hftd.simex.params import Params, check_id, from_json
 from hftd.simex.refusals import Refusal, Refused
 from hftd.simex.render import ms
 from hftd.simex.signing import (
@@ -100,6 +100,7 @@ class WsDialect:
         session = self._sessions[connection]
         try:
             request = msgspec.json.decode(text, type=Request)
+            check_id(request.id)
         except (msgspec.DecodeError, UnicodeDecodeError):
             return [encode_reply(_NULL, refusals.BAD_JSON, None)]
         had = dict(session.subscriptions)

@@ -28,6 +28,9 @@ _MICROSECONDS_FROM = 10**14
 E = TypeVar("E", bound=Enum)
 
 
+_id = msgspec.json.Decoder(int | str | None)
+
+
 class Params:
     """Parameters by name, in text; remembers which were read."""
 
@@ -162,3 +165,11 @@ def from_json(raw: Mapping[str, msgspec.Raw]) -> dict[str, str]:
         else:
             values[name] = text.decode()
     return values
+
+
+def check_id(raw: msgspec.Raw) -> None:
+    """Let an id pass that is a whole number, text or null, so that it can be echoed as it came.
+
+    Raises what the decoder raises: it has looked at the id's brackets and quotes alone.
+    """
+    _id.decode(raw)

@@ -58,7 +58,9 @@ class Credential:
         """Return whether the signature (hex for HMAC, base64 for Ed25519) fits the payload."""
         if self._public is None:
             expected = hmac.new(self._secret, payload, hashlib.sha256).hexdigest()
-            return hmac.compare_digest(expected.encode(), signature.lower().encode())
+            return hmac.compare_digest(
+                expected.encode(), signature.lower().encode("utf-8", "replace")
+            )
         try:
             self._public.verify(base64.b64decode(signature, validate=True), payload)
         except (InvalidSignature, binascii.Error, ValueError):

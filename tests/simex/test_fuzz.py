@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from urllib.parse import urlencode
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hftd.simex.endpoints import METHODS, ROUTES
 from hftd.simex.limits import Limits
 from tests.simex.desk_client import KEY, T0, Client, quiet_venue, sign
+from tests.simex.fuzz_traffic import Fuzzer
 
 NO_LIMITS = Limits(10**9, 10**9, 10**9, 10**9)
 NAMES = (
@@ -75,12 +77,21 @@ def test_text_that_is_no_unicode() -> None:
     raw = b"a\xff=1&a\xff=2".decode("utf-8", "surrogateescape")
     assert client.get(f"/api/v3/ping{raw}")[0] == 404
     assert client.get("/api/v3/depth", raw)[1]["code"] == -1101
+    target = f"/api/v3/account?timestamp={client.ts_ns // 10**6}&signature={raw[:2]}"
+    assert client.http("GET", target, {"X-MBX-APIKEY": KEY})[1]["code"] == -1022
     assert client.signed("GET", "account", "symbol=%ff%fe")[1]["code"] == -1104
     connection = client.log_on()
     for name in ("symbol", "apiKey", "newClientOrderId"):
         text = '{"id":1,"method":"order.place","params":{"%s":"\\ud800"}}' % name  # noqa: UP031
         client.send(connection, text)
         assert client.heard(connection)[0]["status"] in (400, 401)
+    for path in ("/ws-api/v3", "/ws"):
+        # An id is echoed as it came: only one that is text or a whole number is.
+        connection = client.open(path)
+        for identity in (b'"\xff"', b"1e999", b"[1]", b"true"):
+            client.venue.receive(connection, b'{"id":%b,"method":"x"}' % identity, client.ts_ns)
+            (told,) = client.heard(connection)
+            assert told.get("id") is None
 
 
 FRAME = json.dumps(
@@ -107,3 +118,15 @@ def test_mutated_frames(changes: list[tuple[int, int]]) -> None:
         ((number, reply),) = venue.take()
         assert number == connection
         assert isinstance(json.loads(reply), dict)
+
+
+@pytest.mark.parametrize(("count", "faulty"), [(80_000, False), (15_000, True)])
+def test_a_long_mixture_of_sound_and_broken_traffic(count: int, *, faulty: bool) -> None:
+    """Requests and frames, sound and spoiled, one account trading: money, book and stream hold.
+
+    With faults armed as well, what comes back may be anything; what is true stays true.
+    """
+    fuzzer = Fuzzer(1, faulty=faulty)
+    for _ in range(count):
+        fuzzer.step()
+    assert fuzzer.venue.exchange.exec_id > count // 100
