@@ -68,24 +68,34 @@ _NAMES = list(FIELDS)
 ORDER = ("symbol", "side", "type", "timeInForce", "quantity", "price")
 
 
+WITNESSED = "btcusdt@depth@100ms"
+
+
+def quiet_faulty_venue(seed: int) -> FaultyVenue:
+    """Return a venue on the quiet market, without limits, with one account."""
+    balances = {"USDT": "100000", "BTC": "10"}
+    accounts = [AccountConfig(KEY, SECRET, balances)]
+    config = VenueConfig(accounts, Fees(maker=1000, taker=1000), NO_LIMITS, "quiet")
+    return FaultyVenue(config, lambda: [MatchingMarket(SPEC, [QuietFlow()])], seed)
+
+
 class Fuzzer:
     """One venue under random traffic; ``step`` sends one piece and checks the answer."""
 
-    def __init__(self, seed: int, *, faulty: bool = False) -> None:
+    def __init__(
+        self, seed: int, *, faulty: bool = False, venue: FaultyVenue | None = None
+    ) -> None:
         self.random = Random(seed)
         self.count = 0
         self.ts_ns = T0
-        balances = {"USDT": "100000", "BTC": "10"}
-        accounts = [AccountConfig(KEY, SECRET, balances)]
-        config = VenueConfig(accounts, Fees(maker=1000, taker=1000), NO_LIMITS, "quiet")
-        self.venue = FaultyVenue(config, lambda: [MatchingMarket(SPEC, [QuietFlow()])], seed)
+        self.venue = venue or quiet_faulty_venue(seed)
         self.venue.start(T0)
         self.faulty = faulty
         if faulty:
             self._arm()
         self.totals = self.venue.exchange.accounts.totals()
         self._connections: list[int] = []
-        self.witness = self._open("/ws/btcusdt@depth@100ms")
+        self.witness = self._open(f"/ws/{WITNESSED}")
         self._shown_id = 0
 
     def _arm(self) -> None:
@@ -105,6 +115,9 @@ class Fuzzer:
         connection = self.venue.open(path, self.ts_ns)
         assert connection is not None
         return connection
+
+    def heard(self, said: bytes) -> None:
+        """Hear everything that the venue says, its logs included."""
 
     # --- one piece of traffic ---------------------------------------------------------------
 
@@ -126,7 +139,9 @@ class Fuzzer:
     def _rest(self) -> None:
         method, target, headers, body = self.request()
         status, _, content = self.venue.http(method, target, headers, body, self.ts_ns)
-        self.venue.take_answers()
+        self.heard(b"%d %b" % (status, content))
+        for ticket, (late_status, _, late) in self.venue.take_answers():
+            self.heard(b"%d %d %b" % (ticket, late_status, late))
         if self.faulty and (status <= 0 or b"<html>" in content):
             return
         try:
@@ -161,6 +176,7 @@ class Fuzzer:
 
     def _listen(self) -> None:
         for number, frame in self.venue.take():
+            self.heard(b"%d %b" % (number, frame))
             if number == self.witness:
                 event = msgspec.json.decode(frame)
                 if event["e"] == "serverShutdown":
@@ -175,9 +191,10 @@ class Fuzzer:
             if number in self._connections:
                 self._connections.remove(number)
             if number == self.witness:
-                self.witness, self._shown_id = self._open("/ws/btcusdt@depth@100ms"), 0
-        self.venue.take_log()
-        self.venue.script.take_log()
+                self.witness, self._shown_id = self._open(f"/ws/{WITNESSED}"), 0
+        self.heard(self.venue.take_log())
+        for fired in self.venue.script.take_log():
+            self.heard(repr(fired).encode())
 
     def _look_at_the_truth(self) -> None:
         exchange = self.venue.exchange
