@@ -2,7 +2,8 @@
 
 HftdError
 ├── UsageError            64  the command line asks for something that does not exist
-├── JournalDamaged        65  a journal record before the tail does not verify
+├── JournalDamaged        65  what is on the disk cannot be trusted, or is of another version
+│   └── RecordsDamaged    65  a journal record before the tail does not verify
 ├── InvariantBroken       70  a bug of ours: cancel all, exit, recover
 ├── OurProtocolError      70  we broke the venue's rules: a bug of ours as well
 ├── InstanceLocked        75  another process holds the instance's lock
@@ -30,9 +31,13 @@ class UsageError(HftdError):
 
 
 class JournalDamaged(HftdError):
-    """A journal record before the tail fails its checksum, chain or sequence."""
+    """What an instance keeps on the disk cannot be used; nothing is started on a guess."""
 
     exit_code = 65
+
+
+class RecordsDamaged(JournalDamaged):
+    """Records before the tail do not verify: `hftd db repair` keeps what does."""
 
 
 class InvariantBroken(HftdError):

@@ -107,6 +107,42 @@ def export(
         print(f"{count} {what} in {out}")
 
 
+@app.command()
+def repair(name: Annotated[str, typer.Argument(help="Instance.")]) -> None:
+    """Keep what is good of a damaged journal, put the rest aside, and say what is lost.
+
+    The next start restores from it and compares with the venue before it trades: our trades
+    since are fetched by id, our open orders canceled, balances compared to the last unit.
+    """
+    from hftd.journal.repair import plan
+    from hftd.journal.repair import repair as repair_journal
+    from hftd.runtime.lock import InstanceLock
+    from hftd.runtime.paths import InstancePaths
+
+    paths = InstancePaths.locate(name)
+    _require_journal(paths)
+    with InstanceLock(paths.lock_path), InstanceLock(paths.journal_dir / "recorder.lock"):
+        found = plan(paths.journal_dir)
+        if not found.holes:
+            print("nothing is damaged: every record of the journal verifies")
+            return
+        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        aside = paths.state_dir / f"damaged-{stamp}" / "journal"
+        repair_journal(paths.journal_dir, aside, found, time.time_ns())
+    for hole in found.holes:
+        print(f"lost: {hole.told()}")
+    if found.cut_seq:
+        print(
+            f"not used: {found.unused} good records behind seq {found.cut_seq}, since no whole "
+            "snapshot of the state follows the damage"
+        )
+    if found.market_from:
+        print(f"not used: market data before segment {found.market_from}; it serves replay alone")
+    print(f"kept: {found.kept} records of orders; the state is that of seq {found.snapshot_seq} on")
+    print(f"the damaged journal: {aside}")
+    print(f"next: hftd start --name {name}, which asks the venue for what is missing")
+
+
 @contextmanager
 def _ledger(
     profile: str, name: str | None, sets: list[str] | None

@@ -27,19 +27,23 @@ def replay(
     from hftd import wiring
     from hftd.drivers.memory import Builders
     from hftd.drivers.replay import replay as replay_run
-    from hftd.errors import UsageError
+    from hftd.errors import RecordsDamaged, UsageError
     from hftd.runtime.paths import InstancePaths
 
     paths = InstancePaths.locate(name)
     if not paths.journal_dir.is_dir():
         raise UsageError(f"instance {name} has no journal: there is no {paths.journal_dir}")
     build = Builders(wiring.build_engine, wiring.build_codec)
-    done = replay_run(
-        paths.journal_dir,
-        run,
-        build,
-        lambda count: print(f"{count} records, no difference", file=sys.stderr, flush=True),
-    )
+    try:
+        done = replay_run(
+            paths.journal_dir,
+            run,
+            build,
+            lambda count: print(f"{count} records, no difference", file=sys.stderr, flush=True),
+        )
+    except RecordsDamaged as damaged:
+        mend = f"what can be kept is kept by: hftd db repair {name}"
+        raise RecordsDamaged(f"{damaged}; {mend}") from None
     if as_json:
         print(json.dumps(vars(done)))
         return 0

@@ -45,6 +45,7 @@ def start(
     from hftd.config.economics import require_tradable
     from hftd.config.load import load_profile
     from hftd.config.secrets import resolve_credentials
+    from hftd.errors import RecordsDamaged
     from hftd.runtime import kernel_cache
     from hftd.runtime.lock import InstanceLock
     from hftd.runtime.paths import InstancePaths
@@ -64,7 +65,11 @@ def start(
             paths.create()
         print(screen(report, paths), flush=True)
         warm(loaded)
-        return asyncio_run(loaded, paths, credentials)
+        try:
+            return asyncio_run(loaded, paths, credentials)
+        except RecordsDamaged as damaged:
+            mend = f"what can be kept is kept by: hftd db repair {paths.name}"
+            raise RecordsDamaged(f"{damaged}; {mend}") from None
 
 
 def say(text: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import mmap
 from pathlib import Path
 
-from hftd.errors import JournalDamaged
+from hftd.errors import RecordsDamaged
 from hftd.journal import segment
 from hftd.journal.cursor import durable
 from hftd.journal.disk import Disk
@@ -73,13 +73,13 @@ class Pen:
                 self.pos, self.chain, seq = found.end, found.chain, found.record.seq
                 found.record.payload.release()
             if later := torn_or_damaged(view, self.pos, self.chain, self._stream):
-                raise JournalDamaged(
+                raise RecordsDamaged(
                     f"{path}: offset {self.pos}: record does not verify, "
                     f"but records go on at offset {later}"
                 )
             durable_seq = durable(self._folder, self._stream)
             if seq < durable_seq:
-                raise JournalDamaged(
+                raise RecordsDamaged(
                     f"{path}: offset {self.pos}: ends at seq {seq}, "
                     f"but {durable_seq} was on the disk"
                 )

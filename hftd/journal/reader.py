@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hftd.errors import JournalDamaged
+from hftd.errors import RecordsDamaged
 from hftd.journal import segment
 from hftd.journal.cursor import durable
 from hftd.journal.record import (
@@ -239,8 +239,8 @@ class _Place:
         if self._last_seq < durable_seq:
             raise self._damage(f"ends at seq {self._last_seq}, but {durable_seq} was on the disk")
 
-    def _damage(self, what: str) -> JournalDamaged:
-        return JournalDamaged(f"{self._path}: offset {self._pos}: {what}")
+    def _damage(self, what: str) -> RecordsDamaged:
+        return RecordsDamaged(f"{self._path}: offset {self._pos}: {what}")
 
 
 # The records of one type in a segment; the others are passed over by their length.

@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from hftd.errors import JournalDamaged
+from hftd.errors import JournalDamaged, RecordsDamaged
 from hftd.journal.record import (
     FORMAT,
     SEGMENT_HEAD_BYTES,
@@ -56,9 +56,9 @@ def segments(folder: Path, stream: Stream) -> list[Segment]:
             begun = begun and not path.exists()  # Dropped by size a moment ago is no damage.
             continue
         if not begun:
-            raise JournalDamaged(f"{path}: offset 0: the segment before it has no valid header")
+            raise RecordsDamaged(f"{path}: offset 0: the segment before it has no valid header")
         if found and number != found[-1].head.number + 1:
-            raise JournalDamaged(f"{path}: offset 0: segment {number - 1} before it is missing")
+            raise RecordsDamaged(f"{path}: offset 0: segment {number - 1} before it is missing")
         found.append(Segment(path, head))
     return found
 

@@ -1,0 +1,220 @@
+"""A damaged journal made startable again: real files, real flips, and what is said to be lost."""
+
+import shutil
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hftd.errors import JournalDamaged
+from hftd.journal.cursor import RecorderCursor, publish
+from hftd.journal.reader import JournalReader
+from hftd.journal.record import SEGMENT_HEAD_BYTES, RecordType
+from hftd.journal.repair import plan, repair
+from tests.journal.small import FACT, HEADER, small_writer, written_bytes
+
+BEFORE, AFTER = 60, 40  # Records before the snapshot and after it, over several segments.
+
+
+def worked(folder):
+    """Write a journal with a snapshot in the middle; return (snapshot's seq, last seq)."""
+    writer = small_writer(folder)
+    writer.open(HEADER, 0)
+    for number in range(BEFORE):
+        writer.append(FACT, number, b"before %d " % number + bytes(200 + number))
+        writer.append_market(number, 1, b"depth %d" % number + bytes(150))
+    snapshot_seq = writer.append_snapshot(100, bytes(range(256)) * 20)
+    for number in range(AFTER):
+        writer.append(FACT, 100 + number, b"after %d " % number + bytes(200))
+        writer.append_market(100 + number, 1, b"depth %d" % number)
+    writer.close()
+    return snapshot_seq, writer.seq
+
+
+def read(folder):
+    """Return (stream, seq) to payload of all records, but for what a repair says of itself."""
+    return {
+        (record.stream, record.seq): bytes(record.payload)
+        for record in JournalReader(folder).records()
+        if record.record_type != RecordType.REPAIR
+    }
+
+
+def flip(path, offset):
+    """Flip a bit of a file."""
+    with path.open("r+b") as file:
+        file.seek(offset)
+        byte = file.read(1)[0]
+        file.seek(offset)
+        file.write(bytes([byte ^ 0x10]))
+
+
+def mended(folder):
+    """Repair a journal, go on with it as a start would; return the plan and what it held."""
+    found = plan(folder)
+    aside = folder.parent / "aside" / "journal"
+    repair(folder, aside, found, 500)
+    held = read(folder)
+    # What follows a repair: a start that writes, twice.
+    for number in range(2):
+        writer = small_writer(folder)
+        seq = writer.open(HEADER, 600 + number)
+        assert seq > max(seq for _, seq in held)
+        writer.append(FACT, 700, b"goes on")
+        writer.close()
+    assert {key: value for key, value in read(folder).items() if key in held} == held
+    return found, held
+
+
+def test_a_sound_journal_has_nothing_to_repair(tmp_path):
+    """Nothing is damaged, neither whole nor with the torn tail of a crash."""
+    worked(tmp_path / "journal")
+    assert plan(tmp_path / "journal").holes == []
+    last = sorted((tmp_path / "journal").glob("orders-*.hj"))[-1]
+    end = written_bytes(last)
+    with last.open("r+b") as file:
+        file.seek(end - 100)
+        file.write(bytes(100))
+    assert plan(tmp_path / "journal").holes == []
+
+
+def test_damage_before_the_snapshot_costs_its_records_alone(tmp_path):
+    """All that verifies is kept under its seq, the state too; what is lost is named by seq."""
+    folder = tmp_path / "journal"
+    snapshot_seq, last_seq = worked(folder)
+    whole = read(folder)
+    damaged = folder / "orders-00000002.hj"
+    flip(damaged, SEGMENT_HEAD_BYTES + 500)
+    bytes_before = damaged.read_bytes()
+    found, held = mended(folder)
+    (hole,) = found.holes
+    lost = {key for key in whole if key not in held}
+    assert {seq for _, seq in lost} == {
+        seq for stream, seq in whole if stream == 1 and hole.after_seq < seq < hole.before_seq
+    }
+    assert 1 <= len(lost) <= 2 and found.cut_seq == 0
+    assert held == {key: whole[key] for key in held}
+    snapshot = JournalReader(folder).last_snapshot()
+    assert (snapshot.seq, snapshot.state) == (snapshot_seq, bytes(range(256)) * 20)
+    assert max(seq for _, seq in held) == last_seq
+    assert (tmp_path / "aside/journal/orders-00000002.hj").read_bytes() == bytes_before
+    assert "orders-00000002.hj: offset" in hole.told()
+
+
+def test_damage_behind_the_snapshot_ends_the_journal_there(tmp_path):
+    """Inputs with a hole among them make a state that never was: both streams end before it."""
+    folder = tmp_path / "journal"
+    snapshot_seq, _ = worked(folder)
+    whole = read(folder)
+    path, offset = _place_of(folder, b"after 10 ")
+    flip(path, offset)
+    found, held = mended(folder)
+    assert found.cut_seq > snapshot_seq and found.unused > 0
+    assert held == {key: value for key, value in whole.items() if key[1] <= found.cut_seq}
+
+
+def test_a_missing_segment_and_a_spoiled_header_are_holes(tmp_path):
+    """A file that is gone costs its records; a header that is spoiled costs none or a few."""
+    for name, spoil in (
+        ("gone", lambda path: path.unlink()),
+        ("spoiled", lambda path: flip(path, 20)),
+    ):
+        folder = tmp_path / name / "journal"
+        folder.parent.mkdir()
+        worked(folder)
+        whole = read(folder)
+        spoil(folder / "orders-00000002.hj")
+        found, held = mended(folder)
+        assert found.holes and found.cut_seq == 0
+        assert held == {key: whole[key] for key in held}
+
+
+def test_old_market_data_goes_as_it_would_by_size(tmp_path):
+    """A damaged market segment before the snapshot goes with those before it; orders stay."""
+    folder = tmp_path / "journal"
+    worked(folder)
+    whole = read(folder)
+    flip(folder / "market-00000001.hj", SEGMENT_HEAD_BYTES + 300)
+    found, held = mended(folder)
+    assert found.market_from == 2 and found.cut_seq == 0
+    assert {key for key in whole if key[0] == 1} <= set(held)
+    assert held == {key: whole[key] for key in held}
+    assert any(stream == 2 for stream, _ in held)
+
+
+def test_market_damage_behind_the_snapshot_ends_both_streams(tmp_path):
+    """Orders that were decided on lost market data are not replayed without it."""
+    folder = tmp_path / "journal"
+    snapshot_seq, _ = worked(folder)
+    whole = read(folder)
+    last = sorted(folder.glob("market-*.hj"))[-1]
+    flip(last, written_bytes(last) - 900)
+    found, held = mended(folder)
+    assert found.cut_seq >= snapshot_seq
+    assert held == {key: value for key, value in whole.items() if key[1] <= found.cut_seq}
+
+
+def test_records_that_were_on_the_disk_and_are_gone_are_a_hole(tmp_path):
+    """A tail of zeros where the recorder had synced is damage, and is repaired as such."""
+    folder = tmp_path / "journal"
+    worked(folder)
+    publish(folder, RecorderCursor(synced_seq=10_000))
+    with pytest.raises(JournalDamaged):
+        small_writer(folder).open(HEADER, 1)
+    found, _ = mended(folder)
+    assert [hole.before_seq for hole in found.holes] == [0]
+
+
+def test_without_any_snapshot_nothing_is_made_up(tmp_path):
+    """No state is left to begin from: it says so, and touches nothing."""
+    folder = tmp_path / "journal"
+    writer = small_writer(folder)
+    writer.open(HEADER, 0)
+    for _ in range(3):
+        writer.append(FACT, 1, b"fact")
+    writer.close()
+    flip(folder / "orders-00000001.hj", written_bytes(folder / "orders-00000001.hj") - 50)
+    with pytest.raises(JournalDamaged, match="no whole snapshot"):
+        plan(folder)
+
+
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_whatever_is_spoiled_what_is_kept_is_true(tmp_path_factory, data):
+    """Flips and zeros anywhere in any file: kept records are the old ones, and a start goes on."""
+    folder = tmp_path_factory.mktemp("spoiled") / "journal"
+    worked(folder)
+    whole = read(folder)
+    files = sorted(folder.glob("*.hj"))
+    for _ in range(data.draw(st.integers(1, 3))):
+        path = data.draw(st.sampled_from(files))
+        offset = data.draw(st.integers(0, 8191))
+        if data.draw(st.booleans()):
+            flip(path, offset)
+        else:
+            with path.open("r+b") as file:
+                file.seek(offset)
+                file.write(bytes(min(64, 8192 - offset)))
+    try:
+        found, held = mended(folder)
+    except JournalDamaged as damaged:
+        assert "no whole snapshot" in str(damaged)  # noqa: PT017 - or it goes well.
+    else:
+        assert held == {key: whole[key] for key in held}
+        assert len(held) >= len(whole) - sum(_lost(whole, hole) for hole in found.holes) - (
+            sum(seq > found.cut_seq for _, seq in whole) if found.cut_seq else 0
+        ) - (sum(stream == 2 for stream, _ in whole) if found.market_from else 0)
+    shutil.rmtree(folder.parent)
+
+
+def _lost(whole, hole):
+    end = hole.before_seq or 10**9
+    return sum(hole.after_seq < seq < end for _, seq in whole)
+
+
+def _place_of(folder, text):
+    for path in sorted(folder.glob("orders-*.hj")):
+        at = path.read_bytes().find(text)
+        if at >= 0:
+            return path, at
+    raise AssertionError(f"{text!r} stands in no segment")
