@@ -128,7 +128,13 @@ def repair(name: Annotated[str, typer.Argument(help="Instance.")]) -> None:
             return
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         aside = paths.state_dir / f"damaged-{stamp}" / "journal"
-        repair_journal(paths.journal_dir, aside, found, time.time_ns())
+
+        def judge(fresh: Path) -> None:
+            _require_opening(fresh)
+            if found.cut_seq:
+                _halt(paths)
+
+        repair_journal(paths.journal_dir, aside, found, time.time_ns(), judge)
     for hole in found.holes:
         print(f"lost: {hole.told()}")
     if found.cut_seq:
@@ -136,11 +142,53 @@ def repair(name: Annotated[str, typer.Argument(help="Instance.")]) -> None:
             f"not used: {found.unused} good records behind seq {found.cut_seq}, since no whole "
             "snapshot of the state follows the damage"
         )
+        print(
+            "HALTED until a person has looked: a fill of an order that was placed in the lost part "
+            "counts as a trade by hand (a flow), not as position; then hftctl reset --reason …"
+        )
     if found.market_from:
         print(f"not used: market data before segment {found.market_from}; it serves replay alone")
     print(f"kept: {found.kept} records of orders; the state is that of seq {found.snapshot_seq} on")
     print(f"the damaged journal: {aside}")
     print(f"next: hftd start --name {name}, which asks the venue for what is missing")
+
+
+def _halt(paths: InstancePaths) -> None:
+    """Latch HALTED, unless it is latched already: what was lost may have been orders."""
+    from hftd.domain.codes import Code, TradingState
+    from hftd.runtime.identity import NO_LATCH, Latch, read_latch, write_latch
+
+    if read_latch(paths.latch_path) == NO_LATCH:
+        write_latch(paths.latch_path, Latch(TradingState.HALTED, Code.JOURNAL, time.time_ns()))
+
+
+def _require_opening(journal: Path) -> None:
+    """Refuse a journal whose state has no opening balances: a position would be forgotten.
+
+    What a ledger opens with is fixed at its first start. Without it the next start would take
+    the account as it finds it, and our own trades for somebody's history.
+    """
+    from hftd.errors import JournalDamaged
+    from hftd.runtime import kernel_cache
+
+    kernel_cache.prepare()
+    from hftd import wiring
+    from hftd.drivers.memory import Builders, recall
+    from hftd.journal.reader import JournalReader
+
+    build = Builders(wiring.build_engine, wiring.build_codec)
+    remembered = recall(JournalReader(journal), build)
+    engine = remembered.engine
+    if engine is None or not engine.state.balances["opening_known"].all():
+        raise JournalDamaged(
+            "the damage reaches back to before the opening balances were fixed: no position can "
+            "be restored, and nothing was changed. Look at positions in the ledger and at the "
+            "venue; hftd start --fresh begins a new ledger and keeps this one aside"
+        )
+    for instrument, row in zip(remembered.instruments, engine.state.instruments, strict=True):
+        position = instrument.qty_text(int(row["position_lots"]))
+        trade_id = int(row["own_trade_id"])
+        print(f"restored: {instrument.name}: position {position}, own trades up to id {trade_id}")
 
 
 @contextmanager

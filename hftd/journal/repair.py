@@ -19,7 +19,7 @@ from __future__ import annotations
 import os
 import shutil
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -212,10 +212,14 @@ def _number(path: Path) -> int:
     return int(path.stem.rpartition("-")[2])
 
 
-def repair(folder: Path, aside: Path, found: Plan, ts_ns: int) -> int:
+def repair(
+    folder: Path, aside: Path, found: Plan, ts_ns: int, judge: Callable[[Path], None]
+) -> int:
     """Put a journal without the holes in the folder's place; return the seq of its REPAIR record.
 
-    ``aside`` is where the damaged folder goes; it must not exist.
+    ``aside`` is where the damaged folder goes; it must not exist. ``judge`` is given the new
+    folder before it takes the place, and raises where no start should go on from it: then
+    everything is as it was.
     """
     fresh = folder.with_name(folder.name + ".repaired")
     shutil.rmtree(fresh, ignore_errors=True)
@@ -225,6 +229,11 @@ def repair(folder: Path, aside: Path, found: Plan, ts_ns: int) -> int:
     seq = _copy_orders(folder, fresh, cut_seq, found, ts_ns)
     read = published(folder)
     publish(fresh, RecorderCursor(read.seq, seq, ts_ns, logged_seq=read.logged_seq or read.seq))
+    try:
+        judge(fresh)
+    except JournalDamaged:
+        shutil.rmtree(fresh)
+        raise
     for path in [*fresh.iterdir(), fresh]:
         handle = os.open(path, os.O_RDONLY)
         os.fsync(handle)

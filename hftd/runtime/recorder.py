@@ -92,7 +92,7 @@ class Recorder:
         lock = InstanceLock(self._options.journal / "recorder.lock")
         await self._acquire(lock)
         socket = RecorderSocket(
-            self._options.socket, self._ledger.engine, self._logs, self._options.logs.path
+            self._options.socket, self._ledger, self._logs, self._options.logs.path
         )
         try:
             await socket.start()

@@ -49,6 +49,7 @@ class LedgerThread:
     def __init__(self, database: URL, journal: Path) -> None:
         self.engine: Engine = open_database(database)
         self.seq = 0
+        self.is_ready = False  # Whether the tables are there to be asked.
         self.failure: BaseException | None = None
         self._journal = journal
         self._finish = threading.Event()
@@ -115,6 +116,7 @@ class LedgerThread:
             return False
         self._projector = Projector(self.engine)
         self.seq = self._projector.seq
+        self.is_ready = True
         return True
 
     # A ledger that goes on with another journal would pass over its first records in silence.

@@ -10,27 +10,27 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection
 
 from hftd.control.commands import Server
 from hftd.control.connection import Peer
 from hftd.control.faults import Refused
 from hftd.control.server import ControlServer
 from hftd.runtime.logs import Fields, Logs, last_lines, wanted
-from hftd.runtime.recorder_ledger import GONE, in_daemon_thread
+from hftd.runtime.recorder_ledger import GONE, LedgerThread, in_daemon_thread
 from hftd.store import queries
-from hftd.store.database import is_current
 
 # Lines that a follower may be behind; beyond it the oldest go, and a line says how many.
 FOLLOWER_LINES = 1000
 ANSWER_SECONDS = 5.0
+LOOK_SECONDS = 0.05
 
 
 class RecorderSocket:
     """Answer questions to the past."""
 
-    def __init__(self, path: Path, engine: Engine, logs: Logs, log_path: Path) -> None:
-        self._engine, self._logs, self._log_path = engine, logs, log_path
+    def __init__(self, path: Path, ledger: LedgerThread, logs: Logs, log_path: Path) -> None:
+        self._ledger, self._logs, self._log_path = ledger, logs, log_path
         self._server = ControlServer(path, self._dispatch, server=Server.RECORDER)
 
     async def start(self) -> None:
@@ -48,13 +48,13 @@ class RecorderSocket:
 
     async def _ask_ledger(self, method: str, params: dict[str, Any]) -> object:
         def ask() -> object:
-            with self._engine.connect() as connection:
-                if not is_current(self._engine):
-                    raise Refused("the ledger has no tables yet: hftd db upgrade")
+            with self._ledger.engine.connect() as connection:
                 return _answer(connection, method, params)
 
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
+                while not self._ledger.is_ready:
+                    await asyncio.sleep(LOOK_SECONDS)
                 return await in_daemon_thread(ask)
         except TimeoutError:
             raise Refused(f"the ledger does not answer in {ANSWER_SECONDS:g} s") from None

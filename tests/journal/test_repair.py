@@ -53,8 +53,10 @@ def mended(folder):
     """Repair a journal, go on with it as a start would; return the plan and what it held."""
     found = plan(folder)
     aside = folder.parent / "aside" / "journal"
-    repair(folder, aside, found, 500)
+    judged = []
+    repair(folder, aside, found, 500, lambda fresh: judged.append(read(fresh)))
     held = read(folder)
+    assert judged == [held]
     # What follows a repair: a start that writes, twice.
     for number in range(2):
         writer = small_writer(folder)
@@ -176,6 +178,22 @@ def test_without_any_snapshot_nothing_is_made_up(tmp_path):
     flip(folder / "orders-00000001.hj", written_bytes(folder / "orders-00000001.hj") - 50)
     with pytest.raises(JournalDamaged, match="no whole snapshot"):
         plan(folder)
+
+
+def test_a_journal_that_no_start_should_go_on_from_changes_nothing(tmp_path):
+    """Where the new folder is refused, the old one stands as it was, and nothing beside it."""
+    folder = tmp_path / "journal"
+    worked(folder)
+    flip(folder / "orders-00000002.hj", SEGMENT_HEAD_BYTES + 500)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+
+    def refuse(_fresh):
+        raise JournalDamaged("no opening")
+
+    with pytest.raises(JournalDamaged, match="no opening"):
+        repair(folder, tmp_path / "aside", plan(folder), 500, refuse)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert [path.name for path in tmp_path.iterdir()] == ["journal"]
 
 
 @settings(max_examples=40, deadline=None)
