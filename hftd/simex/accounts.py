@@ -34,7 +34,9 @@ class Accounts:
 
     def balance(self, account: int, asset: str) -> Balance:
         """Return the balance, an empty one where the account never held the asset."""
-        assets = self._balances.setdefault(account, {})
+        assets = self._balances.get(account)
+        if assets is None:
+            assets = self._balances[account] = {}
         balance = assets.get(asset)
         if balance is None:
             balance = assets[asset] = Balance()

@@ -13,14 +13,20 @@ no more than that, and what it does not buy expires.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Mapping
 
 from hftd.simex import refusals
 from hftd.simex.events import Event, Fees, NewOrder, Placed
 from hftd.simex.listing import STP_MODES, Listing, SymbolStatus
 from hftd.simex.market import Market, Reports
-from hftd.simex.orders import AccountTrade, Amendment, History, Order, OrderBookkeeping
+from hftd.simex.orders import (
+    AccountTrade,
+    Amendment,
+    History,
+    Order,
+    OrderBookkeeping,
+    copied,
+)
 from hftd.simex.refusals import Refusal
 from hftd.simex.requests import Canceled, Kind, Place, Rejected, Side
 from hftd.simex.settlement import Settlement
@@ -148,7 +154,7 @@ class Exchange:
             return Refusal(first.code, first.msg)
         seen = self.settlement.event_count()
         self.settlement.apply(listing, reports)
-        return Placed(copy.copy(order), *self.settlement.taken_at_once(order, seen))
+        return Placed(copied(order), *self.settlement.taken_at_once(order, seen))
 
     def cancel(self, order: Order, request_id: str, ts_ns: int) -> Order:
         """Cancel an order that is open; ``request_id`` is the client id of the cancel itself."""
@@ -158,7 +164,7 @@ class Exchange:
             f"order {order.order_id} is open for its account and unknown to {order.symbol}"
         )
         self.settlement.apply(listing, reports, request_id)
-        return copy.copy(order)
+        return copied(order)
 
     def amend(
         self, order: Order, qty_atoms: int, client_order_id: str, ts_ns: int
@@ -192,7 +198,7 @@ class Exchange:
         self.bookkeeping(order.account).rename(order, client_order_id)
         reports = listing.market.amend(order.order_id, order.leaves_lots, budget, ts_ns)
         self.settlement.apply(listing, reports, client_id_before)
-        return copy.copy(order)
+        return copied(order)
 
     def _check_amend(
         self, listing: Listing, order: Order, qty_atoms: int, client_order_id: str
