@@ -266,6 +266,20 @@ def outcome(result: shapes.Outcome) -> list[Line]:
     return lines
 
 
+def reconciled(result: shapes.Reconciled) -> list[Line]:
+    """Show each kind of comparison, and both sides of what differs."""
+    checks = [
+        (one["name"], ("agrees", "") if one["agrees"] else ("DIFFERS", "bad"), dash(one["checked"]))
+        for one in result["checks"]
+    ]
+    lines = table((Column("compared"), Column("result"), Column("checked")), checks)
+    if result["differences"]:
+        rows = [(one["what"], one["ours"], one["venues"]) for one in result["differences"]]
+        columns = (Column("differs"), Column("our books", right=True), Column("venue", right=True))
+        lines += [line(""), *table(columns, rows)]
+    return lines
+
+
 def log_line(item: Mapping[str, Any]) -> list[Line]:
     """Show one log line: when, how grave, where, what, and the rest as key=value."""
     level = str(item.get("level", ""))

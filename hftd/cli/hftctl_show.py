@@ -40,6 +40,10 @@ def show(name: str, result: Any, target: Target, prefix: str = "") -> int:
 
 
 def _view(name: str) -> Callable[[Any], list[Any]]:
+    if name == "reconcile":
+        from hftd.cli.hftctl_orders import reconciled
+
+        return reconciled
     if COMMANDS[name].role is not Role.OBSERVER:
         from hftd.cli.hftctl_orders import outcome
 
@@ -66,7 +70,7 @@ def exit_code(result: Any) -> int:
     """Return the exit code that a result stands for: 0 done, 1 refused, 6 not complete."""
     if not isinstance(result, dict):
         return 0
-    if result.get("ok") is False or result.get("healthy") is False:
+    if False in (result.get("ok"), result.get("healthy"), result.get("agrees")):
         return 1
     return 6 if result.get("complete") is False else 0
 

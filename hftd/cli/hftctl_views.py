@@ -35,7 +35,7 @@ _STATE_STYLES = {
 _WAY_BACK = {
     "PAUSED": "Quote again: hftctl resume",
     "REDUCE_ONLY": "Quote again: hftctl resume",
-    "HALTED": "Trade again: hftctl reset --reason …, then hftctl resume",
+    "HALTED": "Trade again: hftctl ack, hftctl reset --reason …, then hftctl resume",
     "KILLED": "Trade again: hftctl reset --reason …, then hftctl resume",
 }
 
@@ -80,6 +80,9 @@ def status(result: shapes.Status) -> list[Line]:
         lines += wrap(f"reason: {result['state_reason']}", "        ")
     if result["state"] in _WAY_BACK:
         lines.append(line(_WAY_BACK[result["state"]]))
+    for alert in result["alerts"]:
+        told = f"alert {alert['number']} at {alert['ts']}: {alert['reason']}"
+        lines.append(line((told, "bad"), "   seen: hftctl ack"))
     if result["canary"]["enabled"]:
         factor = result["canary"]["size_factor"]
         lines.append(line((f"canary: every size and size limit times {factor}", "warn")))

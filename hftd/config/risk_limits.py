@@ -51,12 +51,13 @@ class RiskLimits(Section):
     """Traded value since the day's start that HALTs the profile (C16)."""
     max_gross_exposure_quote: PositiveDecimal
     """Sum of absolute positions and open orders in quote, over all instruments (C13)."""
-    max_orders_per_second: Annotated[Integer, Field(gt=0, le=1_000)]
-    """Orders sent a second at most, over all instruments (C17)."""
     max_book_age_ms: Annotated[PositiveMs, Field(le=60_000)]
     """Silence of an instrument's market data after which its book is checked (C07, C22)."""
 
     # Policy: documented defaults.
+    max_orders_per_second: Annotated[Integer, Field(gt=0, le=1_000)] | None = None
+    """Orders sent a second at most, over all instruments (C17); default: 60 % of the venue's own
+    limits, less what the account has used of them."""
     max_open_notional_quote: PositiveDecimal = Field(default_factory=_as_gross_exposure)
     """Value of all open orders at most (C14); default: max_gross_exposure_quote."""
     max_quote_distance_bps: Annotated[PositiveBps, Field(le=5_000)] = Decimal(500)
@@ -83,6 +84,28 @@ class RiskLimits(Section):
     """Silence of the private stream, pings included, that PAUSEs (C23)."""
     pause_dwell_ms: PositiveMs = 2_000
     """How long a PAUSE's cause must be gone before quoting goes on."""
+    reset_dwell_ms: PositiveMs = 5_000
+    """How long HALTED or KILLED must have stood before reset is taken (C33)."""
+    reconcile_orders_ms: PositiveMs = 5_000
+    """How often open orders are compared with the venue's (C35)."""
+    reconcile_trades_ms: PositiveMs = 10_000
+    """How often our trades are compared with the venue's (C35)."""
+    reconcile_balances_ms: PositiveMs = 30_000
+    """How often balances are compared with the venue's (C35)."""
+    max_one_sided_fills: Count = 100
+    """Orders filled on one side without the position crossing its target; one more HALTs (C18)."""
+    max_orders_without_fill: Annotated[Integer, Field(gt=0, le=1_000_000)] = 5_000
+    """Orders since the last fill; one more PAUSEs until resume, half of it is told (C20)."""
+    loop_lag_warn_ms: Annotated[PositiveMs, Field(le=2_000)] = 50
+    """Lateness of the trading loop that is told (C25)."""
+    max_loop_lag_ms: Annotated[PositiveMs, Field(le=2_000)] = 250
+    """Lateness of the trading loop that PAUSEs (C25)."""
+    max_ack_ms: Annotated[PositiveMs, Field(le=60_000)] = 1_000
+    """The 99th percentile of the last acknowledgements' latency that PAUSEs (C28)."""
+    price_jump_bps: Annotated[PositiveBps, Field(le=5_000)] = Decimal(300)
+    """Move of mid within the window that PAUSEs (C29)."""
+    price_jump_window_ms: Annotated[PositiveMs, Field(le=600_000)] = 10_000
+    """The window of price_jump_bps."""
     on_daily_loss: Literal["halt", "halt_and_reduce"] = "halt"
     """What a breach of the daily loss or the drawdown does beside HALT: nothing, or flatten."""
     day_starts_utc: UtcMinute = "00:00"

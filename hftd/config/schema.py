@@ -36,9 +36,7 @@ from hftd.config.values import (
 MAX_INSTRUMENTS: Final = 50
 
 # Controls that must stand before production hosts are allowed; the safety work brings them.
-CONTROLS_MISSING_FOR_LIVE: Final = (
-    "C18, C20, C21, C25, C28, C29, C30, C32, C33, C34, C35, C36, C38, C40, C41, C42"
-)
+CONTROLS_MISSING_FOR_LIVE: Final = "C32, C38, C40, C42"
 
 
 class Canary(Section):
@@ -229,6 +227,10 @@ class Profile(Section):
     """How the loop uses the machine."""
     log: Log = Log()
     """The JSON log."""
+    on_start: Literal["adopt", "cancel", "refuse"] = "cancel"
+    """What a start does with orders of our own found open: keeps them, cancels them, or HALTs."""
+    foreign_orders: Literal["refuse", "report"] = "refuse"
+    """Orders of others on the account: HALT at a start and PAUSE while running, or only tell."""
     on_crash: Literal["resume", "halt"] = "resume"
     """What a restart after a crash comes back as; live profiles must say halt."""
 

@@ -160,6 +160,12 @@ COMMANDS: dict[str, Command] = {
             Param("reason", Kind.TEXT, "Why it is safe again.", required=True),
             role=Role.ADMIN,
         ),
+        _act(
+            "ack",
+            "Acknowledge alerts: say that a person has seen them; reset waits for that.",
+            Param("alert", Kind.COUNT, "Its number; default: all.", default=0, least=0, most=10**9),
+        ),
+        _act("reconcile", "Compare orders, trades and balances with the venue now."),
         _record(
             "logs",
             "Show log lines; -f follows.",

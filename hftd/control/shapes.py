@@ -78,6 +78,15 @@ class RecorderStatus(TypedDict):
     lag: int | None  # records that it has not read yet
 
 
+class Alert(TypedDict):
+    """What a person has to acknowledge before reset (``ack``)."""
+
+    number: int
+    ts: str
+    code: str
+    reason: str
+
+
 class Status(TypedDict):
     """The answer to ``status``: one screen about a running daemon."""
 
@@ -96,6 +105,7 @@ class Status(TypedDict):
     instruments: list[InstrumentStatus]
     orders: OrderCounts
     fills: int
+    alerts: list[Alert]  # unacknowledged, oldest first
     pnl: PnlBrief
     journal: JournalStatus
     recorder: RecorderStatus
@@ -373,6 +383,30 @@ class Outcome(TypedDict):
     state: str  # after the command
     open_orders_left: list[OpenOrder]
     elapsed_ms: float
+
+
+class ReconcileCheck(TypedDict):
+    """One kind of comparison: how many cycles in a row differed, and when the last one ended."""
+
+    name: str  # orders, trades, balances
+    agrees: bool
+    checked: str | None
+
+
+class Difference(TypedDict):
+    """What our books hold and what the venue shows, of an order or an asset."""
+
+    what: str  # a client order id, an asset
+    ours: str
+    venues: str
+
+
+class Reconciled(Outcome):
+    """The answer to ``reconcile``; hftctl exits 1 where ``agrees`` is false."""
+
+    agrees: bool
+    checks: list[ReconcileCheck]
+    differences: list[Difference]
 
 
 # --- the recorder's stream ---------------------------------------------------------------

@@ -29,6 +29,7 @@ class ActionKind(IntEnum):
     LATCH = 11  # state, code: write the latch durably (state 0 clears it)
     EXIT = 12  # code: nothing is open any more, the daemon may end
     RECONNECT = 13  # link
+    HOLD_BACK = 14  # until_ns: no request of any kind may leave before, ours or the session's
 
 
 ACTION = layout(
@@ -49,6 +50,10 @@ ACTION = layout(
     Field("trade_id", "i8", ""),
     Field("venue_order_id", "i8", "where known, else 0"),
     Field("decision_seq", "i8", "joins book update, decision, order, ack, fill"),
+    Field("book_update_id", "i8", "newest book update that the decision knew"),
+    Field("book_ns", "i8", "when it was told"),
+    Field("config_hash", "i8", "first 60 bits of the hash of the profile in force"),
+    Field("until_ns", "i8", ""),
 )
 
 
@@ -76,6 +81,10 @@ class Action(NamedTuple):
     trade_id: int = 0
     venue_order_id: int = 0
     decision_seq: int = 0
+    book_update_id: int = 0
+    book_ns: int = 0
+    config_hash: int = 0
+    until_ns: int = 0
 
 
 assert Action._fields == ACTION.names, "one order of fields, or a tuple would be misread"

@@ -60,6 +60,8 @@ class Code(IntEnum):
     ORDER_RATE = 22  # C17
     ORDER_TABLE_FULL = 23  # C14, the engine's own capacity
     SIDE_IN_DOUBT = 24  # C27: an UNKNOWN order blocks its symbol and side
+    CONSERVATION = 25  # C21: what was sent is not what was filled, is open or has ended
+    VENUE_RATE = 26  # C17: our share of the venue's own order limit is used up
     # States and breakers.
     OPERATOR = 40
     DAILY_LOSS = 41  # C15
@@ -71,21 +73,32 @@ class Code(IntEnum):
     JOURNAL = 47  # C26
     UNKNOWN_ORDERS = 48  # C27
     KILL = 49  # C31
-    RECONCILE_DIFFERENCE = 50  # C34
+    RECONCILE_DIFFERENCE = 50  # C34 at a start, C35 while running
     RECONCILED = 51
     COLLAR_BREACHES = 52  # C05, three in ten seconds
     REFERENCE_DISAGREES = 53  # C05, mid, last and median apart
-    RATE_LIMITED = 54  # C30 in its first form: the venue said 429
+    RATE_LIMITED = 54  # C30: the venue said 429
     ORDER_LINK_DOWN = 55
     STARTING_UP = 56
     STOP = 57
-    BANNED = 58  # 418 or 403
+    BANNED = 58  # C30: 418 or 403
     CREDENTIALS_REFUSED = 59
     TURNOVER_LIMIT = 60  # C16
     CLIENT_ID_CLASH = 61  # C10
     LATE_REPORT = 62  # A report revived a tombstone.
     RESUMED = 63
     RESET = 64
+    ONE_SIDED_FILLS = 65  # C18
+    ORDERS_WITHOUT_FILL = 66  # C20
+    LOOP_LAG = 67  # C25
+    ACK_LATENCY = 68  # C28
+    PRICE_JUMP = 69  # C29
+    FOREIGN_ORDERS = 70  # C34: orders on the account that do not bear our tag
+    ORDERS_FOUND = 71  # C34: our own, open at a start, under on_start: refuse
+    SECOND_INSTANCE = 72  # C39: an order of our tag from a later boot than this one
+    RESET_DWELL = 73  # C33
+    UNACKNOWLEDGED = 74  # C41
+    LOST_REPORT = 75  # C35: a fill that only the list of trades has told
     # Why a side is not quoted (explain).
     BOOK_NOT_SYNCED = 80
     SPREAD_TOO_NARROW = 81
@@ -159,6 +172,17 @@ REFUSAL_FIELDS: dict[Code, tuple[str, str, Unit]] = {
     Code.ORDER_RATE: ("ahead", "burst", Unit.NS),
     Code.ORDER_TABLE_FULL: ("open", "max", Unit.COUNT),
     Code.SIDE_IN_DOUBT: ("unknown", "max", Unit.COUNT),
+    Code.CONSERVATION: ("sent", "accounted", Unit.LOTS),
+    Code.VENUE_RATE: ("used", "share", Unit.COUNT),
+    Code.ONE_SIDED_FILLS: ("fills", "max", Unit.COUNT),
+    Code.ORDERS_WITHOUT_FILL: ("orders", "max", Unit.COUNT),
+    Code.LOOP_LAG: ("late", "max", Unit.NS),
+    Code.ACK_LATENCY: ("p99", "max", Unit.NS),
+    Code.PRICE_JUMP: ("moved", "max", Unit.BPS_E2),
+    Code.FOREIGN_ORDERS: ("orders", "max", Unit.COUNT),
+    Code.ORDERS_FOUND: ("orders", "max", Unit.COUNT),
+    Code.RESET_DWELL: ("since", "min", Unit.NS),
+    Code.UNACKNOWLEDGED: ("alerts", "max", Unit.COUNT),
     Code.DAILY_LOSS: ("loss", "max", Unit.ATOMS),
     Code.DRAWDOWN: ("drawdown", "max", Unit.ATOMS),
     Code.REJECT_STORM: ("rejects", "max", Unit.COUNT),

@@ -42,13 +42,13 @@ class EventKind(IntEnum):
     EXTERNAL_FLOW = 31  # asset, delta_atoms
     USER_STREAM_ENDED = 32
     # Time and the world.
-    TIMER = 40  # timer
+    TIMER = 40  # timer, lag_ns: how late the driver took it
     CLOCK = 41  # wall_offset_ns, venue_offset_ns, round_trip_ns
-    RATE_STATUS = 42  # order_count, order_limit, window_ns as the venue counts them
+    RATE_STATUS = 42  # order_count, order_limit, window_ns as the venue counts orders
     RATE_LIMITED = 43  # until_ns, code (429, 418, 403)
     JOURNAL_FAILED = 44  # code: errno
     # Operator and recovery.
-    COMMAND = 50  # command, instrument (-1 all), order_key, until_ns
+    COMMAND = 50  # command, instrument (-1 all), order_key (ACK: number of the alert, 0 all)
     OPEN_ORDERS_END = 52  # instrument, order_count: how many of ours the venue listed
     TRADES_END = 53  # instrument, order_count: delivered in this page, trade_id: the last
     BALANCES_END = 54  # every asset of the profile was delivered
@@ -83,6 +83,8 @@ class CommandKind(IntEnum):
     CANCEL_ALL = 6
     FLATTEN = 7
     STOP = 8
+    RECONCILE = 9
+    ACK = 10
 
 
 EVENT = layout(
@@ -119,6 +121,7 @@ EVENT = layout(
     Field("locked_atoms", "i8", ""),
     Field("delta_atoms", "i8", ""),
     Field("timer", "i4", "Timer"),
+    Field("lag_ns", "i8", "of the pulse, by the driver's clock"),
     Field("command", "i4", "CommandKind"),
     Field("wall_offset_ns", "i8", "wall clock less ts_ns"),
     Field("venue_offset_ns", "i8", "venue clock less ts_ns"),

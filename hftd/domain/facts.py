@@ -24,11 +24,12 @@ class FactKind(IntEnum):
     BALANCE = 7  # asset: free, locked as the venue says, expected as we say
     EQUITY = 8  # once a second: equity, realized, unrealized, fees, day, drawdown
     EXTERNAL_FLOW = 9  # asset, delta_atoms
-    DIFFERENCE = 10  # reconciliation: code, value (ours), bound (the venue's)
+    DIFFERENCE = 10  # reconciliation: code, value (ours), bound (the venue's); of an order: lots
     COMMAND = 11  # an operator's command was applied: command, code (NONE: done)
     QUOTING = 12  # a side began or ceased to be quoted: side, code
     NOTE = 13  # anything worth a line: code, value, bound
     REJECT = 14  # the venue refused: venue_code; post_only 1: an expected miss
+    ALERT = 15  # a person must acknowledge: alert, code, value, bound; state_to 1: they have
 
 
 FACT = layout(
@@ -76,4 +77,7 @@ FACT = layout(
     Field("locked_atoms", "i8", ""),
     Field("expected_atoms", "i8", ""),
     Field("delta_atoms", "i8", ""),
+    Field("book_update_id", "i8", "of a submitted order: the newest update its decision knew"),
+    Field("book_ns", "i8", "when that was told"),
+    Field("alert", "i8", "number of the alert"),
 )

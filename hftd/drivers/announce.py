@@ -7,8 +7,11 @@ from typing import Any
 
 from hftd.domain.codes import Code, TradingState
 from hftd.domain.facts import FactKind
+from hftd.domain.instrument import Instrument
 from hftd.domain.layout import Records
+from hftd.domain.order import client_order_id
 from hftd.domain.units import E8, from_scaled
+from hftd.drivers.books import assets_of
 
 
 def state_text(core: Any) -> str:
@@ -17,12 +20,21 @@ def state_text(core: Any) -> str:
     return f"{state.name} ({code.name})" if code != Code.NONE else state.name
 
 
-def difference_lines(facts: Records, assets: Sequence[str]) -> Iterator[str]:
+def difference_lines(facts: Records, instruments: Sequence[Instrument], tag: str) -> Iterator[str]:
     """Yield each difference between our books and the venue's that a reconciliation found."""
+    assets = assets_of(instruments)
     for fact in facts:
         if fact["kind"] != FactKind.DIFFERENCE:
             continue
         ours, venues = int(fact["value"]), int(fact["bound"])
+        if fact["instrument"] >= 0:
+            instrument = instruments[int(fact["instrument"])]
+            what = "filled" if fact["code"] == Code.LOST_REPORT else "open"
+            yield (
+                f"difference in order {client_order_id(tag, int(fact['order_key']))}: our books "
+                f"{instrument.qty_text(ours)} {what}, the venue {instrument.qty_text(venues)}"
+            )
+            continue
         yield (
             f"difference in {assets[int(fact['asset'])]}: our books {from_scaled(ours, E8)}, "
             f"the venue {from_scaled(venues, E8)}, {from_scaled(venues - ours, E8)} unexplained"

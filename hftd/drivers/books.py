@@ -10,18 +10,22 @@ from collections.abc import Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
+from hftd.config.load import config_hash
 from hftd.config.risk_limits import RiskLimits
 from hftd.config.schema import Profile, TapeMarket, scaled_limits
 from hftd.domain.instrument import Instrument
 from hftd.domain.layout import Records
 from hftd.domain.units import E8
-from hftd.engine.state import new_world
+from hftd.engine.recovery import OnStart
+from hftd.engine.state import KIND_BALANCES, KIND_ORDERS, KIND_TRADES, new_world
 from hftd.errors import ProfileError
 from hftd.runtime.telemetry import Stage
 
 INT64_SAFE = 1 << 62  # Half of int64: sums of two such products still fit.
 MS = 1_000_000
 MINUTE_NS = 60_000_000_000
+DEFAULT_RATE_SHARE_PCT = 60
+CONFIG_HASH_DIGITS = 15  # As many hexadecimal digits as an int64 surely holds.
 
 
 def assets_of(instruments: Sequence[Instrument]) -> list[str]:
@@ -85,8 +89,11 @@ def fill_core(core: Any, profile: Profile, limits: RiskLimits) -> None:
     core["max_turnover_atoms"] = floor_e8(limits.max_daily_turnover_quote)
     core["max_gross_exposure_atoms"] = floor_e8(limits.max_gross_exposure_quote)
     core["max_open_notional_atoms"] = floor_e8(limits.max_open_notional_quote)
-    core["order_interval_ns"] = 1_000_000_000 // limits.max_orders_per_second
+    # C17: without a figure of our own the venue's limits rule, and 60 % of them are ours.
+    per_second = limits.max_orders_per_second
+    core["order_interval_ns"] = 1_000_000_000 // per_second if per_second else 0
     core["order_burst_ns"] = 1_000_000_000 - core["order_interval_ns"]
+    core["rate_share_pct"] = 100 if per_second else DEFAULT_RATE_SHARE_PCT
     core["max_book_age_ns"] = limits.max_book_age_ms * MS
     core["collar_breach_count"] = limits.collar_breach_count
     core["collar_breach_window_ns"] = limits.collar_breach_window_ms * MS
@@ -99,6 +106,20 @@ def fill_core(core: Any, profile: Profile, limits: RiskLimits) -> None:
     core["unknown_timeout_ns"] = limits.unknown_timeout_ms * MS
     core["user_stream_timeout_ns"] = limits.user_stream_timeout_ms * MS
     core["pause_dwell_ns"] = limits.pause_dwell_ms * MS
+    core["reset_dwell_ns"] = limits.reset_dwell_ms * MS
+    core["check_period_ns"][KIND_ORDERS] = limits.reconcile_orders_ms * MS
+    core["check_period_ns"][KIND_TRADES] = limits.reconcile_trades_ms * MS
+    core["check_period_ns"][KIND_BALANCES] = limits.reconcile_balances_ms * MS
+    core["max_one_sided_fills"] = limits.max_one_sided_fills
+    core["max_orders_without_fill"] = limits.max_orders_without_fill
+    core["loop_lag_warn_ns"] = limits.loop_lag_warn_ms * MS
+    core["max_loop_lag_ns"] = limits.max_loop_lag_ms * MS
+    core["max_ack_ns"] = limits.max_ack_ms * MS
+    core["price_jump_bps_e2"] = bps_e2(limits.price_jump_bps)
+    core["price_jump_window_ns"] = limits.price_jump_window_ms * MS
+    core["on_start"] = OnStart[profile.on_start.upper()]
+    core["refuse_foreign"] = int(profile.foreign_orders == "refuse")
+    core["config_hash"] = int(config_hash(profile)[:CONFIG_HASH_DIGITS], 16)
     core["halt_and_reduce"] = int(limits.on_daily_loss == "halt_and_reduce")
     hours, minutes = limits.day_starts_utc.split(":")
     core["day_starts_ns"] = (int(hours) * 60 + int(minutes)) * MINUTE_NS

@@ -20,6 +20,7 @@ from hftd.journal.record import Record, RecordType
 
 ATOMS = 100_000_000
 SECOND_NS = 1_000_000_000
+SHARE_OF_TEN_SECONDS = 60  # Of the 100 orders in ten seconds that the exchange takes.
 MS_NS = 1_000_000
 BAD_TIMES = 4  # Creates within a minute that came too late or too early for the exchange.
 FILTERS = (-1013, -1111, -1100, -1102, -1106)  # The exchange's words for an ill-formed order.
@@ -47,7 +48,7 @@ class Bounds:
         self.open_orders = limits.max_open_orders
         self.open_atoms = int(limits.max_open_notional_quote * ATOMS)
         self.turnover_atoms = int(limits.max_daily_turnover_quote * ATOMS)
-        self.per_second = limits.max_orders_per_second
+        self.per_second = limits.max_orders_per_second or SHARE_OF_TEN_SECONDS
 
 
 class WithinLimits(Checker):

@@ -97,11 +97,10 @@ class Live:
         self._exit = asyncio.Event()
         self._failure: HftdError | None = None
         self._setting_up: asyncio.Task[Any] | None = None
-        self._signals = 0
         self._is_ready = self._journal_told = False
         self._state_seen = -1
         self._latch = LatchFile(paths.latch_path, say)
-        self._pulses = self.loop_lag_ns = 0
+        self._signals = self._pulses = self.loop_lag_ns = 0
 
     async def run(self) -> int:
         """Run until stopped; return the exit code.
@@ -236,7 +235,7 @@ class Live:
         if self._failure is None:
             self._guard(self._loop.on_frame, link, data, ts_ns)
             if link != Link.MARKET:  # A reconciliation ends with the answer to a question.
-                for line in difference_lines(self._engine.facts, assets_of(self._instruments)):
+                for line in difference_lines(self._engine.facts, self._instruments, self._tag):
                     self._say(line)
 
     def _on_event(self, event: Records) -> None:
@@ -299,7 +298,8 @@ class Live:
             return
         loop = asyncio.get_running_loop()
         self.loop_lag_ns = max(0, int((loop.time() - self._pulse_due) * 1e9))
-        self._on_event(new_event(EventKind.TIMER, self._clock.ts_ns(), timer=Timer.PULSE))
+        lag = {"lag_ns": self.loop_lag_ns}
+        self._on_event(new_event(EventKind.TIMER, self._clock.ts_ns(), timer=Timer.PULSE, **lag))
         self._pulses += 1
         if self._pulses % 10 == 0:
             self._on_event(new_event(EventKind.TIMER, self._clock.ts_ns(), timer=Timer.SECOND))

@@ -45,6 +45,8 @@ CARRIED_CORE = (
     "turnover_atoms",
     "total_atoms",
     "rate_limited_until_ns",
+    "banned_until_ns",
+    "next_alert",
 )
 CARRIED_INSTRUMENT = (
     "position_lots",
@@ -58,6 +60,9 @@ CARRIED_INSTRUMENT = (
     "own_trade_id",
     "missing_trade_id",
     "forgotten_trade_id",
+    "checked_trade_id",
+    "foreign_seen_id",
+    "one_sided_fills",
     "mark_bid_ticks",
     "mark_ask_ticks",
     "opening_mid_half_ticks",
@@ -200,6 +205,7 @@ def carry_over(
     new.orders[:] = old.orders
     new.tombstones[:] = old.tombstones
     new.trades_seen[:] = old.trades_seen
+    new.alerts[:] = old.alerts
     new.rings[:] = old.rings
     for records in (new.orders, new.tombstones, new.trades_seen):
         records["instrument"] = [places.get(int(i), 0) for i in records["instrument"]]

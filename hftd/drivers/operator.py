@@ -13,12 +13,14 @@ from typing import Any
 
 from hftd.control.connection import Peer
 from hftd.control.faults import InvalidParams, Refused
-from hftd.control.shapes import Outcome
+from hftd.control.shapes import Outcome, Reconciled
 from hftd.domain.codes import Code, TradingState
 from hftd.domain.events import CommandKind
 from hftd.domain.order import OrderState, parse_client_order_id
+from hftd.domain.refusals import reason_text
 from hftd.drivers.latch_file import LatchFile
 from hftd.engine.engine import Engine
+from hftd.engine.recovery import Phase
 from hftd.runtime.answers import Answers
 
 CONFIRM_SECONDS = 20.0  # hftctl waits 30 s; the daemon gives its answer before that.
@@ -31,6 +33,8 @@ VERBS = {
     "flatten": CommandKind.FLATTEN,
     "kill": CommandKind.KILL,
     "reset": CommandKind.RESET,
+    "reconcile": CommandKind.RECONCILE,
+    "ack": CommandKind.ACK,
 }
 
 # Hands a command in: kind, instrument, order key, and who gave it, for the ledger.
@@ -69,19 +73,41 @@ class Operator:
             key = parse_client_order_id(self._tag, params["id"])
             if key == 0:
                 raise InvalidParams(f"id must be a client order id of ours, was {params['id']}")
+        if method == "ack":
+            key = params["alert"]
         if params.get("foreign"):
             raise Refused("foreign orders are not touched yet; cancel them at the venue")
         before = self._open_keys()
+        alerts = self._answers.alerts() if method == "ack" else []
         who = {"uid": peer.uid, "pid": peer.pid, "reason": params.get("reason")}
         code = self._give(kind, -1, key, {"command": method, **who})
         if code != Code.NONE:
             raise Refused(self._refusal(method, code))
+        if method == "ack":
+            seen = [f"{one['number']} {one['code']}" for one in alerts if key in (0, one["number"])]
+            return self._outcome(
+                f"acknowledged: {', '.join(seen) or 'nothing was waiting'}", began_ns
+            )
+        if method == "reconcile":
+            return self._reconcile(began_ns)
         return self._confirm(method, key, before, began_ns)
 
     def _refusal(self, method: str, code: Code) -> str:
         state = TradingState(int(self._engine.state.core[0]["state"])).name
         if method == "cancel":
             return "no open order has that id"
+        if method == "ack":
+            return f"{code.name}: no alert of that number waits; hftctl status lists them"
+        if code == Code.UNACKNOWLEDGED:
+            count = len(self._answers.alerts())
+            return (
+                f"{code.name}: alerts={count}, max=0; first say that you have seen them: hftctl ack"
+            )
+        if code == Code.RESET_DWELL:
+            core = self._engine.state.core[0]
+            since_ns = int(core["now_ns"] - core["state_since_ns"])
+            why = reason_text(code, since_ns, int(core["reset_dwell_ns"]), "")
+            return f"{why}; {state} is too new"
         needed = {
             "pause": "PAUSED and beyond need no pause",
             "resume": "resume leaves PAUSED or REDUCE_ONLY; HALTED and KILLED need reset",
@@ -106,15 +132,54 @@ class Operator:
         }
         return self._await(method, waits[method], began_ns)
 
-    async def _await(self, method: str, done: Callable[[], bool], began_ns: int) -> Outcome:
+    async def _reconcile(self, began_ns: int) -> Reconciled:
+        """Wait for all three comparisons, or for the recovery that runs instead, and tell them."""
+        core = self._engine.state.core[0]
+        asked_ns, recovering = int(core["now_ns"]), int(core["recovery_phase"]) != Phase.IDLE
+
+        def done() -> bool:
+            compared = int(core["check_done_ns"].min()) >= asked_ns
+            return int(core["recovery_phase"]) == Phase.IDLE and (compared or recovering)
+
+        complete = await self._until(done)
+        checks, differences = self._answers.reconciled()
+        agrees = complete and not differences and all(check["agrees"] for check in checks)
+        took = f"{(time.monotonic_ns() - began_ns) / 1e6:.0f} ms"
+        line = f"reconciled in {took}: orders, trades and balances agree with the venue"
+        if not complete:
+            line = f"reconcile: NOT COMPLETE after {took}: the venue has not answered"
+        elif not agrees:
+            line = f"reconciled in {took}: our books and the venue DIFFER"
+        outcome = await self._outcome(line, began_ns)
+        outcome["complete"] = complete
+        return {**outcome, "agrees": agrees, "checks": checks, "differences": differences}
+
+    async def _outcome(self, line: str, began_ns: int) -> Outcome:
+        """Return what a command that is done at once has done."""
+        return {
+            "ok": True,
+            "complete": True,
+            "line": line,
+            "state": TradingState(int(self._engine.state.core[0]["state"])).name,
+            "open_orders_left": [],
+            "elapsed_ms": round((time.monotonic_ns() - began_ns) / 1e6, 3),
+        }
+
+    async def _until(self, done: Callable[[], bool]) -> bool:
+        """Wait until something is true; False where it took too long."""
         deadline = time.monotonic() + CONFIRM_SECONDS
-        while not done() and not (method == "kill" and self._is_hushed()):
+        while not done():
             self._changed.clear()
             try:
                 await asyncio.wait_for(self._changed.wait(), max(0.0, deadline - time.monotonic()))
             except TimeoutError:
                 break
-        complete = done() and not (method == "kill" and self._latch.fault)
+        return done()
+
+    async def _await(self, method: str, done: Callable[[], bool], began_ns: int) -> Outcome:
+        kill = method == "kill"
+        await self._until(lambda: done() or (kill and self._is_hushed()))
+        complete = done() and not (kill and self._latch.fault)
         elapsed_ms = (time.monotonic_ns() - began_ns) / 1e6
         core = self._engine.state.core[0]
         return {

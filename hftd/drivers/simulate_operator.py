@@ -69,6 +69,7 @@ class SimulatedOperator:
             return
         state = self.state()
         if state in LATCHED:
+            self.give(CommandKind.ACK)
             self.give(CommandKind.RESET)
         elif state is TradingState.PAUSED:
             self.give(CommandKind.RESUME)

@@ -137,6 +137,8 @@ class Roads:
             if action.kind == ActionKind.RECONNECT:
                 road = self.market if action.link == Link.MARKET else self.orders
                 road.link.drop("asked to reconnect")
+            elif action.kind == ActionKind.HOLD_BACK:
+                self.orders.hold_back(action.until_ns)
         elif kind := _REST_KINDS.get(action.kind):
             self._ask(kind, action.instrument, frame)
         else:

@@ -5,8 +5,9 @@ pulls quotes and lifts itself when its reason has cleared and a dwell time has p
 (by a control) and KILLED (by the operator) are latched over restarts, and only ``reset``
 leaves them. Nothing on the kill's path reads PnL.
 
-Bits of ``core["pause_mask"]`` are the reasons that hold now; OPERATOR is lifted by
-``resume`` alone.
+Bits of ``core["pause_mask"]`` are the reasons that hold now; OPERATOR and NO_FILLS are lifted
+by ``resume`` alone. A halt raises an alert, and ``reset`` waits until a person has acknowledged
+it (C41).
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ from hftd.domain.events import Link
 from hftd.domain.facts import FactKind
 from hftd.domain.kernel import kernel
 from hftd.domain.order import OrderState
-from hftd.engine import clearing
-from hftd.engine.emit import add_action, add_fact
+from hftd.engine import alerts, clearing
+from hftd.engine.emit import add_action, add_fact, note
 from hftd.engine.exposure import reference_spread_bps_e2
-from hftd.engine.position import equity_fact, mark, mark_all_dirty, total_atoms
+from hftd.engine.position import mark_all_dirty
 from hftd.engine.state import ORDERS_CAPACITY, WINDOW_CAPACITY, Out, State
 
 PAUSE_OPERATOR = 1
@@ -32,9 +33,23 @@ PAUSE_ORDER_LINK = 8
 PAUSE_COLLAR = 16
 PAUSE_RATE = 32
 PAUSE_REFERENCE = 64
+PAUSE_NO_FILLS = 128
+PAUSE_LOOP = 256
+PAUSE_ACKS = 512
+PAUSE_JUMP = 1024
+PAUSE_RECONCILE = 2048
+PAUSE_FOREIGN = 4096
 
-LOSS_CONFIRM_NS = 250_000_000  # C15 takes two updates at least this far apart.
-DAY_NS = 86_400_000_000_000
+CONTROL_PAUSES = (
+    (PAUSE_RECONCILE, int(Code.RECONCILE_DIFFERENCE)),
+    (PAUSE_FOREIGN, int(Code.FOREIGN_ORDERS)),
+    (PAUSE_COLLAR, int(Code.COLLAR_BREACHES)),
+    (PAUSE_REFERENCE, int(Code.REFERENCE_DISAGREES)),
+    (PAUSE_JUMP, int(Code.PRICE_JUMP)),
+    (PAUSE_ACKS, int(Code.ACK_LATENCY)),
+    (PAUSE_LOOP, int(Code.LOOP_LAG)),
+    (PAUSE_NO_FILLS, int(Code.ORDERS_WITHOUT_FILL)),
+)
 
 
 @kernel
@@ -77,6 +92,7 @@ def halt(state: State, out: Out, code: int, value: int, bound: int) -> None:
     if is_latched(state) or core["state"] == TradingState.STOPPING:
         return
     set_state(state, out, TradingState.HALTED, code, value, bound)
+    alerts.raise_alert(state, out, code, value, bound)
     clearing.begin(state, out, code)
     latch(state, out, TradingState.HALTED, code)
     lost = code == Code.DAILY_LOSS or code == Code.DRAWDOWN  # C15 is both.
@@ -116,6 +132,16 @@ def pause(state: State, bit: int) -> None:
 
 
 @kernel
+def trip(
+    state: State, out: Out, bit: int, instrument: int, code: int, value: int, bound: int
+) -> None:
+    """Let a control's reason hold from now on, and note the numbers that tripped it, once."""
+    if state.core[0]["pause_mask"] & bit == 0:
+        note(state, out, instrument, code, value, bound)
+        pause(state, bit)
+
+
+@kernel
 def lift(state: State, bit: int) -> None:
     """Let a reason hold no more; the dwell counts from the last one lifted."""
     core = state.core[0]
@@ -137,10 +163,9 @@ def pause_code(mask: int) -> int:
         return Code.CLOCK
     if mask & PAUSE_RATE:
         return Code.RATE_LIMITED
-    if mask & PAUSE_COLLAR:
-        return Code.COLLAR_BREACHES
-    if mask & PAUSE_REFERENCE:
-        return Code.REFERENCE_DISAGREES
+    for bit, code in CONTROL_PAUSES:
+        if mask & bit:
+            return code
     return Code.NONE
 
 
@@ -263,71 +288,10 @@ def check_clock(state: State, out: Out) -> None:
 
 @kernel
 def check_rate(state: State) -> None:
-    """The venue's own word on rate: quiet until the time that it named."""
+    """C30: the venue's own word on rate holds until the time that it named."""
     core = state.core[0]
     if core["now_ns"] >= core["rate_limited_until_ns"]:
         lift(state, PAUSE_RATE)
-
-
-@kernel
-def roll_day(state: State, out: Out) -> None:
-    """C15: open a new trading day; PnL is re-marked, a halt outlives midnight."""
-    core = state.core[0]
-    day = (core["now_ns"] - core["day_starts_ns"]) // DAY_NS
-    if day == core["day"]:
-        return
-    core["day"] = day
-    total = total_atoms(state)
-    core["day_open_equity_atoms"] = total
-    core["peak_equity_atoms"] = total
-    core["turnover_atoms"] = 0
-    core["loss_seen_ns"] = 0
-    equity_fact(state, out)
-
-
-@kernel
-def newest_mark_ns(state: State) -> int:
-    """Return when the market last told a mark of an open position; now where none is open."""
-    newest_ns, is_flat = 0, True
-    for index in range(state.instruments.shape[0]):
-        instrument = state.instruments[index]
-        if instrument["position_lots"] != 0:
-            is_flat = False
-            newest_ns = max(newest_ns, instrument["mark_ns"])
-    return state.core[0]["now_ns"] if is_flat else newest_ns
-
-
-@kernel
-def check_loss(state: State, out: Out) -> None:
-    """C15, C16: the day's loss, the drawdown from its peak, the turnover.
-
-    Breaking the loss takes two SYNCED updates at least 250 ms apart, so that one bad print
-    halts nothing, however long it stands.
-    """
-    core = state.core[0]
-    for index in range(state.instruments.shape[0]):
-        mark(state, index)
-    total = total_atoms(state)
-    core["total_atoms"] = total
-    core["peak_equity_atoms"] = max(core["peak_equity_atoms"], total)
-    core["day_loss_atoms"] = max(0, core["day_open_equity_atoms"] - total)
-    core["drawdown_atoms"] = core["peak_equity_atoms"] - total
-    loss_broken = core["day_loss_atoms"] >= core["max_daily_loss_atoms"]
-    drawdown_broken = core["drawdown_atoms"] >= core["max_drawdown_atoms"]
-    marked_ns = newest_mark_ns(state)
-    if not loss_broken and not drawdown_broken:
-        core["loss_seen_ns"] = 0
-    elif core["loss_seen_ns"] == 0:
-        core["loss_seen_ns"] = marked_ns
-    elif marked_ns - core["loss_seen_ns"] >= LOSS_CONFIRM_NS:
-        if loss_broken:
-            value, bound = core["day_loss_atoms"], core["max_daily_loss_atoms"]
-            halt(state, out, Code.DAILY_LOSS, value, bound)
-        else:
-            halt(state, out, Code.DRAWDOWN, core["drawdown_atoms"], core["max_drawdown_atoms"])
-    if core["turnover_atoms"] > core["max_turnover_atoms"]:
-        value, bound = core["turnover_atoms"], core["max_turnover_atoms"]
-        halt(state, out, Code.TURNOVER_LIMIT, value, bound)
 
 
 @kernel

@@ -15,7 +15,7 @@ from hftd.domain.codes import Code
 from hftd.domain.kernel import kernel
 from hftd.domain.order import OrderEvent, OrderState
 from hftd.engine import orders
-from hftd.engine.emit import add_action, order_fact, query_order
+from hftd.engine.emit import add_action, ask_open_orders, order_fact, query_order
 from hftd.engine.reports import apply_accepted, apply_ended
 from hftd.engine.state import ORDERS_CAPACITY, Out, State
 
@@ -42,9 +42,13 @@ def back_off_ns(attempt: int) -> int:
 
 @kernel
 def ask_fills(state: State, out: Out, order: Any) -> None:
-    """Ask for own trades since the order was sent, among which all of its fills are."""
+    """Ask for own trades since the order was sent, among which all of its fills are.
+
+    Not after the last that a list has shown: so the ids that lists have shown have no gap.
+    """
+    shown_id = state.instruments[order["instrument"]]["checked_trade_id"]
     action = add_action(state, out, ActionKind.ASK_TRADES, order["instrument"])
-    action["trade_id"] = order["trade_id_before"] + 1
+    action["trade_id"] = min(order["trade_id_before"], shown_id) + 1
 
 
 @kernel
@@ -120,6 +124,8 @@ def apply_live(state: State, event: Any, out: Out, slot: int) -> None:
     now = state.core[0]["now_ns"]
     leaving = order["state"] != OrderState.PENDING_NEW and orders.is_leaving(order)
     order["seen_attempt"] = state.core[0]["recovery_attempt"]
+    order["listed_seq"] = state.core[0]["decision_seq"]
+    order["listed_cum_lots"] = event["cum_qty_lots"]
     apply_accepted(state, event, out)
     order["query_at_ns"] = 0
     order["query_attempt"] = 0
@@ -156,7 +162,7 @@ def apply_not_found(state: State, out: Out, slot: int) -> None:
 def ask_absence(state: State, out: Out, order: Any) -> None:
     """Count the first answer that the order does not exist, and ask the venue's lists too."""
     order["not_found_ns"] = state.core[0]["now_ns"]
-    add_action(state, out, ActionKind.ASK_OPEN_ORDERS, order["instrument"])
+    ask_open_orders(state, out, order["instrument"])
     ask_fills(state, out, order)
 
 
@@ -188,7 +194,11 @@ def adopt(state: State, event: Any, out: Out) -> int:
     order["side"] = event["side"]
     order["price_ticks"] = event["price_ticks"]
     order["qty_lots"] = event["qty_lots"]
-    order["cum_lots"] = 0 if has_opening else event["cum_qty_lots"]
+    place = orders.find_tombstone(state, event["order_key"], 0)
+    if place >= 0:
+        order["cum_lots"] = state.tombstones[place]["cum_lots"]
+    elif not has_opening:
+        order["cum_lots"] = event["cum_qty_lots"]
     order["venue_cum_lots"] = event["cum_qty_lots"]
     order["leaves_lots"] = order["qty_lots"] - order["cum_lots"]
     order["trade_id_before"] = instrument["own_trade_id"]
@@ -199,6 +209,9 @@ def adopt(state: State, event: Any, out: Out) -> int:
     order["sent_ns"] = state.core[0]["now_ns"]
     order["acked_ns"] = state.core[0]["now_ns"]
     order["seen_attempt"] = state.core[0]["recovery_attempt"]
+    order["listed_seq"] = state.core[0]["decision_seq"]
+    order["listed_cum_lots"] = event["cum_qty_lots"]
+    instrument["sent_lots"][event["side"]] += order["leaves_lots"]
     orders.reserve(state, order)
     order_fact(state, out, order, OrderEvent.ACCEPTED, OrderState.NONE, Code.RECONCILE_DIFFERENCE)
     return slot

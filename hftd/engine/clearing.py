@@ -15,7 +15,7 @@ from hftd.domain.codes import Code
 from hftd.domain.kernel import kernel
 from hftd.domain.order import OrderState
 from hftd.engine import orders
-from hftd.engine.emit import add_action
+from hftd.engine.emit import add_action, ask_open_orders
 from hftd.engine.exposure import open_count
 from hftd.engine.state import ORDERS_CAPACITY, Out, State
 
@@ -51,7 +51,7 @@ def carry_on(state: State, out: Out) -> None:
         core["verify_again_ns"] = core["now_ns"] + ANSWER_LATE_NS
         for index in range(state.instruments.shape[0]):
             state.instruments[index]["unverified"] = 1
-            add_action(state, out, ActionKind.ASK_OPEN_ORDERS, index)
+            ask_open_orders(state, out, index)
 
 
 @kernel

@@ -8,7 +8,7 @@ from hftd.domain.codes import Code, TradingState
 from hftd.domain.events import CommandKind
 from hftd.domain.facts import FactKind
 from hftd.domain.kernel import kernel
-from hftd.engine import breaker, orders, recovery
+from hftd.engine import alerts, breaker, orders, reconcile, recovery
 from hftd.engine.emit import add_fact
 from hftd.engine.state import Out, State
 
@@ -45,6 +45,10 @@ def perform(state: State, event: Any, out: Out) -> int:
         return resume(state)
     if command == CommandKind.RESET:
         return reset(state, out)
+    if command == CommandKind.RECONCILE:
+        return run_reconcile(state, out)
+    if command == CommandKind.ACK:
+        return acknowledge(state, event, out)
     return flatten(state, event["instrument"])
 
 
@@ -75,6 +79,8 @@ def resume(state: State) -> int:
     if core["state"] != TradingState.PAUSED and core["state"] != TradingState.REDUCE_ONLY:
         return Code.GATE_CLOSED
     breaker.lift(state, breaker.PAUSE_OPERATOR)
+    breaker.lift(state, breaker.PAUSE_NO_FILLS)
+    core["orders_since_fill"] = 0
     core["pause_clear_ns"] = core["now_ns"] - core["pause_dwell_ns"]
     for index in range(state.instruments.shape[0]):
         state.instruments[index]["flatten"] = 0
@@ -83,19 +89,44 @@ def resume(state: State) -> int:
 
 @kernel
 def reset(state: State, out: Out) -> int:
-    """Leave HALTED or KILLED by a clean reconciliation, toward PAUSED.
+    """Leave HALTED or KILLED by a clean reconciliation, toward PAUSED (C33, C41).
 
-    One that is under way already will do. Without a journal nothing may trade again.
+    Not before the latch has stood for its dwell and a person has acknowledged every alert. A
+    reconciliation that is under way already will do. Without a journal nothing may trade again.
     """
     core = state.core[0]
     if not breaker.is_latched(state):
         return Code.GATE_CLOSED
     if core["journal_failed"] == 1:
         return Code.JOURNAL
+    if alerts.unacknowledged(state) > 0:
+        return Code.UNACKNOWLEDGED
+    if core["now_ns"] - core["state_since_ns"] < core["reset_dwell_ns"]:
+        return Code.RESET_DWELL
     core["reset_wanted"] = 1
     if core["recovery_phase"] == recovery.Phase.IDLE:
         recovery.start(state, out)
     return Code.NONE
+
+
+@kernel
+def run_reconcile(state: State, out: Out) -> int:
+    """Compare everything with the venue now; one that recovery runs already will do."""
+    core = state.core[0]
+    if core["order_up"] == 0 or core["user_up"] == 0:
+        return Code.ORDER_LINK_DOWN
+    if core["now_ns"] < core["rate_limited_until_ns"]:
+        return Code.RATE_LIMITED
+    if reconcile.is_possible(state):
+        reconcile.want(state, out)
+    return Code.NONE
+
+
+@kernel
+def acknowledge(state: State, event: Any, out: Out) -> int:
+    """Take the word of a person that they have seen one alert, or all."""
+    count = alerts.acknowledge(state, out, event["order_key"])
+    return Code.NONE if count > 0 or event["order_key"] == 0 else Code.UNACKNOWLEDGED
 
 
 @kernel

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from hftd.domain.actions import ActionKind
+from hftd.domain.codes import Code
 from hftd.domain.facts import FactKind
 from hftd.domain.kernel import kernel
 from hftd.domain.order import OrderEvent, OrderState
@@ -81,6 +82,8 @@ def note(state: State, out: Out, instrument: int, code: int, value: int, bound: 
 @kernel
 def order_fact(state: State, out: Out, order: Any, event: int, state_from: int, code: int) -> None:
     """Record that an order changed; quantities are those after the change."""
+    order["changed_seq"] = state.core[0]["decision_seq"]
+    order["disagreed"] = 0
     fact = add_fact(state, out, FactKind.ORDER, order["instrument"])
     fact["order_key"] = order["key"]
     fact["venue_order_id"] = order["venue_order_id"]
@@ -125,6 +128,29 @@ def query_order(state: State, out: Out, order: Any) -> None:
     action = add_action(state, out, ActionKind.QUERY_ORDER, order["instrument"])
     action["target_key"] = order["key"]
     action["venue_order_id"] = order["venue_order_id"]
+
+
+@kernel
+def ask_open_orders(state: State, out: Out, instrument: int) -> None:
+    """Ask for the list of open orders of one instrument."""
+    record = state.instruments[instrument]
+    record["orders_asked_seq"] = state.core[0]["decision_seq"]
+    record["foreign_listed"] = 0
+    add_action(state, out, ActionKind.ASK_OPEN_ORDERS, instrument)
+
+
+@kernel
+def order_note(state: State, out: Out, order: Any, ours_lots: int, venues_lots: int) -> None:
+    """Record that we and the venue differ on how much of an order is open."""
+    fact = add_fact(state, out, FactKind.DIFFERENCE, order["instrument"])
+    fact["order_key"] = order["key"]
+    fact["venue_order_id"] = order["venue_order_id"]
+    fact["side"] = order["side"]
+    fact["code"] = Code.RECONCILE_DIFFERENCE
+    fact["qty_lots"] = order["qty_lots"]
+    fact["cum_qty_lots"] = order["cum_lots"]
+    fact["value"] = ours_lots
+    fact["bound"] = venues_lots
 
 
 @kernel

@@ -32,9 +32,9 @@ import numpy as np
 from hftd.domain.actions import ActionKind
 from hftd.domain.codes import Code, VenueCode
 from hftd.domain.kernel import kernel
-from hftd.domain.order import SEQ_BITS, OrderEvent, OrderState, Side
+from hftd.domain.order import SEQ_BITS, SEQ_MAX, OrderEvent, OrderState, Side
 from hftd.engine.emit import add_action, note, order_fact, query_order
-from hftd.engine.state import ORDERS_CAPACITY, TOMBSTONES_CAPACITY, Out, State
+from hftd.engine.state import N_FACTS, ORDERS_CAPACITY, TOMBSTONES_CAPACITY, Out, State
 
 KEEP, ILLEGAL, BACK = -1, -2, -3
 _S, _E = OrderState, OrderEvent
@@ -142,6 +142,14 @@ def find_tombstone(state: State, key: int, venue_order_id: int) -> int:
 
 
 @kernel
+def is_later_boot(state: State, key: int) -> bool:
+    """C39: tell whether an id of our tag is of a boot that began after this one."""
+    core = state.core[0]
+    later = key >> SEQ_BITS > core["epoch"]
+    return later or (key >> SEQ_BITS == core["epoch"] and key & SEQ_MAX >= core["next_seq"])
+
+
+@kernel
 def free_slot(state: State) -> int:
     """Return a free slot of the order table, or -1 where it is full."""
     for slot in range(ORDERS_CAPACITY):
@@ -159,6 +167,12 @@ def reserve(state: State, order: Any) -> None:
     else:
         per_lot = instrument["lot_atoms"]
     order["reserved_atoms"] = order["leaves_lots"] * per_lot
+
+
+@kernel
+def release(state: State, order: Any, lots: int) -> None:
+    """C21: count what the venue's word has ended unfilled."""
+    state.instruments[order["instrument"]]["released_lots"][order["side"]] += lots
 
 
 @kernel
@@ -180,6 +194,7 @@ def stage(state: State, out: Out, wish: Any) -> int:
     order["price_ticks"] = wish["price_ticks"]
     order["qty_lots"] = wish["qty_lots"]
     order["leaves_lots"] = wish["qty_lots"]
+    state.instruments[wish["instrument"]]["sent_lots"][wish["side"]] += wish["qty_lots"]
     order["time_in_force"] = wish["time_in_force"]
     order["post_only"] = wish["post_only"]
     order["reduce_only"] = wish["reduce_only"]
@@ -187,8 +202,10 @@ def stage(state: State, out: Out, wish: Any) -> int:
     order["sent_ns"] = core["now_ns"]
     order["trade_id_before"] = state.instruments[wish["instrument"]]["own_trade_id"]
     order["state"] = OrderState.PENDING_NEW
+    core["orders_since_fill"] += 1
     reserve(state, order)
     order_fact(state, out, order, OrderEvent.SUBMITTED, OrderState.NONE, Code.NONE)
+    attribute(state, out, wish["instrument"])
     if wish["kind"] == ActionKind.CANCEL_REPLACE:
         mark_replaced(state, out, wish["target_key"])
     action = add_action(state, out, wish["kind"], wish["instrument"])
@@ -200,7 +217,25 @@ def stage(state: State, out: Out, wish: Any) -> int:
     action["reduce_only"] = wish["reduce_only"]
     action["price_ticks"] = wish["price_ticks"]
     action["qty_lots"] = wish["qty_lots"]
+    action["book_update_id"], action["book_ns"] = newest_book(state, wish["instrument"])
+    action["config_hash"] = core["config_hash"]
     return slot
+
+
+@kernel
+def newest_book(state: State, index: int) -> tuple[int, int]:
+    """Return id and time of the newest book update that this decision knows."""
+    instrument, book = state.instruments[index], state.books[index]
+    if instrument["touch_update_id"] > book["last_update_id"]:
+        return instrument["touch_update_id"], instrument["touch_ns"]
+    return book["last_update_id"], book["depth_ns"]
+
+
+@kernel
+def attribute(state: State, out: Out, index: int) -> None:
+    """C40: let the fact of a submission name the book that it was decided on."""
+    fact = out.facts[out.counts[N_FACTS] - 1]
+    fact["book_update_id"], fact["book_ns"] = newest_book(state, index)
 
 
 @kernel
@@ -253,6 +288,7 @@ def end(state: State, out: Out, slot: int, event: int, to: int, code: int) -> No
     order = state.orders[slot]
     before = order["state"]
     order["state"] = to
+    release(state, order, order["leaves_lots"])
     order["leaves_lots"] = 0
     order["reserved_atoms"] = 0
     order_fact(state, out, order, event, before, code)
@@ -266,6 +302,8 @@ def end(state: State, out: Out, slot: int, event: int, to: int, code: int) -> No
     tombstone["state"] = to
     tombstone["qty_lots"] = order["qty_lots"]
     tombstone["cum_lots"] = order["cum_lots"]
+    tombstone["ended_seq"] = state.core[0]["decision_seq"]
+    tombstone["shown"] = 0
     state.instruments[order["instrument"]]["dirty"] = 1
     clear_slot(state, slot)
 

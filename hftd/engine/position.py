@@ -100,6 +100,9 @@ def apply_fill(state: State, index: int, event: Any) -> None:
     notional = event["price_ticks"] * event["qty_lots"] * instrument["unit_atoms"]
     base_atoms = event["qty_lots"] * instrument["lot_atoms"]
     sign = 1 if event["side"] == Side.BUY else -1
+    instrument["filled_lots"][event["side"]] += event["qty_lots"]
+    state.balances[instrument["base_asset"]]["changed_seq"] = core["decision_seq"]
+    state.balances[core["quote_asset"]]["changed_seq"] = core["decision_seq"]
     apply_to_position(instrument, event["side"], event["price_ticks"], event["qty_lots"])
     state.balances[instrument["base_asset"]]["traded_atoms"] += sign * base_atoms
     state.balances[core["quote_asset"]]["traded_atoms"] -= sign * notional
@@ -109,6 +112,7 @@ def apply_fill(state: State, index: int, event: Any) -> None:
         instrument["mark_ask_ticks"] = event["price_ticks"]
     instrument["fills"] += 1
     core["fills"] += 1
+    core["orders_since_fill"] = 0
     core["turnover_atoms"] += notional
     instrument["dirty"] = 1
 
@@ -121,6 +125,8 @@ def apply_foreign_fill(state: State, index: int, event: Any) -> None:
     notional = event["price_ticks"] * event["qty_lots"] * instrument["unit_atoms"]
     base_atoms = event["qty_lots"] * instrument["lot_atoms"]
     sign = 1 if event["side"] == Side.BUY else -1
+    state.balances[instrument["base_asset"]]["changed_seq"] = core["decision_seq"]
+    state.balances[core["quote_asset"]]["changed_seq"] = core["decision_seq"]
     state.balances[instrument["base_asset"]]["flow_atoms"] += sign * base_atoms
     state.balances[core["quote_asset"]]["flow_atoms"] -= sign * notional
     if event["fee_asset"] == FeeAsset.BASE:
@@ -171,6 +177,12 @@ def total_atoms(state: State) -> int:
         total += instrument["realized_atoms"] + instrument["unrealized_atoms"]
         total -= instrument["fees_atoms"]
     return total
+
+
+@kernel
+def excess_lots(instrument: Any) -> int:
+    """Return how far the position is above its target."""
+    return instrument["position_lots"] - instrument["target_position_lots"]
 
 
 @kernel

@@ -30,8 +30,9 @@ from hftd.domain.kernel import kernel
 from hftd.domain.order import OrderState, Side, TimeInForce
 from hftd.engine.emit import add_fact, add_wish
 from hftd.engine.exposure import open_count, open_lots
+from hftd.engine.position import excess_lots
 from hftd.engine.state import N_WISHES, ORDERS_CAPACITY, WISHES_CAPACITY, Out, State
-from hftd.engine.targets import canary_lots, condition, excess_lots, least_lots
+from hftd.engine.targets import canary_lots, condition, least_lots
 
 CANCEL_AGAIN_NS = 1_000_000_000  # A rejected cancel usually raced a fill; the report follows.
 

@@ -3,8 +3,9 @@
 The same road is taken at start, after every loss of our own reports, and for ``reset``::
 
     LINKS        order link and user stream are up (reports are buffered by their sockets)
-    OPEN_ORDERS  the venue lists what is open; ours are canceled, unknown ones adopted first
-    SETTLE       every order of the table has reached its end
+    OPEN_ORDERS  the venue lists what is open; unknown ones of ours are adopted first
+    SETTLE       each order of the table is canceled and has reached its end; at a start under
+                 ``on_start: adopt`` those that the venue lists stay
     TRADES       own trades by id from the last one known; what was missed is applied
     BALANCES     the venue's balances against opening + fills - fees + flows, to the last unit
 
@@ -20,21 +21,28 @@ from enum import IntEnum
 from typing import Any
 
 from hftd.domain.actions import ActionKind
-from hftd.domain.codes import BookState, Code, TradingState
+from hftd.domain.codes import Code, TradingState
 from hftd.domain.facts import FactKind
 from hftd.domain.kernel import kernel
-from hftd.domain.order import OrderEvent, OrderState
-from hftd.engine import breaker, orders, reports
-from hftd.engine.emit import add_action, add_fact, balance_note, order_fact
-from hftd.engine.exposure import open_count
+from hftd.domain.order import OrderState
+from hftd.engine import breaker, orders
+from hftd.engine.emit import add_action, add_fact, ask_open_orders, balance_note
 from hftd.engine.position import balance_fact, expected_atoms, position_fact
-from hftd.engine.state import ORDERS_CAPACITY, Out, State
+from hftd.engine.state import KIND_ORDERS, ORDERS_CAPACITY, Out, State
 
 ATTEMPTS = 3
 AGAIN_NS = 300_000_000
 ANSWER_LATE_NS = 3_000_000_000  # A phase without its answers starts again.
 TRADES_PAGE = 500  # As many as the codec asks for at a time.
 BASELINE = -1  # ASK_TRADES from here: only the newest page, to learn the last id.
+
+
+class OnStart(IntEnum):
+    """What a start does with orders of ours that the venue lists (C34)."""
+
+    CANCEL = 0
+    ADOPT = 1
+    REFUSE = 2
 
 
 class Phase(IntEnum):
@@ -47,94 +55,6 @@ class Phase(IntEnum):
     TRADES = 4
     BALANCES = 5
     AGAIN = 6
-
-
-@kernel
-def boot(state: State, event: Any, out: Out) -> None:
-    """Begin a boot: forget the world, keep the books; nothing leaves before it is clean."""
-    core = state.core[0]
-    core["epoch"] = event["epoch"]
-    core["next_seq"] = 1
-    core["on_crash"] = event["on_crash"]
-    core["crashed"] = event["crashed"]
-    core["pause_mask"] = 0
-    if core["rate_limited_until_ns"] > core["now_ns"]:  # The venue means our address.
-        breaker.pause(state, breaker.PAUSE_RATE)
-    core["market_up"] = 0
-    core["order_up"] = 0
-    core["user_up"] = 0
-    core["clock_sampled_ns"] = 0
-    core["clock_bad_since_ns"] = 0
-    core["journal_failed"] = 0
-    core["stopping"] = 0
-    core["exit_sent"] = 0
-    core["kill_requested_ns"] = 0
-    core["venue_clear"] = 0
-    core["reset_wanted"] = 0
-    core["order_tat_ns"] = 0
-    core["loss_seen_ns"] = 0
-    core["reject_ns"][:] = 0
-    core["breach_ns"][:] = 0
-    for index in range(state.instruments.shape[0]):
-        forget_market(state, index)
-    for asset in range(state.balances.shape[0]):
-        state.balances[asset]["known"] = 0
-    reports.miss_all(state)
-    doubt_orders(state, out)
-    breaker.set_state(state, out, TradingState.RECOVERING, Code.STARTING_UP, 0, 0)
-    if event["latched"] != 0:
-        breaker.set_state(state, out, event["latched"], event["code"], 0, 0)
-    start(state, out)
-
-
-@kernel
-def forget_market(state: State, index: int) -> None:
-    """Drop what the last boot knew of an instrument's market; a snapshot comes first."""
-    instrument = state.instruments[index]
-    book = state.books[index]
-    book["state"] = BookState.RESYNCING
-    book["last_update_id"] = 0
-    book["count"][:] = 0
-    book["pending_count"] = 0
-    book["pending_rows"] = 0
-    instrument["frame_ns"] = 0
-    instrument["touch_update_id"] = 0
-    instrument["bid_ticks"] = 0
-    instrument["ask_ticks"] = 0
-    instrument["last_trade_ticks"] = 0
-    instrument["last_trade_id"] = 0
-    instrument["trade_window_ns"][:] = 0
-    instrument["market_valid"] = 0
-    instrument["uncovered_ns"] = 0
-    instrument["through_bid_ns"] = 0
-    instrument["through_ask_ns"] = 0
-    instrument["resync_asked_ns"] = 0
-    instrument["resync_attempt"] = 0
-    instrument["touch_asked_ns"] = 0
-    instrument["flatten"] = 0
-    for side in range(2):
-        target = state.targets[index, side]
-        target["wanted"] = 0
-        target["denied_until_ns"] = 0
-        target["quoted_code"] = Code.STARTING_UP
-
-
-@kernel
-def doubt_orders(state: State, out: Out) -> None:
-    """After a crash nobody knows whether the last frames left: those creates are UNKNOWN."""
-    now = state.core[0]["now_ns"]
-    for slot in range(ORDERS_CAPACITY):
-        order = state.orders[slot]
-        if order["key"] == 0:
-            continue
-        before = order["state"]
-        order["query_at_ns"] = 0
-        order["query_attempt"] = 0
-        order["unknown_since_ns"] = now if order["final_state"] != 0 else 0
-        if before == OrderState.PENDING_NEW or before == OrderState.UNKNOWN:
-            order["state"] = OrderState.UNKNOWN
-            order["unknown_since_ns"] = now
-            order_fact(state, out, order, OrderEvent.OUTCOME_UNKNOWN, before, Code.STARTING_UP)
 
 
 @kernel
@@ -159,8 +79,9 @@ def enter(state: State, out: Out, phase: int) -> None:
         state.instruments[index]["awaited"] = 1
     if phase == Phase.OPEN_ORDERS:
         core["recovery_attempt"] += 1
+        core["check_suspects"][KIND_ORDERS] = 0
         for index in range(count):
-            add_action(state, out, ActionKind.ASK_OPEN_ORDERS, index)
+            ask_open_orders(state, out, index)
     elif phase == Phase.SETTLE:
         settle_orders(state, out)
     elif phase == Phase.TRADES:
@@ -198,16 +119,36 @@ def ask_trades(state: State, out: Out, index: int, trade_id: int) -> None:
 
 @kernel
 def settle_orders(state: State, out: Out) -> None:
-    """Cancel what the venue listed; ask for what it did not list."""
+    """Cancel what the venue listed, or keep it; ask for what it did not list."""
     core = state.core[0]
+    starting = core["state"] == TradingState.RECOVERING
+    found = 0
     for slot in range(ORDERS_CAPACITY):
         order = state.orders[slot]
         if order["key"] == 0:
             continue
         if order["seen_attempt"] == core["recovery_attempt"]:
-            orders.cancel(state, out, slot, Code.STARTING_UP)
+            found += 1
+            if not starting or core["on_start"] != OnStart.ADOPT:
+                orders.cancel(state, out, slot, Code.STARTING_UP)
         elif order["query_at_ns"] == 0:
             order["query_at_ns"] = core["now_ns"]
+    if starting and found > 0 and core["on_start"] == OnStart.REFUSE:
+        breaker.halt(state, out, Code.ORDERS_FOUND, found, 0)
+
+
+@kernel
+def is_settled(state: State) -> bool:
+    """Tell whether every order has reached its end, but those that a start keeps."""
+    core = state.core[0]
+    adopting = core["state"] == TradingState.RECOVERING and core["on_start"] == OnStart.ADOPT
+    for slot in range(ORDERS_CAPACITY):
+        order = state.orders[slot]
+        resting = order["state"] == OrderState.NEW or order["state"] == OrderState.PARTIALLY_FILLED
+        listed = order["seen_attempt"] == core["recovery_attempt"] and order["final_state"] == 0
+        if order["key"] != 0 and not (adopting and resting and listed):
+            return False
+    return True
 
 
 @kernel
@@ -226,7 +167,7 @@ def advance(state: State, out: Out) -> None:
     if phase == Phase.LINKS or (phase == Phase.AGAIN and age >= AGAIN_NS):
         enter(state, out, Phase.OPEN_ORDERS)
     elif phase == Phase.SETTLE:
-        if open_count(state, -1) == 0:
+        if is_settled(state):
             enter(state, out, Phase.TRADES)
     elif phase != Phase.AGAIN and age >= ANSWER_LATE_NS:
         enter(state, out, Phase.AGAIN)
@@ -250,6 +191,9 @@ def apply_open_orders_end(state: State, event: Any, out: Out) -> None:
     state.instruments[index]["open_orders_told_ns"] = state.core[0]["now_ns"]
     waiting = state.core[0]["recovery_phase"] == Phase.OPEN_ORDERS
     if waiting and is_last_awaited(state, index):
+        if state.core[0]["check_suspects"][KIND_ORDERS] > 0:
+            enter(state, out, Phase.AGAIN)  # The list shows an order that has ended: see strangers.
+            return
         enter(state, out, Phase.SETTLE)
         advance(state, out)
 
@@ -348,12 +292,18 @@ def finish(state: State, out: Out) -> None:
     core["venue_checked_ns"] = core["now_ns"]
     core["user_alive_ns"] = core["now_ns"]
     for index in range(state.instruments.shape[0]):
-        state.instruments[index]["missing_trade_id"] = 0
+        instrument = state.instruments[index]
+        instrument["missing_trade_id"] = 0
+        checked = max(instrument["checked_trade_id"], instrument["forgotten_trade_id"])
+        instrument["checked_trade_id"] = checked
         set_target(state, index)
         position_fact(state, out, index)
     fact = add_fact(state, out, FactKind.NOTE, -1)
     fact["code"] = Code.RECONCILED
     breaker.lift(state, breaker.PAUSE_USER_STREAM)
+    core["check_differed"][:] = 0
+    core["check_due_ns"][:] = core["now_ns"] + core["check_period_ns"]
+    breaker.lift(state, breaker.PAUSE_RECONCILE)
     if core["state"] == TradingState.RECOVERING:
         leave_recovering(state, out)
     elif breaker.is_latched(state):
@@ -369,6 +319,8 @@ def leave_latch(state: State, out: Out) -> None:
     core = state.core[0]
     core["reset_wanted"] = 0
     core["kill_requested_ns"] = 0
+    for index in range(state.instruments.shape[0]):  # C18: a person has looked.
+        state.instruments[index]["one_sided_fills"][:] = 0
     breaker.latch(state, out, 0, Code.RESET)
     breaker.pause(state, breaker.PAUSE_OPERATOR)
     breaker.set_state(state, out, TradingState.PAUSED, Code.OPERATOR, 0, 0)

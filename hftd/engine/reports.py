@@ -19,7 +19,7 @@ from hftd.domain.facts import FactKind
 from hftd.domain.instrument import InstrumentStatus
 from hftd.domain.kernel import kernel
 from hftd.domain.order import FeeAsset, OrderEvent, OrderState, Side
-from hftd.engine import breaker, orders
+from hftd.engine import breaker, known_trades, orders, tripwires
 from hftd.engine.emit import add_fact, order_fact
 from hftd.engine.position import (
     apply_fill as book_fill,
@@ -27,63 +27,21 @@ from hftd.engine.position import (
 from hftd.engine.position import (
     apply_foreign_fill,
     balance_fact,
+    excess_lots,
     mark,
     mark_all_dirty,
     position_fact,
 )
 from hftd.engine.prints import forget_own_trade
 from hftd.engine.state import (
+    KIND_TRADES,
     ORDERS_CAPACITY,
-    TRADES_SEEN_CAPACITY,
     WINDOW_CAPACITY,
     Out,
     State,
 )
 
-
-@kernel
-def was_seen(state: State, instrument: int, trade_id: int) -> bool:
-    """Tell whether an own trade was applied before, newest first."""
-    if trade_id <= state.instruments[instrument]["forgotten_trade_id"]:
-        return True
-    total = state.rings[1]
-    for back in range(min(total, TRADES_SEEN_CAPACITY)):
-        seen = state.trades_seen[(total - 1 - back) % TRADES_SEEN_CAPACITY]
-        if seen["trade_id"] == trade_id and seen["instrument"] == instrument:
-            return True
-    return False
-
-
-@kernel
-def remember(state: State, instrument: int, trade_id: int) -> None:
-    """Keep an own trade's id so that it is never applied again.
-
-    What the ring forgets still counts as applied, by the highest id forgotten.
-    """
-    seen = state.trades_seen[state.rings[1] % TRADES_SEEN_CAPACITY]
-    if state.rings[1] >= TRADES_SEEN_CAPACITY:
-        old = state.instruments[seen["instrument"]]
-        old["forgotten_trade_id"] = max(old["forgotten_trade_id"], seen["trade_id"])
-    state.rings[1] += 1
-    seen["instrument"] = instrument
-    seen["trade_id"] = trade_id
-    record = state.instruments[instrument]
-    record["own_trade_id"] = max(record["own_trade_id"], trade_id)
-
-
-@kernel
-def miss_from(state: State, index: int, trade_id: int) -> None:
-    """Keep the lowest id from which own trades may be missing, until a reconciliation."""
-    instrument = state.instruments[index]
-    if instrument["missing_trade_id"] == 0 or trade_id < instrument["missing_trade_id"]:
-        instrument["missing_trade_id"] = trade_id
-
-
-@kernel
-def miss_all(state: State) -> None:
-    """Our reports have a gap from here on: own trades after the last one known may be missing."""
-    for index in range(state.instruments.shape[0]):
-        miss_from(state, index, state.instruments[index]["own_trade_id"] + 1)
+REPORT_LATE_NS = 1_000_000_000  # A fill that a list told first may have its report on the way.
 
 
 @kernel
@@ -125,6 +83,7 @@ def apply_accepted(state: State, event: Any, out: Out) -> None:
     order["query_at_ns"] = 0
     if order["acked_ns"] == 0:
         order["acked_ns"] = state.core[0]["now_ns"]
+        tripwires.keep_ack(state, order["acked_ns"] - order["sent_ns"])
         order_fact(state, out, order, OrderEvent.ACCEPTED, before, Code.NONE)
         state.instruments[order["instrument"]]["dirty"] = 1
     if order["cancel_wanted"] == 1 and before != order["state"]:
@@ -137,6 +96,9 @@ def revive(state: State, out: Out, event: Any) -> None:
 
     An order that we declared never accepted and that lives after all is the latter.
     """
+    if orders.is_later_boot(state, event["order_key"]):
+        breaker.halt(state, out, Code.SECOND_INSTANCE, event["order_key"], 0)
+        return
     place = orders.find_tombstone(state, event["order_key"], event["venue_order_id"])
     if place >= 0 and state.tombstones[place]["state"] == OrderState.REJECTED:
         breaker.halt(state, out, Code.LATE_REPORT, event["kind"], 0)
@@ -150,23 +112,51 @@ def apply_fill(state: State, event: Any, out: Out) -> None:
     is over is booked all the same, and halts.
     """
     index = event["instrument"]
-    if was_seen(state, index, event["trade_id"]):
+    if known_trades.was_seen(state, index, event["trade_id"]):
         return
     slot = orders.find(state, event["order_key"], event["venue_order_id"])
     is_unnamed = slot < 0 and event["order_key"] == 0
     if is_unnamed and orders.find_tombstone(state, 0, event["venue_order_id"]) < 0:
         apply_unowned(state, event, out)
         return
-    remember(state, index, event["trade_id"])
+    known_trades.remember(state, index, event["trade_id"])
     forget_own_trade(state.instruments[index], event["trade_id"])
+    excess = excess_lots(state.instruments[index])
     book_fill(state, index, event)
     mark(state, index)
     if slot >= 0:
+        tell_lost_report(state, event, out, slot)
+        if state.orders[slot]["cum_lots"] == 0:
+            tripwires.count_filled_order(state, index, event["side"], excess)
         apply_fill_to_order(state, event, out, slot)
     else:
+        state.instruments[index]["released_lots"][event["side"]] -= event["qty_lots"]
         fill_fact(state, out, event, event["order_key"])
+        if orders.is_later_boot(state, event["order_key"]):
+            breaker.halt(state, out, Code.SECOND_INSTANCE, event["order_key"], 0)
         breaker.halt(state, out, Code.LATE_REPORT, event["trade_id"], event["qty_lots"])
     position_fact(state, out, index)
+
+
+@kernel
+def tell_lost_report(state: State, event: Any, out: Out, slot: int) -> None:
+    """C35: a fill that only the list of trades told, long after, with nothing that announced it."""
+    core = state.core[0]
+    order = state.orders[slot]
+    announced = order["venue_cum_lots"] > order["cum_lots"] or order["unknown_since_ns"] > 0
+    if event["order_key"] != 0 or announced or core["recovery_clean"] == 0:
+        return
+    age_ns = core["now_ns"] + core["venue_offset_ns"] - event["exch_ts_ns"]
+    if event["exch_ts_ns"] == 0 or age_ns <= REPORT_LATE_NS:
+        return
+    core["check_found"][KIND_TRADES] += 1
+    fact = add_fact(state, out, FactKind.DIFFERENCE, event["instrument"])
+    fact["code"] = Code.LOST_REPORT
+    fact["order_key"] = order["key"]
+    fact["venue_order_id"] = event["venue_order_id"]
+    fact["trade_id"] = event["trade_id"]
+    fact["side"] = event["side"]
+    fact["bound"] = event["qty_lots"]
 
 
 @kernel
@@ -174,9 +164,9 @@ def apply_unowned(state: State, event: Any, out: Out) -> None:
     """A trade of an order we do not know: an external flow, unless it may yet prove ours."""
     index = event["instrument"]
     if may_be_ours(state, event):
-        miss_from(state, index, event["trade_id"])
+        known_trades.miss_from(state, index, event["trade_id"])
         return
-    remember(state, index, event["trade_id"])
+    known_trades.remember(state, index, event["trade_id"])
     apply_foreign_fill(state, index, event)
     foreign_fact(state, out, event)
 
@@ -191,6 +181,7 @@ def apply_fill_to_order(state: State, event: Any, out: Out, slot: int) -> None:
         order["venue_order_id"] = event["venue_order_id"]
     if order["acked_ns"] == 0:
         order["acked_ns"] = state.core[0]["now_ns"]
+        tripwires.keep_ack(state, order["acked_ns"] - order["sent_ns"])
     fill_fact(state, out, event, order["key"])
     final = order["final_state"]
     whole = order["qty_lots"] if final == 0 else order["venue_cum_lots"]
@@ -290,6 +281,7 @@ def apply_ended(state: State, event: Any, out: Out, to: int) -> None:
         order["unknown_since_ns"] = now
         order["query_at_ns"] = 0
     order["final_state"] = to
+    orders.release(state, order, order["leaves_lots"] - missing)
     order["leaves_lots"] = missing
     orders.reserve(state, order)
 
@@ -375,5 +367,7 @@ def apply_balance(state: State, event: Any, out: Out) -> None:
 @kernel
 def apply_flow(state: State, event: Any, out: Out) -> None:
     """A deposit, withdrawal or transfer: it moves the baseline, not the PnL."""
-    state.balances[event["asset"]]["flow_atoms"] += event["delta_atoms"]
+    balance = state.balances[event["asset"]]
+    balance["flow_atoms"] += event["delta_atoms"]
+    balance["changed_seq"] = state.core[0]["decision_seq"]
     flow_fact(state, out, event["asset"], event["delta_atoms"])

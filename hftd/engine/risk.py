@@ -3,11 +3,12 @@
 Owns the refusal of orders. Must not change an order, a size or a price: it allows or it
 refuses. Every order takes this road, also those of flatten; only cancels do not.
 
-The checks stand in risk_market.py (the venue, the market) and risk_account.py (what we hold
-and have open). Each is ``cNN_name(state, wish) -> Code``: NONE allows; otherwise it has left
-the value and the bound it judged in ``core["verdict_value"]`` and ``["verdict_bound"]``. C01
-(limits are complete) and C37 (canary scaling) hold before: config refuses or scales when the
-profile loads. C22 to C24, C26 and C27 close the gate through state and book (breaker.py).
+The checks stand in risk_market.py (the venue, the market), venue_limits.py (its order rate) and
+risk_account.py (what we hold and have open). Each is ``cNN_name(state, wish) -> Code``: NONE
+allows; otherwise it has left the value and the bound it judged in ``core["verdict_value"]`` and
+``["verdict_bound"]``. C01 (limits are complete) and C37 (canary scaling) hold before: config
+refuses or scales when the profile loads. C22 to C24, C26 and C27 close the gate through state
+and book (breaker.py).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 
 from hftd.domain.codes import Code, TradingState
 from hftd.domain.kernel import kernel
-from hftd.engine import risk_account, risk_market
+from hftd.engine import risk_account, risk_market, venue_limits
 from hftd.engine.emit import denied_fact
 from hftd.engine.state import WINDOW_CAPACITY, Out, State
 from hftd.engine.verdict import verdict
@@ -93,6 +94,10 @@ def check(state: State, wish: Any) -> int:
         code = risk_account.c16_turnover(state, wish)
     if code == Code.NONE:
         code = risk_account.c17_rate(state)
+    if code == Code.NONE:
+        code = venue_limits.c17_venue_rate(state, wish)
+    if code == Code.NONE:
+        code = risk_account.c21_conservation(state, wish)
     return code
 
 

@@ -202,6 +202,26 @@ def count_order(state: State) -> None:
 
 
 @kernel
+def c21_conservation(state: State, wish: Any) -> int:
+    """All that left on a side is filled, open or ended by the venue's word, and no lot more.
+
+    What is filled is counted where the position is booked, so that an order flow which the
+    position does not follow (or the other way round) stops at the last gate.
+    """
+    instrument, side = state.instruments[wish["instrument"]], wish["side"]
+    sent = instrument["sent_lots"][side]
+    accounted = instrument["filled_lots"][side] + instrument["released_lots"][side]
+    accounted += open_lots(state, wish["instrument"], side)
+    if sent != accounted:
+        return verdict(state, Code.CONSERVATION, sent, accounted)
+    net = instrument["filled_lots"][Side.BUY] - instrument["filled_lots"][Side.SELL]
+    if instrument["position_lots"] != instrument["boot_position_lots"] + net:
+        moved = instrument["position_lots"] - instrument["boot_position_lots"]
+        return verdict(state, Code.CONSERVATION, net, moved)
+    return Code.NONE
+
+
+@kernel
 def c27_side_in_doubt(state: State, wish: Any) -> int:
     """An UNKNOWN order blocks its instrument and side until the venue has told."""
     for slot in range(ORDERS_CAPACITY):

@@ -20,6 +20,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from hftd.domain.actions import ACTION
+from hftd.domain.events import EVENT
 from hftd.domain.facts import FACT
 from hftd.domain.layout import Field, Records, layout
 
@@ -35,6 +36,12 @@ WISHES_CAPACITY = 256
 ACTIONS_CAPACITY = 2048
 FACTS_CAPACITY = 4096
 CHECKS_CAPACITY = 16  # Conditions that `explain` shows a side.
+ACKS_CAPACITY = 128  # Acknowledgements whose latency C28 judges, oldest overwritten.
+MIDS_CAPACITY = 32  # Mids within C29's window, sampled evenly, oldest overwritten.
+ALERTS_CAPACITY = 16  # A halt raises one and none may follow unacknowledged; oldest overwritten.
+RATE_WINDOWS_CAPACITY = 4  # Windows of the venue's order limit; one more is not kept.
+KIND_ORDERS, KIND_TRADES, KIND_BALANCES = 0, 1, 2  # What reconcile.py compares.
+RECONCILED_KINDS = 3
 
 # One record for the daemon as a whole.
 CORE = layout(
@@ -70,6 +77,17 @@ CORE = layout(
     Field("kill_requested_ns", "i8", "when kill, halt or stop began to clear the venue"),
     Field("verify_asked_ns", "i8", "when it was last asked for open orders, 0 for not yet"),
     Field("verify_again_ns", "i8", "when to ask again without an answer, or after a bad one"),
+    Field("check_due_ns", f"({RECONCILED_KINDS},)i8", "next question of each kind, reconcile.py"),
+    Field("check_asked_ns", f"({RECONCILED_KINDS},)i8", "when it was asked, 0 for no answer due"),
+    Field("check_asked_seq", f"({RECONCILED_KINDS},)i8", "decision that asked"),
+    Field(
+        "check_tries", f"({RECONCILED_KINDS},)i8", "answers in this cycle that had to be doubted"
+    ),
+    Field("check_found", f"({RECONCILED_KINDS},)i8", "differences that this cycle has found"),
+    Field("check_suspects", f"({RECONCILED_KINDS},)i8", "differences that one answer shows"),
+    Field("check_differed", f"({RECONCILED_KINDS},)i8", "cycles in a row that found a difference"),
+    Field("check_done_ns", f"({RECONCILED_KINDS},)i8", "when the last cycle ended"),
+    Field("check_wanted", "i8", "1: the operator asked, so differences are told again"),
     Field("venue_clear", "i8", "1: since then the venue has shown no open order of ours"),
     Field("venue_checked_ns", "i8", "when it showed that"),
     Field("stopping", "i8", "1: exit once clear"),
@@ -79,6 +97,20 @@ CORE = layout(
     Field("reject_next", "i8", ""),
     Field("breach_ns", f"({WINDOW_CAPACITY},)i8", "times of collar breaches, a ring"),
     Field("breach_next", "i8", ""),
+    Field("ack_ns", f"({ACKS_CAPACITY},)i8", "times from submission to acknowledgement, a ring"),
+    Field("ack_at_ns", f"({ACKS_CAPACITY},)i8", "when each was acknowledged"),
+    Field("ack_next", "i8", ""),
+    Field("orders_since_fill", "i8", "orders submitted since our last fill (C20)"),
+    Field("waste_told", "i8", "1: half of that limit was noted"),
+    Field("loop_lag_ns", "i8", "how late the driver took the last pulse (C25)"),
+    Field("loop_lag_told_ns", "i8", "when a late loop was last noted"),
+    # The venue's own order limits, by window (C17).
+    Field("rate_window_ns", f"({RATE_WINDOWS_CAPACITY},)i8", "0 for a place that is free"),
+    Field("rate_limit", f"({RATE_WINDOWS_CAPACITY},)i8", "orders that the venue takes in it"),
+    Field("rate_used", f"({RATE_WINDOWS_CAPACITY},)i8", "of them used by this account"),
+    Field("rate_number", f"({RATE_WINDOWS_CAPACITY},)i8", "which window that was, since 1970"),
+    Field("banned_until_ns", "i8", "418 or 403: not even a cancel may leave before"),
+    Field("next_alert", "i8", "number of the last alert raised (C41)"),
     # Day (C15, C16).
     Field("day", "i8", "trading day, days since 1970 by the event clock"),
     Field("day_open_equity_atoms", "i8", "trading total at the day's opening"),
@@ -108,6 +140,19 @@ CORE = layout(
     Field("unknown_timeout_ns", "i8", ""),
     Field("user_stream_timeout_ns", "i8", ""),
     Field("pause_dwell_ns", "i8", ""),
+    Field("reset_dwell_ns", "i8", "how long a latch must have stood before reset (C33)"),
+    Field("check_period_ns", f"({RECONCILED_KINDS},)i8", "of each kind of reconciliation (C35)"),
+    Field("max_one_sided_fills", "i8", "C18"),
+    Field("max_orders_without_fill", "i8", "C20"),
+    Field("loop_lag_warn_ns", "i8", "C25"),
+    Field("max_loop_lag_ns", "i8", "C25"),
+    Field("max_ack_ns", "i8", "C28"),
+    Field("price_jump_bps_e2", "i8", "C29"),
+    Field("price_jump_window_ns", "i8", "C29"),
+    Field("rate_share_pct", "i8", "how much of the venue's own order limits is ours (C17)"),
+    Field("on_start", "i8", "recovery.OnStart: our own orders found open at a start (C34)"),
+    Field("refuse_foreign", "i8", "1: orders of others on the account stop us (C34)"),
+    Field("config_hash", "i8", "first 60 bits of the profile's hash, in every intent (C40)"),
     Field("halt_and_reduce", "i8", "1: on_daily_loss is halt_and_reduce"),
     Field("day_starts_ns", "i8", "offset of the trading day from 00:00 UTC"),
     Field("recv_window_ns", "i8", ""),
@@ -205,6 +250,22 @@ INSTRUMENT = layout(
     Field("mark_ask_ticks", "i8", "last best ask of a valid market, 0 before the first"),
     Field("mark_ns", "i8", "when the market told that mark"),
     # Answers awaited (recovery.py, clearing.py, chase.py).
+    Field("orders_asked_seq", "i8", "decision that last asked for the list of open orders"),
+    Field("orders_awaited", "i8", "1: reconciliation waits for that list"),
+    Field("trades_awaited", "i8", "1: reconciliation waits for the list of own trades"),
+    Field("checked_trade_id", "i8", "a list of own trades has shown all up to this id"),
+    Field("foreign_listed", "i8", "orders of others in the list that is being told"),
+    Field("foreign_orders", "i8", "orders of others in the last whole list"),
+    Field("foreign_seen_id", "i8", "highest venue id of an order of others that was told"),
+    # Conservation (C21) and repetition (C18), by side.
+    Field("sent_lots", "(2,)i8", "submitted since the boot, what was open then included"),
+    Field("filled_lots", "(2,)i8", "booked on the position since the boot"),
+    Field("released_lots", "(2,)i8", "ended unfilled by the venue's word"),
+    Field("boot_position_lots", "i8", ""),
+    Field("one_sided_fills", "(2,)i8", "orders filled since the position last crossed its target"),
+    Field("mid_window_half_ticks", f"({MIDS_CAPACITY},)i8", "mids of C29's window, a ring"),
+    Field("mid_window_ns", f"({MIDS_CAPACITY},)i8", ""),
+    Field("mid_window_next", "i8", ""),
     Field("awaited", "i8", "1: the present phase of recovery waits for this instrument's answer"),
     Field("unverified", "i8", "1: since the clearing began the venue has not shown it empty"),
     Field("open_orders_told_ns", "i8", "when a list of open orders was last complete"),
@@ -283,6 +344,10 @@ ORDER = layout(
     Field("final_state", "i8", "terminal state told while fills are still missing, else 0"),
     Field("fills_asked_ns", "i8", "when those fills began to be missing, or were last asked for"),
     Field("seen_attempt", "i8", "recovery attempt that saw it open at the venue"),
+    Field("changed_seq", "i8", "decision of the last change that was told as a fact"),
+    Field("listed_seq", "i8", "decision in which the venue last showed it open"),
+    Field("listed_cum_lots", "i8", "filled as the venue showed then"),
+    Field("disagreed", "i8", "lists in a row that contradict it without an event to explain it"),
     Field("reserved_atoms", "i8", "balance set aside: quote for a buy, base for a sell"),
 )
 
@@ -294,6 +359,8 @@ TOMBSTONE = layout(
     Field("state", "i8", "the terminal OrderState"),
     Field("qty_lots", "i8", ""),
     Field("cum_lots", "i8", ""),
+    Field("ended_seq", "i8", "decision that ended it"),
+    Field("shown", "i8", "lists since that show it open all the same"),
 )
 
 TRADE_SEEN = layout(
@@ -311,6 +378,18 @@ BALANCE = layout(
     Field("traded_atoms", "i8", "signed change by fills and fees"),
     Field("flow_atoms", "i8", "signed external flows"),
     Field("reserve_atoms", "i8", "never spent below"),
+    Field("changed_seq", "i8", "decision that last booked a fill, a fee or a flow"),
+    Field("disagreed", "i8", "answers in a row that contradict our books without an event"),
+)
+
+# What a person has to acknowledge before trading may begin again (C41).
+ALERT = layout(
+    Field("number", "i8", "counts up over all boots; 0 marks a free place"),
+    Field("ts_ns", "i8", ""),
+    Field("code", "i8", "Code"),
+    Field("value", "i8", ""),
+    Field("bound", "i8", ""),
+    Field("acknowledged", "i8", ""),
 )
 
 
@@ -318,8 +397,8 @@ class State(Protocol):
     """All trading state of one engine, as one record; each field is a view into it.
 
     Shapes: core (1,), instruments (n,), books (n,), targets (n, 2), orders (257,) of which
-    the last is kept blank, tombstones (4096,), trades_seen (4096,), balances (assets,).
-    ``rings`` (2,) counts what was ever put into tombstones (0) and trades_seen (1).
+    the last is kept blank, tombstones (4096,), trades_seen (4096,), balances (assets,), alerts
+    (16,). ``rings`` (2,) counts what was ever put into tombstones (0) and trades_seen (1).
 
     One record and not a tuple of arrays: a kernel then passes one pointer on, which makes a
     call 30 times cheaper and compiling several times quicker (measured with Numba 0.68).
@@ -333,6 +412,7 @@ class State(Protocol):
     tombstones: Records
     trades_seen: Records
     balances: Records
+    alerts: Records
     rings: np.ndarray[Any, np.dtype[np.int64]]
 
 
@@ -366,6 +446,7 @@ def _world_layout(instruments: int, assets: int) -> np.dtype[Any]:
         ("tombstones", TOMBSTONE, (TOMBSTONES_CAPACITY,)),
         ("trades_seen", TRADE_SEEN, (TRADES_SEEN_CAPACITY,)),
         ("balances", BALANCE, (assets,)),
+        ("alerts", ALERT, (ALERTS_CAPACITY,)),
         ("rings", np.int64, (2,)),
     )
 
@@ -389,7 +470,12 @@ def new_outs() -> Records:
 
 
 def layout_hash() -> str:
-    """Return the hash of all record layouts; a snapshot is readable under its own only."""
-    layouts = (CORE, INSTRUMENT, BOOK, TARGET, ORDER, TOMBSTONE, TRADE_SEEN, BALANCE)
+    """Return the hash of all record layouts; a snapshot is readable under its own only.
+
+    Events and actions count too: a journal holds them as they lie in memory.
+    """
+    layouts = (
+        CORE, INSTRUMENT, BOOK, TARGET, ORDER, TOMBSTONE, TRADE_SEEN, BALANCE, ALERT, EVENT, ACTION
+    )  # fmt: skip
     text = ";".join(str(item.descr) for item in layouts)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

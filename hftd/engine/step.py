@@ -14,32 +14,36 @@ import numpy as np
 from hftd.domain.actions import ActionKind
 from hftd.domain.codes import Code
 from hftd.domain.events import EventKind, Link, Timer
-from hftd.domain.facts import FactKind
 from hftd.domain.kernel import kernel
 from hftd.domain.order import OrderState
 from hftd.engine import (
     book,
+    boot,
     breaker,
     chase,
     clearing,
     commands,
+    day,
     flatten,
+    known_trades,
     orders,
     prints,
     quoter,
+    reconcile,
     recovery,
     reports,
     risk,
     risk_account,
     signals,
+    strangers,
+    tripwires,
+    venue_limits,
 )
-from hftd.engine.emit import add_fact, note
+from hftd.engine.emit import note
 from hftd.engine.position import equity_fact
 from hftd.engine.state import N_WISHES, ORDERS_CAPACITY, Out, State
 
 Levels = np.ndarray[Any, np.dtype[np.int64]]
-
-QUIET_NS = 1_000_000_000
 
 
 @kernel
@@ -68,7 +72,7 @@ def observe(world: Any, events: Any, at: int, levels: Levels, outs: Any) -> None
             signals.update(state, index)
             changed = True
     if changed:
-        breaker.check_loss(state, out)
+        day.check_loss(state, out)
     breaker.settle(state, out)
 
 
@@ -94,7 +98,7 @@ def observe_market(state: State, event: Any, levels: Levels, out: Out) -> None:
     elif kind == EventKind.LINK:
         observe_link(state, event, out)
     elif kind == EventKind.BOOT:
-        recovery.boot(state, event, out)
+        boot.boot(state, event, out)
 
 
 @kernel
@@ -126,7 +130,7 @@ def observe_user_link(state: State, up: int, out: Out) -> None:
     core["user_up"] = up
     if up == 0:
         if was_up == 1:
-            reports.miss_all(state)
+            known_trades.miss_all(state)
         breaker.pause(state, breaker.PAUSE_USER_STREAM)
     elif was_up == 0:
         if core["recovery_phase"] == recovery.Phase.IDLE:
@@ -160,7 +164,7 @@ def observe_account(state: State, event: Any, out: Out) -> None:
     elif kind == EventKind.ORDER_STATUS:
         observe_status(state, event, out)
     elif kind == EventKind.FOREIGN_ORDER:
-        observe_foreign(state, event, out)
+        strangers.apply_foreign(state, event, out)
     elif kind == EventKind.BALANCE:
         reports.apply_balance(state, event, out)
     elif kind == EventKind.EXTERNAL_FLOW:
@@ -171,25 +175,13 @@ def observe_account(state: State, event: Any, out: Out) -> None:
 
 @kernel
 def observe_status(state: State, event: Any, out: Out) -> None:
-    """An answer on one order; one that bears our tag and is unknown is adopted and canceled."""
+    """An answer on one order, of our table or not."""
     live = event["status"] == OrderState.NEW or event["status"] == OrderState.PARTIALLY_FILLED
     known = orders.find(state, event["order_key"], event["venue_order_id"]) >= 0
     if not known and event["found"] == 1 and live and event["order_key"] != 0:
-        slot = chase.adopt(state, event, out)
-        if slot >= 0 and state.core[0]["recovery_phase"] == recovery.Phase.IDLE:
-            orders.cancel(state, out, slot, Code.RECONCILE_DIFFERENCE)
+        strangers.apply_unknown_order(state, event, out)
         return
     chase.apply_status(state, event, out)
-
-
-@kernel
-def observe_foreign(state: State, event: Any, out: Out) -> None:
-    """An order on the account that is not ours: told, never touched."""
-    fact = add_fact(state, out, FactKind.NOTE, event["instrument"])
-    fact["venue_order_id"] = event["venue_order_id"]
-    fact["side"] = event["side"]
-    fact["price_ticks"] = event["price_ticks"]
-    fact["qty_lots"] = event["qty_lots"]
 
 
 @kernel
@@ -202,19 +194,25 @@ def observe_world(state: State, event: Any, out: Out) -> None:
     elif kind == EventKind.CLOCK:
         core["user_alive_ns"] = core["now_ns"]
         breaker.apply_clock(state, event)
+    elif kind == EventKind.RATE_STATUS:
+        venue_limits.apply_rate_status(state, event)
     elif kind == EventKind.RATE_LIMITED:
-        observe_rate_limited(state, event, out)
+        venue_limits.apply_rate_limited(state, event, out)
     elif kind == EventKind.JOURNAL_FAILED:
         core["journal_failed"] = 1
         breaker.halt(state, out, Code.JOURNAL, event["code"], 0)
     elif kind == EventKind.COMMAND:
         commands.apply(state, event, out)
     elif kind == EventKind.OPEN_ORDERS_END:
+        strangers.judge_foreign(state, event, out)
+        reconcile.apply_open_orders_end(state, event, out)
         recovery.apply_open_orders_end(state, event, out)
         clearing.apply_open_orders_end(state, event)
     elif kind == EventKind.TRADES_END:
+        reconcile.apply_trades_end(state, event, out)
         recovery.apply_trades_end(state, event, out)
     elif kind == EventKind.BALANCES_END:
+        reconcile.apply_balances_end(state, out)
         recovery.apply_balances_end(state, out)
     elif kind == EventKind.QUERY_FAILED:
         note(state, out, event["instrument"], Code.NONE, event["code"], 0)
@@ -224,28 +222,15 @@ def observe_world(state: State, event: Any, out: Out) -> None:
 def observe_timer(state: State, event: Any, out: Out) -> None:
     """The driver's pulse, and once a second the equity."""
     if event["timer"] == Timer.SECOND:
-        breaker.roll_day(state, out)
+        day.roll_day(state, out)
         equity_fact(state, out)
         return
     for index in range(state.instruments.shape[0]):
         book.check_age(state, index, out)
     chase.chase(state, out)
     breaker.pulse(state, out)
-
-
-@kernel
-def observe_rate_limited(state: State, event: Any, out: Out) -> None:
-    """C30 in its first form: 429 keeps quiet until the time told; a ban halts.
-
-    A time that is none, or past, is a second from now.
-    """
-    core = state.core[0]
-    until_ns = max(event["until_ns"], core["now_ns"] + QUIET_NS)
-    core["rate_limited_until_ns"] = max(core["rate_limited_until_ns"], until_ns)
-    if event["code"] == 418 or event["code"] == 403:
-        breaker.halt(state, out, Code.BANNED, event["code"], until_ns)
-    else:
-        breaker.pause(state, breaker.PAUSE_RATE)
+    tripwires.pulse(state, event, out)
+    reconcile.pulse(state, out)
 
 
 @kernel
@@ -261,6 +246,7 @@ def decide(world: Any, outs: Any) -> None:
     recovery.advance(state, out)
     clearing.carry_on(state, out)
     clearing.check_exit(state, out)
+    venue_limits.hold_back(state, out)
 
 
 @kernel
@@ -283,9 +269,13 @@ def judge(state: State, out: Out) -> None:
         code = risk.check(state, wish)
         if code == Code.NONE:
             risk_account.count_order(state)
+            venue_limits.count_order(state)
             orders.stage(state, out, wish)
             continue
         risk.refuse(state, out, wish, code)
+        if code == Code.CONSERVATION:  # C21: nothing that is counted can be trusted any more.
+            core = state.core[0]
+            breaker.halt(state, out, code, core["verdict_value"], core["verdict_bound"])
         if wish["kind"] == ActionKind.CANCEL_REPLACE:
             slot = orders.find(state, wish["target_key"], 0)
             if slot >= 0:

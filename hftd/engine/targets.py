@@ -16,6 +16,7 @@ from hftd.domain.instrument import InstrumentStatus
 from hftd.domain.kernel import kernel
 from hftd.domain.order import Side
 from hftd.engine.exposure import free_atoms
+from hftd.engine.position import excess_lots
 from hftd.engine.state import CHECKS_CAPACITY, ORDERS_CAPACITY, State
 
 ONE_E6 = 1_000_000
@@ -60,12 +61,6 @@ def want(target: Any, price_ticks: int, qty_lots: int) -> None:
     target["wanted"] = 1
     target["price_ticks"] = price_ticks
     target["qty_lots"] = qty_lots
-
-
-@kernel
-def excess_lots(instrument: Any) -> int:
-    """Return how far the position is above its target."""
-    return instrument["position_lots"] - instrument["target_position_lots"]
 
 
 @kernel

@@ -18,7 +18,13 @@ from hftd.control.faults import InvalidParams, UnknownMethod
 from hftd.control.protocol import PROTOCOL
 from hftd.domain.instrument import Instrument
 from hftd.engine.engine import Engine
-from hftd.runtime import answers_health, answers_limits, answers_market, answers_money
+from hftd.runtime import (
+    answers_health,
+    answers_limits,
+    answers_market,
+    answers_money,
+    answers_reconcile,
+)
 from hftd.runtime.answers_health import Parts
 from hftd.runtime.answers_view import View, clock_text, look
 from hftd.runtime.telemetry import Telemetry
@@ -128,8 +134,19 @@ class Answers:
 
     def next_steps(self) -> str:
         """Return how to go on after a kill; how to close only what can be closed."""
-        close = "Close it: hftctl flatten. " if answers_money.has_position(self._view()) else ""
-        return f"{close}Trade again: hftctl reset --reason …"
+        view = self._view()
+        close = "Close it: hftctl flatten. " if answers_money.has_position(view) else ""
+        ack = "hftctl ack, " if answers_health.alerts(view) else ""
+        return f"{close}Trade again: {ack}hftctl reset --reason …"
+
+    def alerts(self) -> list[shapes.Alert]:
+        """Return the alerts that nobody has acknowledged."""
+        return answers_health.alerts(self._view())
+
+    def reconciled(self) -> tuple[list[shapes.ReconcileCheck], list[shapes.Difference]]:
+        """Return each kind of comparison with the venue, and what differs."""
+        view = self._view()
+        return answers_reconcile.checks(view), answers_reconcile.differences(view)
 
     def _view(self) -> View:
         return look(

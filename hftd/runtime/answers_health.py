@@ -15,7 +15,7 @@ from hftd.control import shapes
 from hftd.control.protocol import PROTOCOL
 from hftd.domain.codes import BookState, Code, TradingState
 from hftd.domain.order import OrderState
-from hftd.domain.refusals import ms_text
+from hftd.domain.refusals import ms_text, name_of, reason_text
 from hftd.domain.units import from_scaled
 from hftd.runtime.answers_market import spread_bps
 from hftd.runtime.answers_money import brief, position_atoms
@@ -25,6 +25,7 @@ from hftd.runtime.answers_view import (
     View,
     atoms_text,
     clock_text,
+    rows,
     state_reason,
 )
 from hftd.runtime.telemetry import StageTimes
@@ -87,10 +88,25 @@ def status(
             "rejected": core["rejected"],
         },
         "fills": core["fills"],
+        "alerts": alerts(view),
         "pnl": brief(view),
         "journal": {"seq": parts.journal_seq},
         "recorder": {"seq": parts.recorder_seq, "lag": parts.recorder_lag},
     }
+
+
+def alerts(view: View) -> list[shapes.Alert]:
+    """Return the alerts that nobody has acknowledged, oldest first (C41)."""
+    waiting = [row for row in rows(view.state.alerts) if row["number"] and not row["acknowledged"]]
+    return [
+        {
+            "number": row["number"],
+            "ts": clock_text(row["ts_ns"]),
+            "code": name_of(Code, row["code"]),
+            "reason": reason_text(row["code"], row["value"], row["bound"], view.quote_asset),
+        }
+        for row in sorted(waiting, key=lambda row: int(row["number"]))
+    ]
 
 
 def _instrument(view: View, index: int) -> shapes.InstrumentStatus:

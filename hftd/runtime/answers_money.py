@@ -22,7 +22,7 @@ from hftd.control import shapes
 from hftd.domain.instrument import Instrument
 from hftd.domain.refusals import half_ticks_text
 from hftd.domain.units import E8, decimal_text, from_scaled
-from hftd.engine.breaker import DAY_NS
+from hftd.engine.day import DAY_NS
 from hftd.runtime.answers_view import Numbers, View, atoms_text, day_text
 
 _EXACT = 10**9  # A price in half ticks times base atoms has so many parts of an atom at most.

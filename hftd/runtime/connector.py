@@ -80,6 +80,7 @@ class Connector:
         self._statuses: dict[int, InstrumentStatus] = {}
         self._rest_up = False
         self._rest_wait_s = 0
+        self._hold_until_ns = 0  # The venue told us to ask nothing before.
         self._links: list[asyncio.Task[None]] = []
         self._requests: set[asyncio.Task[None]] = set()
 
@@ -128,6 +129,9 @@ class Connector:
             if action.kind == ActionKind.RECONNECT:
                 link = self.market.link if action.link == Link.MARKET else self.orders.link
                 link.drop("asked to reconnect")
+            elif action.kind == ActionKind.HOLD_BACK:
+                self.orders.hold_back(action.until_ns)
+                self._hold_until_ns = action.until_ns
         elif kind := _REST_KINDS.get(action.kind):
             self._ask(kind, action.instrument, frame)
         else:
@@ -166,6 +170,8 @@ class Connector:
         # Asking on while told to hold back would turn a limit into a ban.
         while True:
             await asyncio.sleep(max(STATUS_EVERY_S, self._rest_wait_s))
+            if self._clock.ts_ns() < self._hold_until_ns:
+                continue
             try:
                 await self._poll_statuses()
             except (ProfileError, VenueProtocolError):

@@ -86,6 +86,7 @@ class OrderLink:
         self._samples: list[ClockSample] = []
         self._time_number = 0
         self._time_sent_ns = 0
+        self._hold_until_ns = 0
         self._time_answered = True
         self._silent_sweeps = 0
 
@@ -98,6 +99,10 @@ class OrderLink:
                 return
             self._in_flight.answered(identity)
         self._soon(self._tell_unsent, identity)
+
+    def hold_back(self, until_ns: int) -> None:
+        """Ask nothing for the session before a time that the venue named."""
+        self._hold_until_ns = until_ns
 
     def take_clock(self, sample: ClockSample) -> None:
         """Tell the loop of a clock sample, and use it for the session's own timestamps."""
@@ -206,7 +211,7 @@ class OrderLink:
             self._silent_sweeps += 1
             if self._silent_sweeps >= SILENT_SWEEPS:
                 self.link.drop("no answer to a request of the session")
-        elif now_ns - self._time_sent_ns >= TIME_EVERY_NS:
+        elif now_ns - self._time_sent_ns >= TIME_EVERY_NS and now_ns >= self._hold_until_ns:
             self._time_number += 1
             self._time_sent_ns, self._time_answered, self._silent_sweeps = now_ns, False, 0
             self.link.send(time_request(self._time_number))

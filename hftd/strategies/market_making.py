@@ -26,13 +26,13 @@ from hftd.domain.instrument import Instrument
 from hftd.domain.kernel import kernel
 from hftd.domain.layout import Field, Records, layout
 from hftd.domain.order import Side
+from hftd.engine.position import excess_lots
 from hftd.engine.state import State
 from hftd.engine.targets import (
     ONE_E6,
     before_canary_lots,
     clear_target,
     condition,
-    excess_lots,
     has_funds,
     has_size,
     least_lots,

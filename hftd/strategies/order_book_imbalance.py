@@ -27,12 +27,12 @@ from hftd.domain.kernel import kernel
 from hftd.domain.layout import Field, Records, layout
 from hftd.domain.order import Side
 from hftd.engine.exposure import open_count
+from hftd.engine.position import excess_lots
 from hftd.engine.state import State
 from hftd.engine.targets import (
     before_canary_lots,
     clear_target,
     condition,
-    excess_lots,
     funds_atoms,
     has_funds,
     has_size,

@@ -74,6 +74,14 @@ STATUS: shapes.Status = {
         "rejected": 0,
     },
     "fills": 42,
+    "alerts": [
+        {
+            "number": 3,
+            "ts": "11:58:00.250Z",
+            "code": "DAILY_LOSS",
+            "reason": "DAILY_LOSS: loss=25.2 USDT, max=25 USDT",
+        }
+    ],
     "pnl": {
         "realized_quote": "1.00",
         "unrealized_quote": "0.30",
@@ -402,6 +410,22 @@ LOG_LINES: list[dict[str, Any]] = [
         "code": "C12",
     },
 ]
+RECONCILED: shapes.Reconciled = {
+    **DONE,
+    "agrees": True,
+    "checks": [
+        {"name": "orders", "agrees": True, "checked": "12:00:05.001Z"},
+        {"name": "trades", "agrees": True, "checked": "12:00:05.001Z"},
+        {"name": "balances", "agrees": True, "checked": None},
+    ],
+    "differences": [],
+}
+DIFFERS: shapes.Reconciled = {
+    **RECONCILED,
+    "agrees": False,
+    "checks": [{"name": "balances", "agrees": False, "checked": "12:00:05.001Z"}],
+    "differences": [{"what": "BTC", "ours": "1.0021", "venues": "1.00211"}],
+}
 RESULTS: dict[str, list[Any]] = {
     "status": [STATUS, KILLED],
     "wait": [STATUS],
@@ -418,4 +442,5 @@ RESULTS: dict[str, list[Any]] = {
     "latency": [LATENCY],
     "risk": [RISK],
     "kill": [DONE, LEFT],
+    "reconcile": [RECONCILED, DIFFERS],
 }

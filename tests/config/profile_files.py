@@ -19,7 +19,6 @@ REQUIRED_LIMITS = {
     "max_drawdown_quote": "250",
     "max_daily_turnover_quote": "5000000",
     "max_gross_exposure_quote": "10000",
-    "max_orders_per_second": "5",
     "max_book_age_ms": "2000",
 }
 

@@ -19,10 +19,13 @@ def test_the_table_holds_the_commands_of_the_design() -> None:
     assert set(COMMANDS) == {
         *("ps", "status", "health", "wait", "explain", "book", "orders", "order", "fills"),
         *("positions", "pnl", "latency", "risk", "pause", "resume", "stop", "cancel"),
-        *("cancel-all", "flatten", "kill", "reset", "logs", "version"),
+        *("cancel-all", "flatten", "kill", "reset", "ack", "reconcile", "logs", "version"),
     }
     acting = {name for name, one in COMMANDS.items() if one.role >= Role.OPERATOR}
-    assert acting == {"pause", "resume", "stop", "cancel", "cancel-all", "flatten", "kill", "reset"}
+    assert acting == {
+        *("pause", "resume", "stop", "cancel", "cancel-all", "flatten", "kill", "reset"),
+        *("ack", "reconcile"),
+    }
     assert COMMANDS["reset"].role is Role.ADMIN
 
 

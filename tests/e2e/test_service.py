@@ -59,6 +59,8 @@ def test_a_loss_halts_for_good_and_a_new_account_is_no_way_around(instance: Inst
     daemon.await_line("HALTED")
     assert instance.venue().trades() == [] and instance.venue().balances()["BTC"] == (1, 0)
     assert list(instance.state.glob("before-*/journal")), "the old one is kept aside"
+    assert instance.hftctl("reset", "--reason", "seen").returncode == 1  # Nobody has seen it yet.
+    assert instance.hftctl("ack").returncode == 0
     assert instance.hftctl("reset", "--reason", "seen").returncode == 0
     assert instance.hftctl("resume").returncode == 0
     instance.await_state("RUNNING")

@@ -22,6 +22,8 @@ ALLOWED = {
     C.KILL: set(STATES),
     C.STOP: set(STATES),
     C.CANCEL_ALL: set(STATES),
+    C.RECONCILE: set(STATES),
+    C.ACK: set(STATES),
 }
 
 
@@ -46,7 +48,7 @@ def brought_to(state: str) -> Playbook:
 @pytest.mark.parametrize("command", list(ALLOWED))
 def test_from_each_state(command: C, state: str) -> None:
     """Done where the table says so, refused elsewhere with the state closed."""
-    play = brought_to(state)
+    play = brought_to(state).after(seconds=5).command(C.ACK)
     assert play.state.name == state
     play.command(command)
     fact = play.fact(F.COMMAND)
@@ -88,7 +90,7 @@ def test_reset_leads_to_paused() -> None:
     buy, sell = play.resting()
     play.fill(buy, 10, trade_id=41)
     play.command(C.KILL).canceled(buy, 10).canceled(sell).open_orders_end()
-    play.command(C.RESET).expect(A.ASK_OPEN_ORDERS)
+    play.after(seconds=5).command(C.RESET).expect(A.ASK_OPEN_ORDERS)
     assert play.state == TradingState.KILLED
     play.open_orders_end()
     assert play.expect(A.ASK_TRADES)["trade_id"] == 42
@@ -102,7 +104,8 @@ def test_reset_leads_to_paused() -> None:
 
 def test_reset_needs_books_that_agree() -> None:
     """A difference leaves HALTED as it was, and the latch where it lies."""
-    play = Playbook().start().command(C.KILL).open_orders_end().command(C.RESET)
+    play = Playbook().start().command(C.KILL).open_orders_end()
+    play.after(seconds=5).command(C.RESET)
     for _ in range(3):
         play.open_orders_end().trades_end().balances(usdt=1).after(ms=300).pulse()
     assert play.state == TradingState.KILLED

@@ -53,6 +53,7 @@ def test_slices_keep_the_order_limits() -> None:
     play = Playbook(profile="canary").hold(100)
     play.position_before = 2_900  # Bought before the canary.
     play.instrument["position_lots"] += 2_900
+    play.instrument["boot_position_lots"] += 2_900
     play.command(C.FLATTEN)
     assert play.expect(A.SUBMIT)["qty_lots"] == 2_000  # Ten times the canary's limit.
 

@@ -16,7 +16,7 @@ from hftd.domain.facts import FactKind
 from hftd.domain.instrument import InstrumentStatus
 from hftd.domain.order import OrderState
 from hftd.domain.refusals import reason_text
-from hftd.engine import risk, signals, step
+from hftd.engine import boot, risk, signals, step
 from hftd.engine.emit import add_wish
 from hftd.engine.state import N_WISHES, ORDERS_CAPACITY
 from tests.engine.scene import BUY, MS, SECOND, SELL, Scene, a_scene, put_order, show_market
@@ -58,8 +58,12 @@ def wish(scene: Scene, side: int = BUY, price: int = BID, lots: int = LOTS, **mo
 
 
 def judged(scene: Scene, side: int = BUY, price: int = BID, lots: int = LOTS, **more: int) -> str:
-    """Return NONE or the refusal's reading of such a wish."""
+    """Return NONE or the refusal's reading of such a wish.
+
+    What the scene put into the table counts as sent, and its position as held from before.
+    """
     scene.begin()
+    boot.open_account(scene.state, 0)
     code = risk.check(scene.state, wish(scene, side, price, lots, **more))
     value, bound = int(scene.core["verdict_value"]), int(scene.core["verdict_bound"])
     return reason_text(code, value, bound, "USDT") if code else "NONE"

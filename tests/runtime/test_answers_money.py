@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hftd.domain.order import FeeAsset, Side
 from hftd.engine import position, recovery
-from hftd.engine.breaker import DAY_NS
+from hftd.engine.day import DAY_NS
 from hftd.runtime.answers_view import look
 from tests.engine.scene import an_event
 from tests.runtime.answers_desk import BTC, ETH, STARTED_NS, TAG, Desk, a_desk

@@ -1,0 +1,106 @@
+"""Orders that the venue shows and our table does not hold: of another life, or of others.
+
+Owns what is believed and done about each (C34, C39). Must not judge orders of the table
+(reconcile.py), nor cancel what does not bear our tag.
+
+| the venue shows | it is | then |
+| --- | --- | --- |
+| our tag, a later boot than ours | a second instance's | HALT; left to it, but taken by a kill |
+| our tag, ended by our table since the list was asked for | explained | nothing |
+| our tag, ended before that | a stale list, perhaps | asked again; shown twice it is open |
+| our tag, unknown | of a life whose memory is lost | adopted and canceled |
+| another tag | of others, or by hand | told once; the profile's policy decides |
+
+Orders of others are never adopted and never canceled here: ``foreign_orders: refuse`` HALTs at
+a start and PAUSEs while running, for as long as the venue lists one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hftd.domain.codes import Code, TradingState
+from hftd.domain.facts import FactKind
+from hftd.domain.kernel import kernel
+from hftd.domain.order import OrderState
+from hftd.engine import breaker, chase, orders, recovery
+from hftd.engine.emit import add_fact, order_note
+from hftd.engine.state import KIND_ORDERS, Out, State
+
+SHOWN_TWICE = 2
+
+
+@kernel
+def apply_unknown_order(state: State, event: Any, out: Out) -> None:
+    """The venue shows an open order of our tag that the table does not hold."""
+    core = state.core[0]
+    later = orders.is_later_boot(state, event["order_key"])
+    if later and core["state"] != TradingState.KILLED:
+        breaker.halt(state, out, Code.SECOND_INSTANCE, event["order_key"], 0)
+        return
+    place = orders.find_tombstone(state, event["order_key"], 0)
+    if place >= 0 and is_explained(state, event, place):
+        return
+    slot = chase.adopt(state, event, out)
+    if slot < 0:
+        return
+    order = state.orders[slot]
+    if core["recovery_phase"] == recovery.Phase.IDLE:
+        core["check_found"][KIND_ORDERS] += 1
+        order_note(state, out, order, 0, order["leaves_lots"])
+        orders.cancel(state, out, slot, Code.RECONCILE_DIFFERENCE)
+    if place >= 0 and state.tombstones[place]["state"] == OrderState.REJECTED:
+        breaker.halt(state, out, Code.LATE_REPORT, event["kind"], 0)
+
+
+@kernel
+def is_explained(state: State, event: Any, place: int) -> bool:
+    """Tell whether an ended order that is shown may still be a list's delay; count the lists."""
+    tombstone = state.tombstones[place]
+    if tombstone["ended_seq"] > state.instruments[event["instrument"]]["orders_asked_seq"]:
+        return True
+    tombstone["shown"] += 1
+    if tombstone["shown"] >= SHOWN_TWICE:
+        return False
+    state.core[0]["check_suspects"][KIND_ORDERS] += 1
+    return True
+
+
+@kernel
+def apply_foreign(state: State, event: Any, out: Out) -> None:
+    """An order of others: counted where a list shows it, told the first time, never touched."""
+    instrument = state.instruments[event["instrument"]]
+    if event["found"] == 1:
+        instrument["foreign_listed"] += 1
+    elif state.core[0]["refuse_foreign"] == 1:
+        breaker.pause(state, breaker.PAUSE_FOREIGN)
+    if event["venue_order_id"] <= instrument["foreign_seen_id"]:
+        return
+    instrument["foreign_seen_id"] = event["venue_order_id"]
+    fact = add_fact(state, out, FactKind.NOTE, event["instrument"])
+    fact["code"] = Code.FOREIGN_ORDERS
+    fact["value"] = 1
+    fact["venue_order_id"] = event["venue_order_id"]
+    fact["side"] = event["side"]
+    fact["price_ticks"] = event["price_ticks"]
+    fact["qty_lots"] = event["qty_lots"]
+
+
+@kernel
+def judge_foreign(state: State, event: Any, out: Out) -> None:
+    """One instrument's list is whole: let the policy on orders of others hold, or lift it."""
+    core = state.core[0]
+    instrument = state.instruments[event["instrument"]]
+    instrument["foreign_orders"] = instrument["foreign_listed"]
+    total = 0
+    for index in range(state.instruments.shape[0]):
+        total += state.instruments[index]["foreign_orders"]
+    if total == 0:
+        breaker.lift(state, breaker.PAUSE_FOREIGN)
+    elif core["refuse_foreign"] == 1:
+        if core["state"] == TradingState.RECOVERING:
+            breaker.halt(state, out, Code.FOREIGN_ORDERS, total, 0)
+        elif breaker.is_latched(state):
+            core["reset_wanted"] = 0  # No clean reconciliation: see commands.reset.
+        else:
+            breaker.pause(state, breaker.PAUSE_FOREIGN)
