@@ -231,9 +231,9 @@ class Live:
             self._fail(error)
 
     # The top of the driver: an exception out of a step is a bug of ours, whatever its type.
-    def _on_frame(self, link: Link, data: bytes, ts_ns: int) -> None:
+    def _on_frame(self, link: Link, data: bytes, ts_ns: int, more: bool = False) -> None:
         if self._failure is None:
-            self._guard(self._loop.on_frame, link, data, ts_ns)
+            self._guard(self._loop.on_frame, link, data, ts_ns, more)
             if link != Link.MARKET:  # A reconciliation ends with the answer to a question.
                 for line in difference_lines(self._engine.facts, self._instruments, self._tag):
                     self._say(line)

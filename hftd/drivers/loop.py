@@ -16,7 +16,7 @@ from hftd.domain.layout import Records
 from hftd.drivers.stamps import NoStamps
 from hftd.engine.engine import Engine
 from hftd.errors import InvariantBroken
-from hftd.journal.record import RecordType
+from hftd.journal.record import WAITED, RecordType
 from hftd.venues.port import Codec
 
 # Called with each action and its unsigned frame (None where nothing goes to the venue).
@@ -55,18 +55,24 @@ class Loop:
         self._venue_offset_ns = engine.state.core["venue_offset_ns"]
         self._busy = False
 
-    def on_frame(self, link: Link, data: bytes, ts_ns: int) -> None:
-        """Take one raw frame of a link."""
+    def on_frame(self, link: Link, data: bytes, ts_ns: int, more: bool = False) -> None:
+        """Take one raw frame of a link.
+
+        ``more``: another market frame is here already. Then the book takes this one and the
+        decision waits for the last: in a backlog the strategy sees the newest market alone. That
+        it waited stands in the journal, so a replay waits as well. Should that last one be no
+        frame of ours, the next pulse decides.
+        """
         self._enter()
         self._stamps.begin(link == Link.MARKET)
         if link == Link.MARKET:
-            self._journal.append_market(ts_ns, link, data)
+            self._journal.append_market(ts_ns, link | WAITED if more else link, data)
         else:
             self._journal.append_frame(ts_ns, link, data)
         engine = self.engine
         count = self.codec.decode(link, data, ts_ns, engine.events, engine.levels)
         for at in range(count):
-            self._step(at, ts_ns)
+            self._step(at, ts_ns, more and link == Link.MARKET)
         self._busy = False
 
     def on_event(self, event: Records) -> None:
@@ -87,9 +93,12 @@ class Loop:
             raise InvariantBroken("the loop was entered again from inside a step")
         self._busy = True
 
-    def _step(self, at: int, ts_ns: int) -> None:
+    def _step(self, at: int, ts_ns: int, waits: bool = False) -> None:
         engine = self.engine
-        engine.handle(at, self._stamps.stamp)
+        if waits:
+            engine.observe(at, self._stamps.stamp)
+        else:
+            engine.handle(at, self._stamps.stamp)
         facts, actions = engine.facts, engine.actions
         if len(facts):
             self._journal.append(RecordType.FACT, ts_ns, facts.tobytes())

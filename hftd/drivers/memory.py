@@ -27,7 +27,7 @@ from hftd.engine.engine import Engine
 from hftd.engine.state import State, layout_hash
 from hftd.errors import JournalDamaged, ProfileError
 from hftd.journal.reader import JournalReader, Run
-from hftd.journal.record import Record, RecordType, split_frame
+from hftd.journal.record import Record, RecordType, frame_waited, split_frame
 from hftd.store.words import layout_words
 from hftd.venues.port import Codec
 
@@ -152,7 +152,8 @@ def feed(loop: Loop, record: Record) -> bool:
     """Hand one input record to the loop; False where the record is no input."""
     if record.record_type == RecordType.FRAME_IN:
         link, frame = split_frame(record.payload)
-        loop.on_frame(Link(link), bytes(frame), record.ts_ns)
+        more = frame_waited(record.payload)
+        loop.on_frame(Link(link), bytes(frame), record.ts_ns, more)
         return True
     if record.record_type == RecordType.EVENT:
         loop.on_event(np.frombuffer(bytes(record.payload), EVENT))

@@ -31,6 +31,7 @@ from hftd.engine.engine import Engine
 from hftd.errors import HftdError
 from hftd.journal.record import run_id
 from hftd.journal.writer import JournalFull, JournalWriter
+from hftd.runtime.connector_orders import OnFrame
 from hftd.runtime.exchange_markets import (
     DEFAULT_KEY,
     DEFAULT_SECRET,
@@ -124,7 +125,7 @@ class World:
 
         def make_roads(
             codec: Codec,
-            on_frame: Callable[[Link, bytes, int], None],
+            on_frame: OnFrame,
             on_event: Callable[[Records], None],
         ) -> Roads:
             return Roads(

@@ -26,12 +26,13 @@ from hftd.engine.engine import Engine
 from hftd.errors import HftdError
 from hftd.journal.record import RecordType, encode_json
 from hftd.journal.writer import JournalFull
+from hftd.runtime.connector_orders import OnFrame
 from hftd.venues.port import Codec, new_event
 
 PULSE_NS = 100_000_000
 PULSES_PER_SECOND = 10
 
-MakeRoads = Callable[[Codec, Callable[[Link, bytes, int], None], Callable[[Records], None]], Roads]
+MakeRoads = Callable[[Codec, OnFrame, Callable[[Records], None]], Roads]
 
 
 class Surroundings(Protocol):
@@ -100,8 +101,8 @@ class Daemon:
 
     # --- the loop's inputs ----------------------------------------------------------------
 
-    def _on_frame(self, link: Link, data: bytes, ts_ns: int) -> None:
-        self._guard(self._loop.on_frame, link, data, ts_ns)
+    def _on_frame(self, link: Link, data: bytes, ts_ns: int, more: bool = False) -> None:
+        self._guard(self._loop.on_frame, link, data, ts_ns, more)
 
     def on_event(self, event: Records) -> None:
         """Hand an event to the loop."""

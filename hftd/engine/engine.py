@@ -68,6 +68,12 @@ class Engine:
         decide(world, outs)
         stamp(STAGE_RISK)
 
+    def observe(self, at: int, stamp: Stamp) -> None:
+        """Let event ``at`` happen and decide nothing yet: a newer one is here already."""
+        observe, _, _ = self._entries or self._enter()
+        observe(self._world, self.events, at, self.levels, self._outs)
+        stamp(STAGE_BOOK)
+
     def _enter(self) -> Entries:
         world, outs, strategy = self._world, self._outs, self.strategy
         self._entries = Entries(

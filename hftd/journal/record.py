@@ -62,6 +62,8 @@ ALIGN = 8
 PAGE = 4096
 VERSION = 1  # Of the payload layouts; a reader of another version decides by the record's own.
 
+WAITED = 0x80  # Beside the link number of a FRAME_IN, see `frame_waited`.
+
 PART = struct.Struct("<II")
 _ZEROS = bytes(1 << 16)
 
@@ -251,7 +253,12 @@ def decode_json(payload: Bytes) -> dict[str, Any]:
 
 def split_frame(payload: memoryview) -> tuple[int, memoryview]:
     """Return the link number and the raw frame of a FRAME_IN record."""
-    return payload[0], payload[1:]
+    return payload[0] & ~WAITED, payload[1:]
+
+
+def frame_waited(payload: memoryview) -> bool:
+    """Return whether nothing was decided on this FRAME_IN, for another was there already."""
+    return bool(payload[0] & WAITED)
 
 
 def snapshot_parts(state: Bytes, part_bytes: int) -> list[bytes]:

@@ -239,9 +239,9 @@ class MarketLink:
         self.up.set()
         self._on_event(new_event(EventKind.LINK, self._clock.ts_ns(), link=Link.MARKET, up=1))
 
-    def on_frame(self, data: bytes, ts_ns: int) -> None:
+    def on_frame(self, data: bytes, ts_ns: int, more: bool = False) -> None:
         """Hand a frame to the loop."""
-        self._on_loop_frame(Link.MARKET, data, ts_ns)
+        self._on_loop_frame(Link.MARKET, data, ts_ns, more)
         if len(data) < NOTICE_BYTES and b"serverShutdown" in data:
             self.link.drop("the venue shuts this server down")
 

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Protocol
 
 from hftd.domain.events import EventKind, Link
 from hftd.domain.layout import Records
@@ -41,7 +42,6 @@ from hftd.venues.binance.session import (
 from hftd.venues.binance.signing import Signer
 from hftd.venues.port import Codec, new_event
 
-OnFrame = Callable[[Link, bytes, int], None]
 OnEvent = Callable[[Records], None]
 # How a link is made, and what calls back from the event loop: simulated time has its own.
 MakeLink = Callable[[str, LinkUser, Callable[[], int], Callable[[int], float]], WebSocketLink]
@@ -53,6 +53,13 @@ SAMPLES_PER_CLOCK = 5  # So that CLOCK comes each ten seconds.
 SILENT_SWEEPS = 50  # Five seconds; counted, so that a stall of our own loop is not the venue's.
 NOTICE_BYTES = 512  # Notices of the venue are short; longer frames are not searched for one.
 NS_PER_MS = 1_000_000
+
+
+class OnFrame(Protocol):
+    """Who takes a link's frames; see `Loop.on_frame`."""
+
+    def __call__(self, link: Link, data: bytes, ts_ns: int, more: bool = False) -> None:
+        """Take one frame."""
 
 
 class OrderLink:
@@ -121,7 +128,7 @@ class OrderLink:
         timestamp_ms = (self._clock.ts_ns() + self.venue_offset_ns) // NS_PER_MS
         self.link.send(self.session.opened(timestamp_ms))
 
-    def on_frame(self, data: bytes, ts_ns: int) -> None:
+    def on_frame(self, data: bytes, ts_ns: int, more: bool = False) -> None:
         """Take a frame: the session's own end here, all others go to the loop."""
         identity = reply_id(data)
         if identity is not None and is_session_id(identity):

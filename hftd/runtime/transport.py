@@ -43,8 +43,11 @@ class LinkUser(Protocol):
     def on_open(self) -> None:
         """Hear that the socket is open."""
 
-    def on_frame(self, data: bytes, ts_ns: int) -> None:
-        """Take one whole text message, with the time its last byte was read."""
+    def on_frame(self, data: bytes, ts_ns: int, more: bool = False) -> None:
+        """Take one whole text message, with the time its last byte was read.
+
+        ``more``: another frame was read along with it and follows at once.
+        """
 
     def on_alive(self) -> None:
         """Hear that the peer answered a ping."""
@@ -131,11 +134,11 @@ class WebSocketLink:
         self._ping_timer = asyncio.get_running_loop().call_later(self._ping_every_s, self._ping)
         self._user.on_open()
 
-    def received(self, data: bytes, ts_ns: int) -> None:
+    def received(self, data: bytes, ts_ns: int, more: bool = False) -> None:
         """Take a whole message from the listener."""
         self._silent_pings = 0
         if self._transport is not None:  # What was read along with the cause of a drop is late.
-            self._user.on_frame(data, ts_ns)
+            self._user.on_frame(data, ts_ns, more)
 
     def alive(self) -> None:
         """Take a pong from the listener."""
@@ -174,7 +177,8 @@ class _Listener(WSListener):
         ts_ns = self._link._now_ns()
         kind = frame.msg_type
         if kind == WSMsgType.TEXT and frame.fin:
-            self._link.received(frame.get_payload_as_bytes(), ts_ns)
+            more = not frame.last_in_buffer
+            self._link.received(frame.get_payload_as_bytes(), ts_ns, more)
         elif kind in (WSMsgType.TEXT, WSMsgType.CONTINUATION):
             self._join(frame, ts_ns)
         elif kind == WSMsgType.PONG:

@@ -22,7 +22,7 @@ class Listener:
     def on_open(self) -> None:
         self._hear("open")
 
-    def on_frame(self, data: bytes, ts_ns: int) -> None:
+    def on_frame(self, data: bytes, ts_ns: int, more: bool = False) -> None:
         assert ts_ns == self.calendar.now_ns
         self.frames.append(data)
 

@@ -44,7 +44,7 @@ class Heard:
         self._buffers = new_event_buffers()
         self._changed = asyncio.Event()
 
-    def on_frame(self, link: Link, data: bytes, ts_ns: int) -> None:
+    def on_frame(self, link: Link, data: bytes, ts_ns: int, more: bool = False) -> None:
         """Take a frame as the live loop does: decode it on the spot."""
         if self.bug is not None:
             raise self.bug

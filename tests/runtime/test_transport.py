@@ -46,6 +46,7 @@ class User:
 
     def __init__(self) -> None:
         self.told: list[str | bytes] = []
+        self.more: list[bool] = []
         self.times: list[int] = []
         self._changed = asyncio.Event()
 
@@ -57,9 +58,10 @@ class User:
         """Keep."""
         self._tell("open")
 
-    def on_frame(self, data: bytes, ts_ns: int) -> None:
+    def on_frame(self, data: bytes, ts_ns: int, more: bool = False) -> None:
         """Keep, with its time."""
         self.times.append(ts_ns)
+        self.more.append(more)
         self._tell(data)
 
     def on_alive(self) -> None:
@@ -128,6 +130,21 @@ def test_texts_arrive_in_order_with_rising_times():
         async with linked(greet) as (_, user, _, _):
             await user.until("open", b"one", "zwei µ".encode())
             assert user.times == sorted(user.times)
+
+    run(work)
+
+
+def test_a_text_that_another_was_read_along_with_says_so():
+    """Three frames in one segment: the user hears at the first two that more is here."""
+
+    def greet(transport: WSTransport) -> None:
+        frames = b"".join(bytes([0x81, len(text)]) + text for text in (b"one", b"two", b"three"))
+        transport.underlying_transport.write(frames)
+
+    async def work() -> None:
+        async with linked(greet) as (_, user, _, _):
+            await user.until("open", b"one", b"two", b"three")
+            assert user.more == [True, True, False]
 
     run(work)
 
@@ -257,7 +274,7 @@ def test_a_bug_in_the_user_ends_the_link_with_its_own_exception():
     """An exception out of on_frame is not swallowed, and the link does not come back."""
 
     class Broken(User):
-        def on_frame(self, data: bytes, ts_ns: int) -> None:
+        def on_frame(self, data: bytes, ts_ns: int, more: bool = False) -> None:
             raise InvariantBroken("for the test")
 
     def greet(transport: WSTransport) -> None:
