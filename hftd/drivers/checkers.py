@@ -8,7 +8,13 @@ from __future__ import annotations
 
 from hftd.drivers.checkers_book import BookTrue, FreshQuotes
 from hftd.drivers.checkers_journal import LedgerTrue, SecretsKept
-from hftd.drivers.checkers_limits import MemoryBounded, RateKept, StepsBounded, WithinLimits
+from hftd.drivers.checkers_limits import (
+    MemoryBounded,
+    RateKept,
+    StepsBounded,
+    TimelyRequests,
+    WithinLimits,
+)
 from hftd.drivers.checkers_money import DayGoesOn, FillsOnce, PositionIsFills
 from hftd.drivers.checkers_orders import (
     Attributed,
@@ -51,10 +57,11 @@ def all_checkers(world: World, watch: Watch) -> list[Checker]:
         Attributed(world, watch, truth, told), DoubtEnds(world, watch, truth, told),
         FillsOnce(world, watch, truth, told), PositionIsFills(world, watch, truth, told),
         DayGoesOn(world, watch, told), WithinLimits(world, watch, truth, told),
-        RateKept(world, watch, truth), StepsBounded(world, watch), MemoryBounded(world, watch),
+        RateKept(world, watch, truth), TimelyRequests(world, watch, truth),
+        StepsBounded(world, watch), MemoryBounded(world, watch),
         GateClosed(world, watch, truth, told), NothingLeft(world, watch, truth, told),
         CancelsLeave(world, watch, truth, told), LatchHolds(world, watch, told),
-        Heals(world, watch, truth, told), BookTrue(world, watch, truth),
+        Heals(world, watch, truth, told), BookTrue(world, watch, truth, told),
         FreshQuotes(world, watch, truth, told), SecretsKept(world, watch),
         LedgerTrue(world, watch, told), Settle(world, watch, truth, told),
     ]  # fmt: skip

@@ -9,6 +9,7 @@ from typing import Any
 
 from hftd.domain.codes import BookState
 from hftd.domain.events import Link
+from hftd.domain.facts import FactKind
 from hftd.domain.order import parse_client_order_id
 from hftd.drivers.checkers_told import Told
 from hftd.drivers.checkers_truth import Truth
@@ -17,6 +18,7 @@ from hftd.journal.record import Record, RecordType
 
 STRIDE = 64  # Steps between two comparisons with the exchange: about three seconds.
 LEVELS = 20
+LIE_NS = 2_000_000_000  # A snapshot this long after a lie holds nothing of it.
 MS_NS = 1_000_000
 
 
@@ -26,11 +28,12 @@ class BookTrue(Checker):
     ID = "I14"
     SAYS = "a SYNCED book is sorted, uncrossed and level by level the exchange's"
 
-    def __init__(self, world: World, watch: Watch, truth: Truth) -> None:
+    def __init__(self, world: World, watch: Watch, truth: Truth, told: Told) -> None:
         super().__init__(world, watch)
-        self._truth = truth
+        self._truth, self._told = truth, told
         self._steps = 0
         self._engine: Any = None
+        self._synced_ns = 0
 
     def on_step(self, world: World) -> None:
         """Look at the touch each step, at the levels every so often."""
@@ -41,6 +44,9 @@ class BookTrue(Checker):
             self._ticks, self._lots = books["ticks"], books["lots"]
             self._update_id = books["last_update_id"]
         self._steps += 1
+        for fact in self._told.facts:
+            if fact.kind == FactKind.BOOK and fact.state_from == BookState.RESYNCING:
+                self._synced_ns = world.now_ns
         if self._steps % 8:
             return
         for index in range(len(self._truth.symbols)):
@@ -73,8 +79,9 @@ class BookTrue(Checker):
             if len(set(ticks)) < len(ticks) or not ordered or min(lots, default=1) <= 0:
                 was = list(zip(ticks, lots, strict=True))
                 self.break_off("levels in order, none empty", was, symbol)
-            if int(self._update_id[index]) != shot.update_id:
-                continue  # Something is on its way; another time.
+            lied = self._truth.book_lied_ns > self._synced_ns - LIE_NS
+            if lied or int(self._update_id[index]) != shot.update_id:
+                continue  # Something is on its way, or was told wrong; another time.
             ours = list(zip(reversed(ticks), reversed(lots), strict=True))
             expected = [(level[0], level[1]) for level in theirs][: len(ours)]
             if ours != expected:

@@ -10,8 +10,10 @@ from collections import deque
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
+
 from hftd.config.schema import scaled_limits
-from hftd.domain.events import Link
+from hftd.domain.events import EVENT, EventKind, Link
 from hftd.domain.order import parse_client_order_id
 from hftd.drivers.checkers_told import Told
 from hftd.drivers.checkers_truth import Create, Truth
@@ -22,9 +24,8 @@ ATOMS = 100_000_000
 SECOND_NS = 1_000_000_000
 SHARE_OF_TEN_SECONDS = 60  # Of the 100 orders in ten seconds that the exchange takes.
 MS_NS = 1_000_000
-BAD_TIMES = 4  # Creates within a minute that came too late or too early for the exchange.
 FILTERS = (-1013, -1111, -1100, -1102, -1106)  # The exchange's words for an ill-formed order.
-UNTIMELY = -1021
+CLOCK_ERROR_NS = 250 * MS_NS  # Drift and a slow loop, until the next sample.
 MAX_FRAMES_A_SECOND = 200
 MAX_LOGONS = 10  # Attempts to log on within ten seconds.
 MAX_ACTIONS_A_STEP = 600  # A cancel and a query for each place of the order table, and some.
@@ -66,7 +67,6 @@ class WithinLimits(Checker):
         self._filters = self._listed()
         self._times: deque[int] = deque(maxlen=1000)
         self._new: list[Create] = []
-        self._untimely: deque[int] = deque(maxlen=BAD_TIMES)
 
     def _listed(self) -> list[Any]:
         exchange = self._world.venue.exchange
@@ -79,13 +79,6 @@ class WithinLimits(Checker):
             return
         if answer.error.code in FILTERS and self._listed() == self._filters:
             self.break_off("an order within the filters", answer.error.msg, str(answer.id))
-        if answer.error.code == UNTIMELY and str(answer.id)[:1] in ("p", "r"):
-            self._untimely.append(self._world.now_ns)
-            if len(self._untimely) == BAD_TIMES:
-                span_ns = self._world.now_ns - self._untimely[0]
-                if span_ns < 60 * SECOND_NS:
-                    words = f"{BAD_TIMES} in {span_ns / 1e9:.0f} s refused"
-                    self.break_off("timestamps by the exchange's clock", words, str(answer.id))
 
     def on_sent(self, link: Link, frame: bytes, ts_ns: int) -> None:
         """Keep a create for the end of the step, when the exchange's part is known too."""
@@ -191,6 +184,49 @@ class RateKept(Checker):
         used = world.venue._limits.used_weight(world.now_ns)
         if used > self._weight_limit:
             self.break_off(self._weight_limit, used, "weight of this minute")
+
+
+class TimelyRequests(Checker):
+    """I17 of time: what a request says of the exchange's clock is what was last learned of it."""
+
+    ID = "I17"
+    SAYS = "requests bear the exchange's time"
+    READS = (RecordType.EVENT,)
+
+    def __init__(self, world: World, watch: Watch, truth: Truth) -> None:
+        super().__init__(world, watch)
+        self._truth, self._world = truth, world
+        self._error_ns = 0  # Of the last sample, by the exchange's true time.
+        self._skew_ns: int | None = None  # At that time; None: nothing is known in this boot.
+
+    def on_boot(self, epoch: int) -> None:
+        """A boot knows nothing."""
+        self._skew_ns = None
+
+    def on_record(self, record: Record) -> None:
+        """Keep by how much a sample of the exchange's clock is wrong."""
+        if record.payload[0] == EventKind.CLOCK:
+            event = np.frombuffer(record.payload, EVENT)[0]
+            told_ns = record.ts_ns + int(event["venue_offset_ns"])
+            self._skew_ns = skew_ns(self._world)
+            self._error_ns = told_ns - self._world.now_ns - self._skew_ns
+
+    def on_sent(self, link: Link, frame: bytes, ts_ns: int) -> None:
+        """Compare a create's timestamp with the true one, as well as it can be known."""
+        asked = self._truth.asked
+        if asked is None or asked.create is None or self._skew_ns is None:
+            return
+        moved_ns = abs(skew_ns(self._world) - self._skew_ns)
+        true_ns = self._world.now_ns + skew_ns(self._world)
+        error_ns = asked.create.timestamp_ms * MS_NS - true_ns
+        if abs(error_ns - self._error_ns) > CLOCK_ERROR_NS + moved_ns:
+            expected = f"{self._error_ns / 1e6:.0f} ms off as sampled"
+            self.break_off(expected, f"{error_ns / 1e6:.0f} ms off", asked.request_id)
+
+
+def skew_ns(world: World) -> int:
+    """Return by how much the exchange's clock is off the world's."""
+    return world.venue._desk.skew_ns
 
 
 class StepsBounded(Checker):

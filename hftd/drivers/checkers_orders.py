@@ -287,14 +287,12 @@ class DoubtEnds(Checker):
         limits = world.loaded.profile.limits(world.loaded.profile.instruments[0])
         self._doubt_ns = limits.unknown_timeout_ms * 1_000_000 + DOUBT_NS
         self._unknown_ns: dict[int, int] = {}
-        self._doubted: dict[int, tuple[int, int]] = {}  # Key to instrument and side.
         self._orphan_ns: dict[str, int] = {}
         self._steps = 0
 
     def on_boot(self, epoch: int) -> None:
         """A boot puts its own orders in doubt by itself, and has a while for all."""
         self._unknown_ns.clear()
-        self._doubted.clear()
         self._orphan_ns.clear()
 
     def on_sent(self, link: Link, frame: bytes, ts_ns: int) -> None:
@@ -303,7 +301,7 @@ class DoubtEnds(Checker):
         if asked is None or asked.create is None:
             return
         create = asked.create
-        if (create.instrument, create.side) in self._doubted.values():
+        if (create.instrument, create.side) in self._told.doubted.values():
             self.break_off("a side without doubt", "an order UNKNOWN on it", create.client_order_id)
 
     def on_step(self, world: World) -> None:
@@ -311,10 +309,8 @@ class DoubtEnds(Checker):
         for fact in self._told.facts:
             if fact.kind == FactKind.ORDER and fact.state_to == OrderState.UNKNOWN:
                 self._unknown_ns.setdefault(fact.order_key, fact.ts_ns)
-                self._doubted[fact.order_key] = (fact.instrument, fact.side)
             elif fact.kind in (FactKind.ORDER, FactKind.FILL):
                 self._unknown_ns.pop(fact.order_key, None)
-                self._doubted.pop(fact.order_key, None)
         self._steps += 1
         if self._steps % 16 == 0:
             self._look(world)

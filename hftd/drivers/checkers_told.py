@@ -76,6 +76,7 @@ class Told(Checker):
         self.user_lost_seq = 0  # Of the record that told of the last gap in our reports.
         self.reconciled = False  # In this boot.
         self.boots = 0
+        self.doubted: dict[int, tuple[int, int]] = {}  # Key to instrument and side.
         self.taken_back_seq = 0  # Of the first record that the last power loss took; 0: none.
         self._last_seq = 0
 
@@ -85,6 +86,7 @@ class Told(Checker):
         self.reconciled = False
         self.trading = TradingState.STARTING
         self.links = [False] * len(Link)
+        self.doubted.clear()
 
     def on_record(self, record: Record) -> None:
         """Read one record of the journal."""
@@ -122,6 +124,9 @@ class Told(Checker):
         elif fact.kind == FactKind.ORDER:
             self.order_state[fact.order_key] = fact.state_to
             self.reduce_only[fact.order_key] = fact.reduce_only
+            self.doubted.pop(fact.order_key, None)
+            if fact.state_to == OrderState.UNKNOWN:
+                self.doubted[fact.order_key] = (fact.instrument, fact.side)
         elif fact.kind == FactKind.NOTE and fact.code == Code.RECONCILED:
             self.reconciled = True
         elif fact.kind == FactKind.FILL:

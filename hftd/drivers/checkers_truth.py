@@ -22,6 +22,13 @@ ACCOUNT = 1
 MS_NS = 1_000_000
 BUY, SELL = 0, 1
 
+# Faults that tell, in sequence and well-formed, levels which the book does not have: no client
+# can know before the next snapshot.
+BOOK_LIES = (
+    "crossed_book", "locked_book", "one_sided_book", "empty_book", "absurd_price", "moved_prices",
+    "corrupt",
+)  # fmt: skip
+
 
 class Create(NamedTuple):
     """A new order as its frame asked for it; times are the world's."""
@@ -35,6 +42,7 @@ class Create(NamedTuple):
     replaces: str
     sent_ns: int
     dead_ns: int
+    timestamp_ms: int
 
 
 class Asked(NamedTuple):
@@ -119,6 +127,8 @@ class Truth(Checker):
         self.in_flight: dict[str, Create] = {}
         self.asked: Asked | None = None  # The request that is leaving now.
         self.answer: Answer | None = None  # The last reply that came in.
+        self.book_lied_ns = 0  # When a fault last told levels that are not the book's.
+        self._faults_seen = 0
         self._trades_seen = [0] * count
         self._last_trade_id = [0] * count
         self._ours: dict[tuple[str, int], bool] = {}
@@ -157,6 +167,7 @@ class Truth(Checker):
             params.cancel_orig_client_order_id,
             now_ns,
             now_ns + params.recv_window * MS_NS,
+            params.timestamp,
         )
 
     def on_record(self, record: Record) -> None:
@@ -180,6 +191,8 @@ class Truth(Checker):
         """Take in what the exchange did since the last step."""
         exchange = world.venue.exchange
         self.new_trades.clear()
+        if len(world.script.log) != self._faults_seen:
+            self._read_faults(world)
         if self.in_flight:
             self._forget_the_dead(world.now_ns)
         if exchange.exec_id == self._exec_id and exchange is self._exchange:
@@ -195,6 +208,12 @@ class Truth(Checker):
         for name, create in list(self.in_flight.items()):
             if book.find_by_client_id(self.symbols[create.instrument], name) is not None:
                 del self.in_flight[name]
+
+    def _read_faults(self, world: World) -> None:
+        log = world.script.log
+        if any(entry["fault"] in BOOK_LIES for entry in log[self._faults_seen :]):
+            self.book_lied_ns = world.now_ns
+        self._faults_seen = len(log)
 
     def settled(self) -> None:
         """All checkers have seen this step."""

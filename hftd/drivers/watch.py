@@ -24,6 +24,7 @@ from hftd.drivers.rare_states import RARE_STATES
 from hftd.engine.engine import Engine
 from hftd.errors import HftdError
 from hftd.journal.record import Record
+from hftd.simex.faults import FaultScript
 from hftd.simex.venue import Venue
 
 HOOKS = (
@@ -39,6 +40,7 @@ class World(Protocol):
     instruments: list[Instrument]
     engine: Engine
     venue: Venue
+    script: FaultScript
 
     @property
     def now_ns(self) -> int:

@@ -134,8 +134,11 @@ class OrderLink:
         if identity is not None and is_session_id(identity):
             self._take_session_reply(data, ts_ns)
             return
-        if identity is None and self.session.state is not SessionState.LIVE:
-            self.link.drop("an unreadable reply to the logon")  # It may hold the key.
+        state = self.session.state
+        logging_on = state is SessionState.LOGGING_ON
+        if logging_on or (identity is None and state is not SessionState.LIVE):
+            # The reply to the logon holds the key, also where its id cannot be read.
+            self.link.drop("an unreadable reply to the logon")
             return
         if identity:
             self._in_flight.answered(identity)

@@ -15,7 +15,7 @@ Times count from when the fault was armed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -154,6 +154,11 @@ class FaultScript:
     def draw(self, bound: int) -> int:
         """Draw from the script's seed, for what a fault leaves to chance."""
         return self._noise.below(bound)
+
+    @property
+    def log(self) -> Sequence[Mapping[str, Any]]:
+        """Return what fired since ``take_log`` was last called, and leave it there."""
+        return self._log
 
     def take_log(self) -> list[dict[str, Any]]:
         """Return what fired since the last call, for the log; 1,000 at most are kept."""

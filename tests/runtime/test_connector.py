@@ -281,7 +281,15 @@ def test_an_unreadable_frame_or_a_shutdown_brings_a_new_connection(frame):
     run(work)
 
 
-def test_an_unreadable_reply_to_the_logon_is_shown_to_nobody():
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b'{"id":"slogon","result":{"apiKey":"the-api-key"',
+        b'{"ix":"slogon","status":200,"result":{"apiKey":"the-api-key"}}',
+        b'{"id":"xlogon","status":200,"result":{"apiKey":"the-api-key"}}',
+    ],
+)
+def test_an_unreadable_reply_to_the_logon_is_shown_to_nobody(reply):
     """It may hold the key, so neither loop nor journal sees it."""
 
     class Garbled(ScriptedVenue):
@@ -293,7 +301,7 @@ def test_an_unreadable_reply_to_the_logon_is_shown_to_nobody():
 
         async def garble() -> None:
             await venue.until_asked("session.logon")
-            await venue.say(b'{"id":"slogon","result":{"apiKey":"the-api-key"')
+            await venue.say(reply)
             venue.logons = 1
 
         garbling = asyncio.create_task(garble())
