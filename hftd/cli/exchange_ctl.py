@@ -1,13 +1,13 @@
 """``hftd exchange-ctl``: ask a running simulated exchange for its truth, and give it faults.
 
-Owns the options and how answers are printed: as JSON, for people and programs alike; the
-catalogue of faults as text.
+Owns the options; ``exchange_screen`` is what people see, ``--json`` what programs read.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,20 +17,24 @@ app = typer.Typer(help="Ask a running simulated exchange, and give it faults.")
 
 State = Annotated[Path | None, typer.Option(help="The exchange's state folder.")]
 Socket = Annotated[Path | None, typer.Option("--socket", help="Its admin socket, by path.")]
-Json = Annotated[bool, typer.Option("--json", help="On one line.")]
+Json = Annotated[bool, typer.Option("--json", help="All of it, on one line.")]
 _WITHIN_S = 10.0
 
 
 @app.command()
 def truth(state: State = None, socket: Socket = None, json: Json = False) -> None:
     """Print every account's balances, orders and trades."""
-    _show(_ask(state, socket, op="truth"), one_line=json)
+    from hftd.cli.exchange_screen import truth_as_text
+
+    _show(_ask(state, socket, op="truth"), None if json else truth_as_text)
 
 
 @app.command("state")
 def books(state: State = None, socket: Socket = None, json: Json = False) -> None:
     """Print every symbol's status and book."""
-    _show(_ask(state, socket, op="state"), one_line=json)
+    from hftd.cli.exchange_screen import books_as_text
+
+    _show(_ask(state, socket, op="state"), None if json else books_as_text)
 
 
 @app.command()
@@ -39,10 +43,10 @@ def kinds(
     json: Json = False,
 ) -> None:
     """Print what can be armed: every fault F01-F46 with its kinds, and what each does."""
-    from hftd.cli.fault_screen import all_kinds, kinds_as_json, one_kind
+    from hftd.cli.exchange_screen import all_kinds, kinds_as_json, one_kind
 
     if json:
-        _show(kinds_as_json(), one_line=True)
+        _show(kinds_as_json(), None)
     else:
         typer.echo(all_kinds() if name is None else one_kind(name))
 
@@ -50,7 +54,9 @@ def kinds(
 @app.command()
 def faults(state: State = None, socket: Socket = None, json: Json = False) -> None:
     """Print the faults that are armed, and how often each fired; `kinds` lists what there is."""
-    _show(_ask(state, socket, op="faults"), one_line=json)
+    from hftd.cli.exchange_screen import armed_as_text
+
+    _show(_ask(state, socket, op="faults"), None if json else armed_as_text)
 
 
 @app.command()
@@ -60,18 +66,17 @@ def arm(
     socket: Socket = None,
 ) -> None:
     """Arm faults: `hftd exchange-ctl arm '{fault: ack_lost}' --state DIR`; see `kinds`."""
-    import yaml
-
     from hftd.errors import UsageError
+    from hftd.runtime.exchange_markets import parse_yaml
 
     try:
         if script == "-":
             text = sys.stdin.read()
         else:
             text = Path(script[1:]).read_text("utf-8") if script.startswith("@") else script
-        entries = yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"the script of faults does not read: {error}") from error
+    entries = parse_yaml(text, "the script of faults")
     entries = entries if isinstance(entries, list) else [entries]
     typer.echo(f"armed: {_ask(state, socket, op='arm', faults=entries)}")
 
@@ -106,5 +111,5 @@ def _ask(state: Path | None, socket: Path | None, **request: Any) -> Any:
     return ask(socket, request, _WITHIN_S)
 
 
-def _show(answer: Any, *, one_line: bool) -> None:
-    typer.echo(json.dumps(answer, indent=None if one_line else 2))
+def _show(answer: Any, as_text: Callable[[Any], str] | None) -> None:
+    typer.echo(json.dumps(answer) if as_text is None else as_text(answer))

@@ -117,11 +117,24 @@ def read_faults(path: Path) -> list[Fault]:
     return read_script(_read_yaml(path))
 
 
+def parse_yaml(text: str, what: str) -> object:
+    """Return what a text in YAML says; raises UsageError of one line that names the place."""
+    try:
+        return yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise UsageError(f"{what} does not read{where}: {error.problem}") from error
+    except yaml.YAMLError as error:
+        raise UsageError(f"{what} does not read: {' '.join(str(error).split())}") from error
+
+
 def _read_yaml(path: Path) -> object:
     try:
-        return yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} does not read: {error}") from error
+    return parse_yaml(text, str(path))
 
 
 def _preset(wish: ExchangeWish) -> Preset:

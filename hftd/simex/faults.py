@@ -199,7 +199,11 @@ def read_script(entries: object) -> list[Fault]:
     try:
         faults = msgspec.convert(entries or [], list[Fault])
     except msgspec.ValidationError as error:
-        hint = "; a decimal stands in quotes" if "float" in str(error) else ""
+        hint = ""
+        if "got `float`" in str(error):
+            hint = "; a decimal stands in quotes"
+        elif "Expected `object`" in str(error):
+            hint = "; a fault is a mapping such as {fault: drop}"
         raise UsageError(f"the script of faults does not read: {error}{hint}") from error
     trial = FaultScript(0)
     for fault in faults:

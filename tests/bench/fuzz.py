@@ -53,7 +53,7 @@ def main() -> int:
         done = _run(seed, asked, not words.no_faults)
         sent, seed = sent + done, seed + 1
         elapsed_s = time.monotonic() - begun_s
-        print(f"{sent:,} messages, {sent / elapsed_s:,.0f} a second, 0 broken", flush=True)
+        print(f"{sent:,} messages, {sent / elapsed_s:,.0f} a second", flush=True)
         if done < asked:
             break
     print(f"seeds {words.seed} to {seed - 1}")

@@ -58,7 +58,7 @@ def test_truth_books_and_faults_of_a_running_exchange(tmp_path: Path) -> None:
             truth: Any = json.loads(out)["accounts"]["hftd-paper-key"]
             assert [order["status"] for order in truth["orders"]] == ["NEW"]
             assert truth["balances"]["USDT"]["locked"] == "500.00000000"
-            code, out, _ = await ctl("state", *socket)
+            code, out, _ = await ctl("state", "--json", *socket)
             assert json.loads(out)["BTCUSDT"]["status"] == "TRADING"
             stream = await http.ws_connect(process.url + "/ws")
             await ctl("arm", "[{fault: restart}, {fault: drop, from_s: 1000}]", *socket)
