@@ -11,6 +11,8 @@
  *     block PEER STREAM ROUNDS BEAT_US   STREAM: touch | depth; then a line of four numbers a
  *                                      round, in ns: sent to first order frame (-1: none came),
  *                                      beat to first, sent to last, bytes of the first
+ *     flood COUNT                      depth to the daemon as fast as it reads, the last one moves
+ *                                      the book; then a line: ns until the order (-1: none came)
  *     quit
  *
  * The beat does not wait for a late answer: what came late delays the next, and is counted from
@@ -23,7 +25,7 @@
 #include "harness_wire.h"
 
 enum { LINKS = 64, HTTP = 1, MARKET = 2, ORDER = 3, PEERS = 3, SIDE_LEVELS = 28, BASE = 60000 };
-enum { SETTLE_US = 20000, WARM_ROUNDS = 5, LATE_MS = 200, QUIET_US = 400, SPREAD = 40, REFRESH_MS = 300 };
+enum { SETTLE_US = 20000, WARM_ROUNDS = 5, LATE_MS = 200, QUIET_US = 400, SPREAD = 40, REFRESH_MS = 300, FLOOD_S = 60 };
 
 static const char *NAMES[PEERS] = {"hftd", "c", "picows"};
 static struct wire links[LINKS];
@@ -414,6 +416,35 @@ static void block(int listener, int peer, int is_touch, int rounds, int64_t beat
     fflush(stdout);
 }
 
+/* Send depth without a pause and wait for the order that only the last frame is a reason for. */
+static void flood(int listener, int count)
+{
+    static char text[16384];
+    static unsigned char out[ROOM];
+    int market = find(MARKET, 0), order = find(ORDER, 0);
+    int64_t took = -1;
+    serve(listener, now_ns() + SETTLE_US * 1000, 0);
+    asked_count = 0;
+    if (market >= 0 && order >= 0) {
+        int64_t begun = now_ns(), deadline = begun + FLOOD_S * 1000000000LL;
+        for (int each = 0; each < count; each++) {
+            if (each == count - 1)
+                books[0].shifted = !books[0].shifted;
+            depth_frame(text, sizeof text, &books[0]);
+            put(links[market].fd, out, frame(out, TEXT, text, strlen(text), 0));
+        }
+        while (asked_count == 0 && now_ns() < deadline)
+            take(order, 1);
+        if (asked_count)
+            took = now_ns() - begun;
+        for (int each = 0; each < asked_count; each++)
+            answer(&links[order], asked[each]);
+    }
+    serve(listener, now_ns() + SETTLE_US * 1000, 0);
+    printf("%lld\n", (long long)took);
+    fflush(stdout);
+}
+
 static int peer_of(const char *name)
 {
     for (int peer = 0; peer < PEERS; peer++)
@@ -443,6 +474,8 @@ int main(void)
             return 0;
         if (sscanf(line, "pid %31s %d", name, &pid) == 2)
             pids[peer_of(name)] = pid;
+        else if (sscanf(line, "flood %d", &rounds) == 1)
+            flood(listener, rounds);
         else if (sscanf(line, "block %31s %31s %d %d", name, stream, &rounds, &beat_us) == 4)
             block(listener, peer_of(name), strcmp(stream, "touch") == 0, rounds, beat_us);
     }

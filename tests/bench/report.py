@@ -19,7 +19,9 @@ from tests.bench import rows
 PARTS = {  # In the order in which they run: what needs a quiet machine first.
     "tick_to_order": (["--mode", "sleep"], ["--mode", "spin"]),
     "verbs": ([],),
+    "throughput": ([],),
     "decode": ([],),
+    "instruments": ([],),
     "gate": ([],),
 }
 

@@ -99,6 +99,11 @@ class Harness:
             rows.append([int(each) for each in line.split()])
         return np.array(rows, np.int64)
 
+    def flood(self, count: int) -> int:
+        """Send depth as fast as the daemon reads; return ns until the last one's order, or -1."""
+        self._say(f"flood {count}")
+        return int(self._line())
+
     def end(self) -> None:
         """End it; the daemon may have done so."""
         self.process.kill()
