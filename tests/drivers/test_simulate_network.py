@@ -3,6 +3,7 @@ from __future__ import annotations
 from hftd.config.load import load_profile
 from hftd.drivers.simulate import START_NS, venue_of
 from hftd.drivers.simulate_network import Calendar, Delay, Exchange, Latency, Rest, Socket, Wire
+from hftd.simex.faults import Fault
 from hftd.simex.flow_noise import Noise
 
 MS = 1_000_000
@@ -122,3 +123,45 @@ def test_a_rest_answer_takes_a_round_trip() -> None:
     ((took_ns, status, body, retry_after_s),) = seen
     assert (took_ns, status, retry_after_s) == (4 * MS, 200, 0)
     assert body == b'{"serverTime":%d}' % ((START_NS + 2 * MS) // MS)
+
+
+def test_answers_of_the_venue_that_are_late_or_never_come() -> None:
+    """A late answer has its time on top; one that never comes is given up after ten seconds."""
+    calendar = Calendar(START_NS)
+    exchange, seen = exchange_in(calendar), []
+    time = {"request": "time"}
+    for fault in (
+        Fault("answer_late", match=time, for_ms=300),
+        Fault("drop", match={"event": "answer", **time}),
+        Fault("ack_lost", match=time, after=1),
+        Fault("too_many_requests", match={"request": "ping"}, for_ms=2000),
+    ):
+        exchange.venue.arm(fault, calendar.now_ns)
+
+    def take(status: int, _: bytes, retry_after_s: int) -> None:
+        seen.append(((calendar.now_ns - START_NS) // MS, status, retry_after_s))
+
+    rest = Rest(exchange)
+    for path in ("time", "time", "time", "ping"):
+        rest.get(f"/api/v3/{path}", take)
+    run_until(calendar, START_NS + 20_000 * MS)
+    assert sorted(seen) == [(4, 0, 0), (4, 429, 2), (304, 200, 0), (10_002, 0, 0)]
+
+
+def test_connections_that_the_venue_breaks() -> None:
+    """In a storm each ends with its handshake; a black hole is noticed by silent pings."""
+    calendar = Calendar(START_NS)
+    exchange, user = exchange_in(calendar), Listener(calendar)
+    exchange.venue.arm(Fault("reconnect_storm", for_ms=400), calendar.now_ns)
+    socket = Socket(exchange, "/ws/btcusdt@depth@100ms", Delay(3 * MS), user, lambda _: 0.1)
+    socket.connect()
+    run_until(calendar, START_NS + 500 * MS)
+    words = [word for _, word in user.heard]
+    assert words == ["open", "down"] * (len(words) // 2) + ["open"] * (len(words) % 2)
+    assert words.count("down") > 2
+    run_until(calendar, START_NS + 5000 * MS)
+    assert user.frames
+    exchange.venue.arm(Fault("black_hole", match={"event": "depthUpdate"}), calendar.now_ns)
+    user.heard.clear()
+    run_until(calendar, START_NS + 15_000 * MS)
+    assert [word for _, word in user.heard if word != "alive"] == ["down", "open"]
