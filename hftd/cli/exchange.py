@@ -23,12 +23,14 @@ def exchange(  # long: every option is a line of its signature
         Path | None, typer.Option(help="YAML with what the options below say, and limits.")
     ] = None,
     symbols: Annotated[str | None, typer.Option(help="Symbols, with commas. [BTCUSDT]")] = None,
-    market: Annotated[str | None, typer.Option(help="agents, or tape:FILE[,FILE].")] = None,
+    market: Annotated[
+        str | None, typer.Option(help="agents, tape:FILE[,…] or live:URL.")
+    ] = None,
     preset: Annotated[str | None, typer.Option(help="Agents: a name or FILE.yaml. [calm]")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of agents and faults. [7]")] = None,
     speed: Annotated[str | None, typer.Option(help="Pace of a tape. [1]")] = None,
     queue: Annotated[
-        str | None, typer.Option(help="Queue model of a tape's fills. [pessimistic]")
+        str | None, typer.Option(help="Queue model of played fills. [pessimistic]")
     ] = None,
     account: Annotated[
         list[str] | None,
@@ -65,7 +67,8 @@ def exchange(  # long: every option is a line of its signature
         read_faults,
         read_wish,
     )
-    from hftd.runtime.exchange_server import Roads, serve
+    from hftd.runtime.exchange_roads import Roads
+    from hftd.runtime.exchange_server import serve
 
     options: dict[str, Any] = {
         "symbols": tuple(symbols.upper().split(",")) if symbols else None,
@@ -83,7 +86,14 @@ def exchange(  # long: every option is a line of its signature
     wish = ExchangeWish() if config is None else read_wish(config)
     given = {name: value for name, value in options.items() if value is not None}
     wish = replace(wish, **given)
-    venue = build_venue(wish)
+    kind, _, url = wish.market.partition(":")
+    beside = None
+    if kind == "live":
+        from hftd.runtime.exchange_live import build_live
+
+        venue, beside = build_live(wish, url)
+    else:
+        venue = build_venue(wish)
     keys = "the keys given" if wish.accounts else f"key {DEFAULT_KEY}, secret {DEFAULT_SECRET}"
     tls = _tls(tls_cert, tls_key)
     scheme = "http" if tls is None else "https"
@@ -92,7 +102,7 @@ def exchange(  # long: every option is a line of its signature
         where = f"{scheme}://{host}:{bound}"
         typer.echo(f"exchange listens on {where} ({venue.config.identity}; {keys})")
 
-    roads = Roads(tls, beyond_loopback, admin)
+    roads = Roads(tls, beyond_loopback, admin, beside)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve(venue, state, host, port, listening, roads))
 

@@ -46,6 +46,7 @@ COMMANDS: Final = {
     "paths": Entry("profile_commands", "paths", "Say where an instance keeps its files."),
     "exchange": Entry("exchange", "exchange", "Serve the simulated exchange by itself."),
     "exchange-ctl": Entry("exchange_ctl", "app", "Ask a running exchange; give it faults."),
+    "record": Entry("record", "record", "Record a server's market data as a tape."),
     "replay": Entry("replay", "replay", "Run a journal again and compare every decision."),
     "db": Entry("db", "app", "Upgrade, rebuild, export the ledger; repair a journal."),
     "warmup": Entry("warmup", "warmup", "Compile the kernels before they are needed."),

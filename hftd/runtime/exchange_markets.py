@@ -5,9 +5,10 @@ Owns the choice of the market source and the default account. Knows no sockets.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import yaml
@@ -21,21 +22,23 @@ from hftd.simex.events import Fees
 from hftd.simex.faults import Fault, read_script
 from hftd.simex.late_venue import LateVenue
 from hftd.simex.limits import Limits
-from hftd.simex.market import Market
+from hftd.simex.live import LiveMarket
+from hftd.simex.market import Market, SymbolSpec
 from hftd.simex.matching import MatchingMarket
 from hftd.simex.numbers import atoms_of
 from hftd.simex.presets import SYMBOLS, Preset, preset_of
-from hftd.simex.queue_model import FORMS, parse_queue_model
+from hftd.simex.queue_model import FORMS, QueueModel, parse_queue_model
 from hftd.simex.refusals import Refusal
 from hftd.simex.tape import BTCUSDT_SPEC, TapeMarket
+from hftd.simex.tape_lines import Unreadable, spec_on
 from hftd.simex.venue import AccountConfig, VenueConfig
 
 DEFAULT_KEY = "hftd-paper-key"
 DEFAULT_SECRET = "hftd-paper-secret"  # noqa: S105 - documented; it guards simulated money.
 DEFAULT_BALANCES = ("USDT=100000", "BTC=1")
 MAX_SPEED = 1000
-TAPE_FEES_BPS = ("10", "10")
-"""The entry tier of the venue that was recorded."""
+RECORDED_FEES_BPS = ("10", "10")
+"""The entry tier of the venue that is recorded or followed."""
 
 RATE_OF_A_BPS = 10_000
 """One basis point in 1e-8 of the amount, which is what fees are kept in."""
@@ -44,7 +47,7 @@ RATE_OF_A_BPS = 10_000
 class ExchangeWish(Struct, frozen=True, forbid_unknown_fields=True):
     """What is asked for: a market source, its accounts, its fees.
 
-    ``market`` is ``agents`` or ``tape:FILE[,FILE...]``; ``accounts`` are KEY:SECRET,
+    ``market`` is ``agents``, ``tape:FILE[,FILE...]`` or ``live:URL``; ``accounts`` are KEY:SECRET,
     ``balances`` ASSET=AMOUNT; a fee of None is the preset's own. ``preset`` is the name of a
     shipped one, or the path of a file. ``queue`` is the queue model of a tape (``FORMS``).
     """
@@ -64,44 +67,70 @@ class ExchangeWish(Struct, frozen=True, forbid_unknown_fields=True):
     latency: LatencyWish = LatencyWish()
 
 
-def build_venue(wish: ExchangeWish) -> LateVenue:
-    """Return the venue; raises UsageError that names what does not exist."""
-    source, _, path = wish.market.partition(":")
-    paths: list[Path] = []
-    preset: Preset | None = None
-    if source == "agents" and not path:
-        preset = _preset(wish)
-        fees = (preset.maker_fee_bps, preset.taker_fee_bps)
-        identity = f"agents {wish.preset} {wish.seed} {' '.join(wish.symbols)}"
-    elif source == "tape" and path:
-        paths, fees = _tape_paths(wish, path), TAPE_FEES_BPS
-        identity = f"tape {path} speed {wish.speed}"
-    else:
-        raise UsageError(f"--market must be agents or tape:FILE, was {wish.market}")
-    model = parse_queue_model(wish.queue)
-    if model is None:
-        raise UsageError(f"--queue must be {FORMS}, was {wish.queue}")
+class MarketSource(NamedTuple):
+    """Where prices come from: what names it, what it charges, and how its markets are made."""
+
+    identity: str
+    fees_bps: tuple[str, str]
+    make_markets: Callable[[], list[Market]]
+
+
+def build_venue(wish: ExchangeWish, source: MarketSource | None = None) -> LateVenue:
+    """Return the venue; raises UsageError that names what does not exist.
+
+    ``source`` is given where another server is followed: ``live_source`` makes it.
+    """
+    source = source or market_source(wish)
     config = VenueConfig(
         accounts=_accounts(wish),
         fees=Fees(
-            _rate("--maker-bps", wish.maker_bps, fees[0]),
-            _rate("--taker-bps", wish.taker_bps, fees[1]),
+            _rate("--maker-bps", wish.maker_bps, source.fees_bps[0]),
+            _rate("--taker-bps", wish.taker_bps, source.fees_bps[1]),
         ),
         limits=wish.limits,
-        identity=identity,
+        identity=source.identity,
     )
-
-    def make_markets() -> list[Market]:
-        if preset is None:
-            return [TapeMarket(BTCUSDT_SPEC, paths, wish.speed, model=model)]
-        return [
-            MatchingMarket(SYMBOLS[symbol].spec, agents(preset, symbol, wish.seed))
-            for symbol in wish.symbols
-        ]
-
     keys = [account.key for account in config.accounts]
     late = latencies(wish.latency, keys, wish.seed)
-    return LateVenue(config, make_markets, wish.seed, wish.faults, late)
+    return LateVenue(config, source.make_markets, wish.seed, wish.faults, late)
+
+
+def market_source(wish: ExchangeWish) -> MarketSource:
+    """Return the agents or the tape that a wish names; raises UsageError."""
+    kind, _, path = wish.market.partition(":")
+    model = _queue_model(wish)
+    if kind == "agents" and not path:
+        preset = _preset(wish)
+        identity = f"agents {wish.preset} {wish.seed} {' '.join(wish.symbols)}"
+        return MarketSource(
+            identity,
+            (preset.maker_fee_bps, preset.taker_fee_bps),
+            lambda: [
+                MatchingMarket(SYMBOLS[symbol].spec, agents(preset, symbol, wish.seed))
+                for symbol in wish.symbols
+            ],
+        )
+    if kind != "tape" or not path:
+        raise UsageError(f"--market must be agents, tape:FILE or live:URL, was {wish.market}")
+    paths = _tape_paths(wish, path)
+    specs = [_tape_spec(paths, symbol) for symbol in wish.symbols]
+    return MarketSource(
+        f"tape {path} speed {wish.speed}",
+        RECORDED_FEES_BPS,
+        lambda: [TapeMarket(spec, paths, wish.speed, model=model) for spec in specs],
+    )
+
+
+def live_source(wish: ExchangeWish, specs: Sequence[SymbolSpec]) -> MarketSource:
+    """Return the market of another server's symbols, whose steps are known by now."""
+    model = _queue_model(wish)
+    if wish.speed != "1":
+        raise UsageError(f"--speed is for a tape; a live market has its own, was {wish.speed}")
+    return MarketSource(
+        f"{wish.market} {' '.join(wish.symbols)}",
+        RECORDED_FEES_BPS,
+        lambda: [LiveMarket(spec, model) for spec in specs],
+    )
 
 
 def read_wish(path: Path) -> ExchangeWish:
@@ -148,9 +177,27 @@ def _preset(wish: ExchangeWish) -> Preset:
     return preset_of(load_preset(wish.preset))
 
 
+def _queue_model(wish: ExchangeWish) -> QueueModel:
+    model = parse_queue_model(wish.queue)
+    if model is None:
+        raise UsageError(f"--queue must be {FORMS}, was {wish.queue}")
+    return model
+
+
+def _tape_spec(paths: Sequence[Path], symbol: str) -> SymbolSpec:
+    try:
+        spec = spec_on(paths, symbol)
+    except Unreadable as error:
+        raise UsageError(str(error)) from None
+    if spec is None and symbol != BTCUSDT_SPEC.symbol:
+        raise UsageError(
+            f"a tape without a listing is of {BTCUSDT_SPEC.symbol}, was {symbol}: "
+            "hftd record writes the listing of its symbols first"
+        )
+    return spec or BTCUSDT_SPEC
+
+
 def _tape_paths(wish: ExchangeWish, path: str) -> list[Path]:
-    if tuple(wish.symbols) != (BTCUSDT_SPEC.symbol,):
-        raise UsageError(f"a tape is of {BTCUSDT_SPEC.symbol}, was {' '.join(wish.symbols)}")
     try:
         speed = Fraction(wish.speed)
     except (ValueError, ZeroDivisionError):

@@ -20,7 +20,6 @@ import time
 import traceback
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import NamedTuple
 
 from aiohttp import WSMsgType, web
 
@@ -33,6 +32,7 @@ from hftd.runtime.exchange_connection import (
     break_off,
     quiet_logger,
 )
+from hftd.runtime.exchange_roads import Beside, Roads
 from hftd.runtime.exchange_state import StateFolder
 from hftd.simex.dialect_rest import Response
 from hftd.simex.fault_requests import LATER, NO_REPLY, ticket_of
@@ -53,14 +53,6 @@ def venue_clock() -> Callable[[], int]:
     """Return a clock of wall time in ns that never steps back."""
     offset_ns = time.time_ns() - time.monotonic_ns()
     return lambda: offset_ns + time.monotonic_ns()
-
-
-class Roads(NamedTuple):
-    """How the venue is reached, beside host and port."""
-
-    tls: ssl.SSLContext | None = None
-    beyond_loopback: bool = False
-    admin: Path | None = None
 
 
 class ExchangeServer:
@@ -115,10 +107,13 @@ class ExchangeServer:
             if self._state is not None:
                 self._state.announce(host, self.port)
             self._flush()
-            keeper = self._task(self._keep_markets())
+            helpers = [self._task(self._keep_markets())]
+            if roads.beside is not None:
+                helpers.append(self._task(self._run_beside(roads.beside)))
             listening(self.port)
             await self._stop.wait()
-            keeper.cancel()
+            for helper in helpers:
+                helper.cancel()
             await self._say_goodbye()
         finally:
             if self._timer is not None:
@@ -182,6 +177,17 @@ class ExchangeServer:
                 self._state.write_markets(self._venue.dump_markets(self._clock()))
                 if self._state.is_full:
                     self._snapshot()
+
+    async def _run_beside(self, beside: Beside) -> None:
+        with self._guard():
+            await beside(self._at_once)
+
+    def _at_once(self, act: Callable[[int], None]) -> None:
+        with self._guard():
+            now_ns = self._clock()
+            act(now_ns)
+            self._venue.advance(now_ns)
+            self._flush()
 
     # --- time and output ------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, TypeAlias, cast
 
@@ -27,6 +28,9 @@ from hftd.simex.numbers import exact_atoms
 
 MAX_LINE_BYTES = 8_000_000
 """A REST reply of 5,000 levels a side is 300 kB; a longer line than this is no tape."""
+
+LISTING_LINES = 10
+"""A tape that lists its symbols does so within so many lines."""
 
 Levels: TypeAlias = list[tuple[int, int]]
 
@@ -241,6 +245,18 @@ def spec_in(line: bytes, symbol: str) -> SymbolSpec | None:
         max_price=price.maxPrice or usual.max_price,
         max_num_orders=named.get("MAX_NUM_ORDERS", _Filter()).maxNumOrders or usual.max_num_orders,
     )
+
+
+def spec_on(paths: Sequence[Path], symbol: str) -> SymbolSpec | None:
+    """Return the steps and filters of a symbol as a tape's first lines list it, else None."""
+    try:
+        for line in islice(read_lines(paths), LISTING_LINES):
+            spec = spec_in(line, symbol)
+            if spec is not None:
+                return spec
+    except (OSError, EOFError):
+        pass  # The market that plays it says what is wrong with the file.
+    return None
 
 
 def read_lines(paths: Sequence[Path]) -> Iterator[bytes]:

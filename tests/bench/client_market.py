@@ -21,7 +21,8 @@ import uvloop
 
 from hftd.config.preset_shelf import load_preset
 from hftd.runtime.exchange_markets import ExchangeWish, build_venue
-from hftd.runtime.exchange_server import ExchangeServer, Roads
+from hftd.runtime.exchange_roads import Roads
+from hftd.runtime.exchange_server import ExchangeServer
 from hftd.simex.agents import agents
 from hftd.simex.late_venue import LateVenue
 from hftd.simex.market import Reports

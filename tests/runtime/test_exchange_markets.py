@@ -17,14 +17,16 @@ from hftd.simex.events import Fees
 from hftd.simex.presets import preset_of
 from hftd.simex.synthetic import tape_lines
 
+SHIPPED = Path(__file__).parents[2] / "hftd" / "data" / "synthetic-btcusdt.gz"
+
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"market": "moon"}, "agents or tape:FILE"),
-        ({"market": "tape:"}, "agents or tape:FILE"),
+        ({"market": "moon"}, "agents, tape:FILE or live:URL"),
+        ({"market": "tape:"}, "agents, tape:FILE or live:URL"),
         ({"market": "tape:no-such-file"}, "no-such-file"),
-        ({"market": "tape:x", "symbols": ("ETHUSDT",)}, "BTCUSDT"),
+        ({"market": f"tape:{SHIPPED}", "symbols": ("ETHUSDT",)}, "BTCUSDT"),
         ({"market": "tape:x", "speed": "0"}, "above 0"),
         ({"market": "tape:x", "speed": "fast"}, "above 0"),
         ({"market": "tape:x", "speed": "1001"}, "1000"),
