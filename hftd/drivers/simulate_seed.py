@@ -66,6 +66,7 @@ class Outcome:
     invariant: str = ""
     failed_at_s: float = 0.0
     seconds: float = 0.0
+    process_seconds: float = 0.0  # What it cost, by whoever measured it.
     market_events: int = 0
     faults: dict[str, int] = field(default_factory=dict)
     venue_faults: dict[str, int] = field(default_factory=dict)

@@ -271,3 +271,14 @@ def test_nothing_reduces_before_the_reconciliation_either() -> None:
     play.links().command(CommandKind.FLATTEN).market().pulse(5).expect_none(A.SUBMIT)
     play.reconcile().pulse(3)
     assert [row for row in play.all_actions if row["kind"] == A.SUBMIT][-1]["reduce_only"] == 1
+
+
+def test_an_order_whose_end_was_told_is_not_adopted_from_an_old_list() -> None:
+    """A stale list shows it open once more: nothing is adopted, nothing is canceled again."""
+    play = Playbook()
+    buy, _sell = play.resting()
+    play.command(CommandKind.CANCEL_ALL).canceled(buy)
+    assert play.ended(buy) == OrderState.CANCELED
+    play.status(buy, OrderState.NEW, side=Side.BUY, price_ticks=5990, qty_lots=10)
+    play.expect_none(A.CANCEL)
+    assert not any(row["key"] == buy for row in play.orders())
