@@ -319,8 +319,8 @@ def _outcome(canceled: dict[str, Any] | Refusal, placed: dict[str, Any] | Refusa
     if not cancel_failed and not place_failed:
         return result
     if cancel_failed and (place_failed or placed is None):
-        return Refusal(-2022, "Order cancel-replace failed.", 400, result)
-    return Refusal(-2021, "Order cancel-replace partially failed.", 409, result)
+        return refusals.replace_failed(result)
+    return refusals.replace_half_failed(result)
 
 
 def _inner(answer: dict[str, Any] | Refusal) -> dict[str, Any]:

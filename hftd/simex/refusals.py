@@ -107,6 +107,16 @@ TOO_MANY_AMENDS = Refusal(-2038, "Filter failure: MAX_NUM_ORDER_AMENDS")
 ID_MISMATCH = Refusal(-2039, "Client order ID and order ID mismatch.")
 
 
+def replace_failed(halves: Any) -> Refusal:
+    """Say that neither half of a replacement was done; ``halves`` tells of each."""
+    return Refusal(-2022, "Order cancel-replace failed.", 400, halves)
+
+
+def replace_half_failed(halves: Any) -> Refusal:
+    """Say that one half of a replacement was done; ``halves`` tells which."""
+    return Refusal(-2021, "Order cancel-replace partially failed.", 409, halves)
+
+
 def mandatory(name: str) -> Refusal:
     """Refuse for a parameter that is missing, empty or malformed."""
     return Refusal(

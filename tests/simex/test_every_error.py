@@ -114,6 +114,12 @@ def halted() -> Answer:
     return scene.bid()
 
 
+def replace(mode: str) -> Answer:
+    """Replace an order that is not there."""
+    query = f"{BID}&cancelReplaceMode={mode}&cancelOrderId=999"
+    return client().signed("POST", "order/cancelReplace", query)
+
+
 def would_trigger() -> Answer:
     """Send a stop order that the last trade has reached."""
     one = client()
@@ -268,6 +274,8 @@ TABLE: dict[str, tuple[int, int, Callable[[], Answer]]] = {
         -2039,
         lambda: after_a_bid("GET", "order", f"{CANCEL}&origClientOrderId=other"),
     ),
+    "replace_failed": (400, -2022, lambda: replace("STOP_ON_FAILURE")),
+    "replace_half_failed": (409, -2021, lambda: replace("ALLOW_FAILURE")),
     "mandatory": (400, -1102, lambda: post(BTC)),
     "duplicate": (400, -1101, lambda: get(f"/api/v3/depth?{BTC}&{BTC}")),
     "unread": (400, -1104, lambda: get("/api/v3/ping?x=1")),
@@ -298,16 +306,6 @@ def test_the_error_comes_about(name: str) -> None:
         assert (entry.code, entry.msg) == (error["code"], error["msg"])
     elif name in ENGINE_WORDS:
         assert entry == (error["code"], error["msg"])
-
-
-def test_both_halves_of_a_replacement_fail_in_their_own_words() -> None:
-    """-2022 where nothing was done, -2021 where half was."""
-    replace = f"{BID}&cancelReplaceMode={{}}&cancelOrderId={{}}"
-    one = client()
-    query = replace.format("STOP_ON_FAILURE", 999)
-    assert one.signed("POST", "order/cancelReplace", query)[1]["code"] == -2022
-    query = replace.format("ALLOW_FAILURE", 999)
-    assert one.signed("POST", "order/cancelReplace", query)[1]["code"] == -2021
 
 
 def test_nothing_is_missing() -> None:

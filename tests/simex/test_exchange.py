@@ -276,9 +276,45 @@ def _calm(identity: str = "calm", *, start: bool) -> Venue:
     return venue
 
 
-@given(st.lists(st.tuples(st.booleans(), st.integers(-4, 4), st.integers(0, 3)), max_size=25))
-@settings(max_examples=30, deadline=None)
-def test_snapshot_and_log_bring_everything_back(script: list[tuple[bool, int, int]]) -> None:
+def _remembered(venue: Venue) -> object:
+    return [
+        (book.open, book.final, book.trades, book.prevented, book.open_counts("BTCUSDT"))
+        for book in venue.exchange.books.values()
+    ]
+
+
+def _send(client: Client, act: str, side: str, offset: int) -> None:
+    # One random request; most are taken, some are refused.
+    price, quantity = f"{60_000 + 10 * offset}.00", "0.05"
+    if act == "amend":
+        for order in client.signed("GET", "openOrders")[1][:1]:
+            query = f"symbol=BTCUSDT&orderId={order['orderId']}&newQty=0.03"
+            client.signed("PUT", "order/amend/keepPriority", query)
+    elif act == "stop":
+        query = f"symbol=BTCUSDT&side={side}&type=STOP_LOSS&quantity={quantity}&stopPrice={price}"
+        client.signed("POST", "order", query)
+    elif act == "iceberg":
+        client.limit(side, price, quantity, icebergQty="0.02")
+    else:
+        client.limit(side, price, quantity, selfTradePreventionMode="DECREMENT")
+
+
+ACTS = ("limit", "limit", "iceberg", "stop", "amend")
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(ACTS),
+            st.sampled_from(["BUY", "SELL"]),
+            st.integers(-4, 4),
+            st.integers(0, 3),
+        ),
+        max_size=25,
+    )
+)
+@settings(max_examples=40, deadline=None)
+def test_snapshot_and_log_bring_everything_back(script: list[tuple[str, str, int, int]]) -> None:
     """However orders and fills fell between snapshots and the end, the truth comes back."""
     venue = _calm(start=True)
     client = Client(venue)
@@ -286,9 +322,8 @@ def test_snapshot_and_log_bring_everything_back(script: list[tuple[bool, int, in
     venue.take_log()
     accounts, markets = venue.dump_accounts(1), venue.dump_markets(client.ts_ns)
     log = b""
-    for number, (buys, offset, seconds) in enumerate(script):
-        price = f"{60_000 + 10 * offset}.00"
-        client.limit("BUY" if buys else "SELL", price, "0.05")
+    for number, (act, side, offset, seconds) in enumerate(script):
+        _send(client, act, side, offset)
         client.wait_ns(seconds * 3 * SECOND)
         log += venue.take_log()
         if number == 10:
@@ -298,17 +333,37 @@ def test_snapshot_and_log_bring_everything_back(script: list[tuple[bool, int, in
     client.venue.take()
     log += venue.take_log()
     truth, totals = _truth(client), venue.exchange.accounts.totals()
+    remembered = _remembered(venue)
     back = _calm(start=False)
     back.restore(read_accounts(accounts), log + b'[{"torn', markets, client.ts_ns)
     returned = Client(back)
     returned.ts_ns = client.ts_ns
     assert _truth(returned) == truth
+    assert _remembered(back) == remembered
     assert back.exchange.accounts.totals() == totals
     # Trading goes on: the users' orders are in the book, and time moves it.
     returned.wait_ns(30 * SECOND)
     returned.signed("DELETE", "openOrders", "symbol=BTCUSDT")
     assert returned.signed("GET", "openOrders") == (200, [])
     assert all(locked == "0.00000000" for _, locked in returned.balances().values())
+
+
+def test_a_waiting_stop_order_is_triggered_after_a_restart() -> None:
+    """It waits on with what it locked, and a trade of the new process sets it to work."""
+    venue = quiet_venue(fees=Fees())
+    stop = "symbol=BTCUSDT&side=BUY&type=STOP_LOSS&quantity=0.1&stopPrice=60001"
+    _, placed = Client(venue).signed("POST", "order", stop)
+    accounts, markets = venue.dump_accounts(1), venue.dump_markets(T0)
+    back = quiet_venue(fees=Fees(), start=False)
+    back.restore(read_accounts(accounts), b"", markets, T0)
+    client = Client(back)
+    client.wait_ns(SECOND)
+    order = f"symbol=BTCUSDT&orderId={placed['orderId']}"
+    assert client.signed("GET", "order", order)[1]["isWorking"] is False
+    client.signed("POST", "order", "symbol=BTCUSDT&side=BUY&type=MARKET&quantity=0.001")
+    found = client.signed("GET", "order", order)[1]
+    assert (found["status"], found["executedQty"]) == ("FILLED", "0.10000000")
+    assert client.balances()["USDT"] == ("93939.89900000", "0.00000000")
 
 
 def test_another_market_or_another_account_is_refused() -> None:

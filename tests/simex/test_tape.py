@@ -17,6 +17,7 @@ from hftd.simex.market import CUT_NS, ID_GAP, SymbolSpec
 from hftd.simex.requests import (
     TAPE_ACCOUNT,
     Accepted,
+    Amended,
     Canceled,
     CancelRejected,
     DepthChanged,
@@ -246,6 +247,32 @@ def test_a_trade_past_the_queue_fills_us_unprinted(tmp_path: Path) -> None:
         Trade(1, at(410), 100, 6, Side.BUY, 1, 0, 1, TAPE_ACCOUNT, public=False),
         Trade(2, at(420), 102, 6, Side.BUY, 2, 0, 1, TAPE_ACCOUNT, public=False),
     ]
+
+
+def test_an_order_made_smaller_keeps_its_place(tmp_path: Path) -> None:
+    """It fills no later than before, and no more than it is now."""
+    market = started(short_tape().save(tmp_path))
+    market.place(Place(1, 1, Side.BUY, 99, 3, Kind.LIMIT_MAKER), at(50))
+    assert market.amend(1, 2, 0, at(60)) == [Amended(1, 1, 2, at(60))]
+    fills = of_kind(market.advance(at(400)), Trade)
+    assert sum(fill.qty_lots for fill in fills if fill.maker_order_id == 1) == 2
+
+
+def test_a_halted_tape_plays_on_from_where_it_was(tmp_path: Path) -> None:
+    """While it is halted nothing is due; then everything comes as much later."""
+    plain = started(short_tape().save(tmp_path))
+    halted = started(short_tape().save(tmp_path))
+    for market in (plain, halted):
+        market.advance(at(120))
+    halted.halt(at(120))
+    halted.halt(at(125))
+    assert halted.next_ns() is None
+    assert halted.advance(at(500)) == []
+    halted.resume(at(520))
+    halted.resume(at(530))
+    assert halted.next_ns() == at(550)
+    late = [type(report) for report in halted.advance(at(800))]
+    assert late == [type(report) for report in plain.advance(at(400))]
 
 
 def test_the_rest_of_a_limit_order_queues(tmp_path: Path) -> None:
