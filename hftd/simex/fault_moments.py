@@ -41,6 +41,7 @@ FOREIGN_ID = "web_"
 MS_NS = 1_000_000
 DRIFT_EVERY_NS = 100 * MS_NS
 NO_ORDER = "no order is open"
+CLOSED = "the market is closed"
 
 
 class Moments:
@@ -80,26 +81,34 @@ class Moments:
         """Do one; return "", or why nothing came of it."""
         return self._acts[fault.fault](fault, ts_ns)
 
-    def fill(self, order: Order, lots: int, ts_ns: int) -> None:
-        """Let a stranger take lots of a resting order, behind all that stands before it."""
+    def fill(self, order: Order, lots: int, ts_ns: int) -> str:
+        """Let a stranger take lots of a resting order, behind all that stands before it.
+
+        Return "", or why nothing came of it.
+        """
+        if self._listing(order.symbol).status is not SymbolStatus.TRADING:
+            return CLOSED
         if order.working_ns == 0:
-            return  # A stop order that waits is not in the book.
+            return NO_ORDER  # A stop order that waits is not in the book.
         lots = min(lots, order.leaves_lots)
         market = self._listing(order.symbol).market
         if isinstance(market, PlayedMarket):
             self._venue.exchange.report(order.symbol, market.hit(order.order_id, lots, ts_ns))
-            return
+            return ""
         assert isinstance(market, MatchingMarket)
         side = Side.SELL if order.side is Side.BUY else Side.BUY
         lots = market.lots_until(order.order_id, lots)
         self._strike(order.symbol, side, order.price_ticks, lots, ts_ns)
+        return ""
 
     def _listing(self, symbol: str) -> Listing:
         return self._venue.exchange.listings[symbol]
 
-    def _oldest(self, symbol: str) -> Order | None:
+    def _oldest(self, symbol: str, *, working: bool = False) -> Order | None:
         books = self._venue.exchange.books.values()
         orders = [order for book in books for order in book.open_orders(symbol)]
+        if working:
+            orders = [order for order in orders if order.working_ns]
         return min(orders, key=_order_id, default=None)
 
     def _strike(self, symbol: str, side: Side, price_ticks: int, lots: int, ts_ns: int) -> None:
@@ -118,29 +127,26 @@ class Moments:
     # --- orders ---------------------------------------------------------------------------
 
     def _partial_fill(self, fault: Fault, ts_ns: int) -> str:
-        order = self._oldest(fault.symbol)
-        if order is None:
-            return NO_ORDER
-        self.fill(order, fault.size, ts_ns)
-        return ""
+        order = self._oldest(fault.symbol, working=True)
+        return NO_ORDER if order is None else self.fill(order, fault.size, ts_ns)
 
     def _dribble(self, fault: Fault, ts_ns: int) -> str:
-        order = self._oldest(fault.symbol)
+        order = self._oldest(fault.symbol, working=True)
         if order is None:
             return NO_ORDER
         order_id = order.order_id
 
-        def take(at_ns: int, left: int) -> None:
-            oldest = self._oldest(fault.symbol)
+        def take(at_ns: int, left: int) -> str:
+            oldest = self._oldest(fault.symbol, working=True)
             if oldest is None or oldest.order_id != order_id:
-                return
-            self.fill(oldest, 1, at_ns)
+                return NO_ORDER
+            why = self.fill(oldest, 1, at_ns)
             if left > 1:
                 next_ns = at_ns + max(1, fault.for_ms) * MS_NS
                 self._later(next_ns, lambda due_ns: take(due_ns, left - 1))
+            return why
 
-        take(ts_ns, fault.size)
-        return ""
+        return take(ts_ns, fault.size)
 
     def _cancel_unasked(self, fault: Fault, ts_ns: int) -> str:
         order = self._oldest(fault.symbol)
@@ -188,6 +194,8 @@ class Moments:
 
     def _flash_move(self, fault: Fault, ts_ns: int) -> str:
         market = self._listing(fault.symbol).market
+        if self._listing(fault.symbol).status is not SymbolStatus.TRADING:
+            return CLOSED
         if not isinstance(market, MatchingMarket):
             return "a recording cannot be moved; moved_prices tells that it did"
         up = fault.value == "up"

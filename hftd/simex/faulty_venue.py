@@ -41,7 +41,7 @@ from hftd.simex.dialect_rest import Response
 from hftd.simex.dialect_ws import encode_reply
 from hftd.simex.fault_frames import FrameFaults, Frames
 from hftd.simex.fault_kinds import FRAME, REQUEST
-from hftd.simex.fault_moments import Moments, keep_rules
+from hftd.simex.fault_moments import NO_ORDER, Moments, keep_rules
 from hftd.simex.fault_requests import (
     NO_REPLY,
     half_of,
@@ -376,20 +376,22 @@ class FaultyVenue(Venue):
         elif kind == "accept_late":
             self._put_off(fault.for_ms, quietly)
         elif kind == "fill_before_cancel":
-            self._fill_named(occasion)
+            why = self._fill_named(occasion)
+            if why:
+                self.script.note(fault, self._now_ns, without_effect=why)
             return None
         elif kind == "replace_half":
             self.exchange.refuse_with = refusals.INSUFFICIENT_BALANCE
             return None
         return refusal_of(fault, self.config.limits.weight_per_minute, self._now_ns)
 
-    def _fill_named(self, occasion: Mapping[str, Any]) -> None:
+    def _fill_named(self, occasion: Mapping[str, Any]) -> str:
         named = (str(occasion.get("orderId")), str(occasion.get("origClientOrderId")))
         for book in self.exchange.books.values():
             for order in book.open_orders(str(occasion.get("symbol"))):
                 if str(order.order_id) == named[0] or order.client_order_id == named[1]:
-                    self._moments.fill(order, order.leaves_lots, self._now_ns)
-                    return
+                    return self._moments.fill(order, order.leaves_lots, self._now_ns)
+        return NO_ORDER
 
     def _after(self, occasion: Mapping[str, Any]) -> None:
         # What a request brings about once it is done.

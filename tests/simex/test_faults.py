@@ -365,6 +365,27 @@ def test_a_symbol_is_halted() -> None:
     assert scene.bid()[0] == 200
 
 
+@pytest.mark.parametrize("kind", [name for name, each in KINDS.items() if each.site == MOMENT])
+def test_moments_in_a_closed_market(kind: str) -> None:
+    """While a symbol is halted nothing trades, whatever happens; a stop that waits is no prey."""
+    scene = Scene()
+    scene.bid("60000.00")
+    stop = {"type": "STOP_LOSS_LIMIT", "stopPrice": "50000.00", "price": "49999.00"}
+    assert scene.signed("POST", "order", **{**BID, **stop, "side": "SELL"})[0] == 200
+    scene.moment("halt", for_ms=5000)
+    scene.moment(kind)
+    scene.wait_ns(3 * SECOND)
+    if kind != "restart_without_memory":
+        book = scene.faulty.exchange.bookkeeping(1)
+        assert sum(order.cum_lots for order in (*book.open.values(), *book.final.values())) == 0
+    scene.faulty.script.take_log()
+    scene.wait_ns(5 * SECOND)
+    scene.moment("partial_fill", size=3)
+    (fired,) = scene.faulty.script.take_log()
+    gone = ("cancel_unasked", "expire_unasked", "stp_expiry", "restart_without_memory")
+    assert ("without_effect" in fired) == (kind in gone)
+
+
 def test_the_tick_grows() -> None:
     """Prices must keep to the new tick, which exchangeInfo shows."""
     scene = Scene()
