@@ -253,9 +253,9 @@ def test_an_order_made_smaller_keeps_its_place(tmp_path: Path) -> None:
     """What stands ahead of it on the tape stays as it was; what is left of it is less."""
     market = started(short_tape().save(tmp_path))
     market.place(Place(1, 1, Side.BUY, 99, 3, Kind.LIMIT_MAKER), at(50))
-    ahead = market.dump()["queues"][0][5]
+    place = market.dump()["queues"][0][5:]
     assert market.amend(1, 2, 0, at(60)) == [Amended(1, 1, 2, at(60))]
-    assert market.dump()["queues"][0][4:] == [2, ahead]
+    assert market.dump()["queues"][0][4:] == [2, *place]
     assert market.cancel(1, at(70)) == [Canceled(1, 1, 2, at(70))]
 
 
