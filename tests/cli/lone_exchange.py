@@ -58,7 +58,7 @@ def _far_below(port: int) -> str:
     url = f"http://127.0.0.1:{port}/api/v3/ticker/price?symbol={SYMBOL}"
     with urllib.request.urlopen(url, timeout=WITHIN_S) as reply:
         price = float(json.load(reply)["price"])
-    return f"{int(price * 0.8)}.00"
+    return f"{int(price * 0.8) // 100 * 100}.00"  # A multiple of any tick.
 
 
 @contextmanager

@@ -1,0 +1,118 @@
+"""A hundred resting orders off the market: typed, gate closed, canceled, verified.
+
+    scripts/bench kill [--rounds 5] [--no-save]
+
+A daemon that quotes, and beside its two orders 98 more under its own tag, as a run before it might
+have left them, far from the market. `hftctl kill` is typed in a shell; then reset, resume, again.
+The times are those of the parts themselves: the COMMAND record in the journal is the parsed
+request, the latch is taken when the gate is closed and every cancel of the daemon's own is with
+the socket, the exchange's order records say when the last of all was canceled there, and
+hftctl's own end is what a person waits for.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from hftd.journal.reader import JournalReader
+from hftd.journal.record import RecordType, Stream, decode_json
+from hftd.runtime.exchange_state import read_listening
+from hftd.runtime.identity import tag
+from tests.bench.rows import machine
+from tests.cli.lone_exchange import own_id, place
+from tests.e2e.daemon import Instance
+
+RESULTS = Path(__file__).parent / "kill_results.json"
+NAME = "canary"
+BESIDE = 98
+WINDOW_S = 10.5
+
+
+def rest_beside(instance: Instance, round_number: int) -> None:
+    """Rest orders under the daemon's tag that it has not placed in this run.
+
+    The account may place 100 in ten seconds, and the daemon needs some for itself.
+    """
+    listening, pause = read_listening(instance.state / "simex"), threading.Event()
+    assert listening is not None
+    instance.ask("pause")
+    for number in range(BESIDE):
+        place(listening.port, own_id(tag(NAME), 1000 * round_number + number + 1))
+        if number == BESIDE // 2:
+            pause.wait(WINDOW_S)
+    pause.wait(WINDOW_S)
+    instance.ask("resume")
+
+
+def kill_once(instance: Instance) -> dict[str, float]:
+    """Kill as a person does, and return each part's time in ms since it was typed."""
+    instance.await_quotes()
+    count = len(instance.truly_open())
+    typed_ns = time.time_ns()
+    done = instance.run("hftctl", "kill", "--name", NAME, "--json", "--reason", "bench")
+    typed_to_end_ms = (time.time_ns() - typed_ns) / 1e6
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert instance.truly_open() == []
+    parsed_ns = max(
+        record.ts_ns
+        for record in JournalReader(instance.state / "journal").records(streams=(Stream.ORDERS,))
+        if record.record_type == RecordType.COMMAND
+        and decode_json(record.payload)["command"] == "kill"
+    )
+    latched_ns = json.loads((instance.state / "latch.json").read_text())["ts_ns"]
+    last_ms = max(
+        order["updateTime"] for order in instance.truth()["orders"] if order["status"] == "CANCELED"
+    )
+    return {
+        "orders": count,
+        "typed_to_parsed": (parsed_ns - typed_ns) / 1e6,
+        "parsed_to_gate_closed_and_all_sent": (latched_ns - parsed_ns) / 1e6,
+        "typed_to_last_canceled_there": last_ms - typed_ns / 1e6,
+        "parsed_to_verified": json.loads(done.stdout)["elapsed_ms"],
+        "typed_to_end_of_hftctl": typed_to_end_ms,
+    }
+
+
+def run(rounds: int) -> dict[str, Any]:
+    """Kill so often; return each round and the medians."""
+    taken = []
+    with tempfile.TemporaryDirectory(prefix="hftd-kill-") as folder:
+        instance = Instance(Path(folder))
+        try:
+            instance.start().running()
+            for number in range(rounds):
+                if number:
+                    instance.ask("reset", reason="bench")
+                    instance.ask("resume")
+                rest_beside(instance, number)
+                taken.append(kill_once(instance))
+        finally:
+            instance.clean_up()
+    medians = {name: round(statistics.median(each[name] for each in taken), 2) for name in taken[0]}
+    worst = {name: round(max(each[name] for each in taken), 2) for name in taken[0]}
+    return {"median_ms": medians, "max_ms": worst, "rounds": rounds, "machine": machine()}
+
+
+def main() -> int:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(prog="scripts/bench kill")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--no-save", dest="save", action="store_false", help="only print")
+    options = parser.parse_args()
+    result = run(options.rounds)
+    print(json.dumps(result, indent=1))
+    if options.save:
+        RESULTS.write_text(json.dumps(result, indent=1) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
