@@ -16,6 +16,9 @@ from msgspec import Struct
 
 from hftd.simex.requests import STOPS, ExpiryReason, Kind, Side, Stp, TimeInForce
 
+MAX_CLOSED = 50_000
+"""Records of an account that wait for ``take_closed``; beyond it only the newer half stays."""
+
 
 class History(Struct, frozen=True):
     """How much is remembered: of an account, and of trades and matches of it in one symbol."""
@@ -199,7 +202,13 @@ class OrderBookkeeping:
             del self._final_by_client_id[client_key]
         reached = self.archived.get(oldest.symbol, 0)
         self.archived[oldest.symbol] = max(reached, oldest.order_id)
-        self._closed.append(oldest)
+        self._close([oldest])
+
+    def _close(self, records: list[Order] | list[AccountTrade]) -> None:
+        # Where nobody keeps an archive, nobody takes them: then the oldest go.
+        self._closed += records
+        if len(self._closed) > MAX_CLOSED:
+            del self._closed[: -MAX_CLOSED // 2]
 
     def add_trade(self, trade: AccountTrade) -> None:
         """Remember a trade; ids of a symbol never fall."""
@@ -207,7 +216,7 @@ class OrderBookkeeping:
         trades.append(trade)
         # Trim in halves: dropping from the front of a list one by one costs a copy each.
         if len(trades) >= 2 * self._history.trades:
-            self._closed += trades[: -self._history.trades]
+            self._close(trades[: -self._history.trades])
             del trades[: -self._history.trades]
 
     def add_prevented(self, match: PreventedMatch) -> None:

@@ -19,7 +19,14 @@ from hftd.simex.limits import Limits
 from hftd.simex.market import ATOMS
 from hftd.simex.matching import MatchingMarket
 from hftd.simex.memory import read_accounts
-from hftd.simex.orders import AccountTrade, History, Order, OrderBookkeeping, Status
+from hftd.simex.orders import (
+    MAX_CLOSED,
+    AccountTrade,
+    History,
+    Order,
+    OrderBookkeeping,
+    Status,
+)
 from hftd.simex.presets import SYMBOLS
 from hftd.simex.requests import FEE_ACCOUNT, Kind, Side, Stp, TimeInForce
 from hftd.simex.venue import AccountConfig, Venue, VenueConfig
@@ -441,6 +448,21 @@ def test_trades_are_kept_to_a_limit() -> None:
     found = book.trades_from("BTCUSDT", 2 * KEPT.trades - 1, 500)
     assert [trade.trade_id for trade in found] == [2 * KEPT.trades - 1, 2 * KEPT.trades]
     assert len(book.trades_from("BTCUSDT", -1, 3)) == 3
+
+
+def test_what_nobody_archives_is_dropped() -> None:
+    """Records that left memory wait for their archive, but not without end."""
+    book = OrderBookkeeping(History(trades=1))
+    for number in range(1, MAX_CLOSED + 10):
+        book.add_trade(
+            AccountTrade(number, 1, "BTCUSDT", 1, 1, 1, 0, "BTC", T0, is_buyer=True, is_maker=True)
+        )
+    closed = book.take_closed()
+    assert MAX_CLOSED // 2 <= len(closed) <= MAX_CLOSED
+    last = closed[-1]
+    assert isinstance(last, AccountTrade)
+    assert last.trade_id == MAX_CLOSED + 8
+    assert book.take_closed() == []
 
 
 def test_symbols_share_the_account() -> None:
