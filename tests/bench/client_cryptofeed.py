@@ -8,6 +8,7 @@ version 2.4 hears of a user's orders by listen key alone, and places none on Bin
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ def book(url: str, events: int, file: Path) -> None:
             sides = (update.book.bids.to_dict(), update.book.asks.to_dict())
             notes.note(update.sequence_number, *(side.items() for side in sides))
             if notes.count >= events:
-                handler.stop()
+                signal.raise_signal(signal.SIGTERM)  # As a user ends it.
 
         async def take_trade(trade: Any, received_s: float) -> None:
             nonlocal trades
