@@ -8,6 +8,7 @@ anything was refused.
 from __future__ import annotations
 
 from enum import IntEnum
+from functools import lru_cache
 
 from hftd.domain.codes import REFUSAL_FIELDS, BookState, Code, TradingState, Unit
 from hftd.domain.instrument import Instrument, InstrumentStatus
@@ -25,6 +26,7 @@ _STATES: dict[int, type[IntEnum]] = {
 _SPENDS = (Code.FUNDS, Code.BALANCE_SHORT)
 
 
+@lru_cache(maxsize=1_024)  # As many as the enums have members, and some of a newer version.
 def name_of(kind: type[IntEnum], number: int) -> str:
     """Return the name of an enum's number, the number itself where a newer version made it."""
     try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -18,7 +19,7 @@ from hftd.domain.facts import FACT
 from hftd.domain.instrument import Instrument
 from hftd.domain.order import client_order_id
 from hftd.domain.refusals import half_ticks_text, name_of, reason_text
-from hftd.domain.units import E8, decimal_text, from_scaled
+from hftd.domain.units import E8, decimal_text, from_scaled, from_steps
 
 Fact = dict[str, Any]
 
@@ -100,12 +101,12 @@ class RunWords:
     def price(self, fact: Fact, ticks: int) -> str | None:
         """Return a price as text."""
         instrument = self.instrument(fact)
-        return instrument.price_text(ticks) if instrument else None
+        return _steps_text(ticks, instrument.tick_e8) if instrument else None
 
     def qty(self, fact: Fact, lots: int) -> str | None:
         """Return a quantity as text."""
         instrument = self.instrument(fact)
-        return instrument.qty_text(lots) if instrument else None
+        return _steps_text(lots, instrument.lot_e8) if instrument else None
 
     def mid(self, fact: Fact) -> str | None:
         """Return the mid of a fact as text, None where there was none."""
@@ -131,6 +132,11 @@ class RunWords:
         return reason_text(code, *numbers, self.quote_asset, instrument, fact["side"])
 
 
+@lru_cache(maxsize=16_384)  # Quotes come back to the same prices and sizes all the time.
+def _steps_text(steps: int, step_e8: int) -> str:
+    return from_steps(steps, step_e8)
+
+
 def code_name(fact: Fact) -> str | None:
     """Return the fact's code by name, None for no code."""
     return name_of(Code, fact["code"]) if fact["code"] else None
@@ -139,9 +145,15 @@ def code_name(fact: Fact) -> str | None:
 def utc_text(ts_ns: int) -> str:
     """Return a time as RFC 3339 in UTC with microseconds and Z."""
     seconds, rest_ns = divmod(ts_ns, 1_000_000_000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest_ns // 1000:06d}Z"
+    return f"{_second_text(seconds)}.{rest_ns // 1000:06d}Z"
 
 
+@lru_cache(maxsize=64)  # Facts come in the order of time.
+def _second_text(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
+
+
+@lru_cache(maxsize=4_096)  # Between two fills each fact tells the same amounts.
 def atoms_text(atoms: int) -> str:
     """Return 1e-8 atoms as decimal text."""
     return from_scaled(atoms, E8)
