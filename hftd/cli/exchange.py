@@ -23,9 +23,7 @@ def exchange(  # long: every option is a line of its signature
         Path | None, typer.Option(help="YAML with what the options below say, and limits.")
     ] = None,
     symbols: Annotated[str | None, typer.Option(help="Symbols, with commas. [BTCUSDT]")] = None,
-    market: Annotated[
-        str | None, typer.Option(help="agents, tape:FILE[,…] or live:URL.")
-    ] = None,
+    market: Annotated[str | None, typer.Option(help="agents, tape:FILE[,…] or live:URL.")] = None,
     preset: Annotated[str | None, typer.Option(help="Agents: a name or FILE.yaml. [calm]")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of agents and faults. [7]")] = None,
     speed: Annotated[str | None, typer.Option(help="Pace of a tape. [1]")] = None,

@@ -177,7 +177,7 @@ class Truth(Checker):
         self.answer = None
         try:
             answer = _answer.decode(record.payload[1:])
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return
         self.answer = answer
         if 400 <= answer.status < 500 and isinstance(answer.id, str):

@@ -74,7 +74,7 @@ class AdminSocket:
         try:
             request = json.loads(line)
             op = request.get("op")
-        except (ValueError, AttributeError):
+        except (ValueError, AttributeError, RecursionError):
             return {"error": "a request is one JSON object on one line"}
         venue = self._venue
         venue.advance(self._clock())

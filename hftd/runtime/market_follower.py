@@ -198,7 +198,7 @@ class MarketFollower:
         """Hand a frame on, and look whether one is missing before it."""
         try:
             head = _head.decode(data)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             self._link.drop("a frame that cannot be read")
             return
         symbol = head.stream.partition("@")[0].upper()
@@ -268,7 +268,7 @@ class MarketFollower:
     def _joins(self, sequence: _Sequence, body: bytes) -> bool:
         try:
             reached = _snapshot.decode(body).lastUpdateId
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return False
         return not sequence.first_id or sequence.first_id <= reached + 1
 

@@ -65,7 +65,7 @@ def server_time_ms(body: bytes) -> int | None:
     """Return the time that an answer tells, None where it tells none."""
     try:
         return _server_time.decode(body).server_time
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 

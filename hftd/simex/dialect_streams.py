@@ -19,7 +19,7 @@ from hftd.simex.dialect_seconds import SECOND_NS, SecondStreams, speaks_by_the_s
 from hftd.simex.endpoint import Desk
 from hftd.simex.events import MarketEvent
 from hftd.simex.listing import Listing
-from hftd.simex.params import check_id
+from hftd.simex.params import UNREADABLE, check_id
 from hftd.simex.prints import Aggregate
 from hftd.simex.requests import DepthChanged, TouchChanged, Trade
 from hftd.simex.time_unit import MICROSECOND, in_microseconds
@@ -109,8 +109,11 @@ class StreamDialect:
             check_id(control.id)
         except msgspec.ValidationError as error:
             return _control_error(2, f"Invalid request: {error}")
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            return _control_error(3, f"Invalid JSON: {error}")
+        except UNREADABLE as error:
+            deep = isinstance(error, RecursionError)
+            return _control_error(
+                3, f"Invalid JSON: {'recursion limit exceeded' if deep else error}"
+            )
         return self._control(connection, subscriber, control, ts_ns)
 
     def _control(

@@ -14,7 +14,7 @@ import msgspec
 from hftd.simex import refusals
 from hftd.simex.endpoint import PUBLIC, SIGNED, Answer, Call, Desk
 from hftd.simex.endpoints import METHODS, answer
-from hftd.simex.params import Params, check_id, from_json
+from hftd.simex.params import UNREADABLE, Params, check_id, from_json
 from hftd.simex.refusals import Refusal, Refused
 from hftd.simex.render import ms
 from hftd.simex.signing import (
@@ -101,7 +101,7 @@ class WsDialect:
         try:
             request = msgspec.json.decode(text, type=Request)
             check_id(request.id)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
             return [encode_reply(_NULL, refusals.BAD_JSON, None)]
         had = dict(session.subscriptions)
         show_limits = session.show_limits
@@ -114,7 +114,7 @@ class WsDialect:
             result, account = self._answer(session, request.method, values, ts_ns)
         except Refused as refused:
             result = refused.refusal
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
             # A parameter's text is read only here; the frame around it was sound.
             result = refusals.BAD_JSON
         limits = self._limits(request.method, account, ts_ns) if show_limits else None

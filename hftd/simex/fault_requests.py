@@ -15,7 +15,7 @@ from hftd.simex import refusals
 from hftd.simex.dialect_rest import Response
 from hftd.simex.endpoints import METHODS, ROUTES
 from hftd.simex.faults import Fault
-from hftd.simex.params import from_form
+from hftd.simex.params import UNREADABLE, from_form
 from hftd.simex.refusals import Refusal, Refused
 
 NO_REPLY = 0
@@ -64,7 +64,7 @@ def ws_occasion(text: bytes) -> dict[str, Any] | None:
         frame = msgspec.json.decode(text)
         method, params = str(frame["method"]), frame.get("params") or {}
         return {**params, "request": method.removeprefix("v3/"), "id": frame.get("id")}
-    except (msgspec.DecodeError, UnicodeDecodeError, TypeError, KeyError, AttributeError):
+    except (*UNREADABLE, TypeError, KeyError, AttributeError):
         return None
 
 

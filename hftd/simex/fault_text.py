@@ -14,6 +14,7 @@ import msgspec
 
 from hftd.simex.faults import Fault
 from hftd.simex.numbers import text_of
+from hftd.simex.params import UNREADABLE
 
 Levels = list[list[str]]
 _CROSSING_QTY = "1.00000000"
@@ -39,7 +40,7 @@ def spoil(fault: Fault, frame: bytes, around: Around) -> bytes | None:
         return raw(fault, frame, around)
     try:
         whole = msgspec.json.decode(frame)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return None
     event = event_of(whole)
     if event is None or not _INSIDE[fault.fault](fault, event, around):

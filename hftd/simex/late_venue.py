@@ -20,6 +20,7 @@ from hftd.simex.faults import Fault
 from hftd.simex.faulty_venue import FaultyVenue
 from hftd.simex.latency import Latencies, Way
 from hftd.simex.market import Market
+from hftd.simex.params import UNREADABLE
 from hftd.simex.venue import VenueConfig
 
 MAX_HELD_BYTES = 64_000_000
@@ -170,5 +171,5 @@ class LateVenue(FaultyVenue):
         try:
             key = msgspec.json.decode(text, type=_Keyed).params.get("apiKey")
             return self._accounts.get(msgspec.json.decode(key, type=str), 0) if key else 0
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
             return 0

@@ -30,6 +30,9 @@ E = TypeVar("E", bound=Enum)
 
 _id = msgspec.json.Decoder(int | str | None)
 
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What the decoder raises at what is no JSON, no text, or nested too deep."""
+
 
 class Params:
     """Parameters by name, in text; remembers which were read."""

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from hftd.errors import ProfileError
 from hftd.runtime.clock import Clock
-from hftd.runtime.rest import RestAnswer, RestClient, clock_sample
+from hftd.runtime.rest import RestAnswer, RestClient, clock_sample, server_time_ms
 from hftd.venues.binance.signing import signer_of
 from tests.runtime.scripted_venue import ScriptedVenue, run
 
@@ -122,6 +122,22 @@ def test_the_venue_clock_is_the_best_of_several_samples():
     assert len(venue.rest_targets) == 5
     assert not isinstance(sample, RestAnswer)
     assert sample.venue_offset_ns < 0  # The scripted venue lives in 2023.
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{}",
+        b'{"serverTime":"x"}',
+        b'{"serverTime":1',
+        b'{"\xff":1,"serverTime":NaN}',
+        b'{"deep":' + b"[" * 100_000 + b"]" * 100_000 + b',"serverTime":1}',
+    ],
+)
+def test_a_clock_that_cannot_be_read_is_no_clock(body):
+    """Whatever the venue says in its place, there is no time in it."""
+    assert server_time_ms(body) is None
 
 
 def test_a_listing_asks_for_its_symbols_alone():

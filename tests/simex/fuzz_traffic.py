@@ -304,7 +304,7 @@ class Fuzzer:
             else:
                 data = (
                     data[:at]
-                    + random.choice((b'"', b"{", b"[" * 200, b"&", b"=", b"%"))
+                    + random.choice((b'"', b"{", b"[" * 2000, b"&", b"=", b"%"))
                     + data[at:]
                 )
         return data

@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hftd.simex.endpoints import METHODS, ROUTES
+from hftd.simex.faults import Fault
 from hftd.simex.limits import Limits
 from tests.simex.desk_client import KEY, T0, Client, quiet_venue, sign
-from tests.simex.fuzz_traffic import Fuzzer
+from tests.simex.fuzz_traffic import Fuzzer, quiet_faulty_venue
 
 NO_LIMITS = Limits(10**9, 10**9, 10**9, 10**9)
 NAMES = (
@@ -130,3 +131,38 @@ def test_a_long_mixture_of_sound_and_broken_traffic(count: int, *, faulty: bool)
     for _ in range(count):
         fuzzer.step()
     assert fuzzer.venue.exchange.exec_id > count // 100
+
+
+DEEP = {
+    "a list": "[" * 100_000 + "]" * 100_000,
+    "an object": '{"a":' * 100_000 + "1" + "}" * 100_000,
+    "just too deep": "[" * 1_500 + "]" * 1_500,
+}
+
+
+@pytest.mark.parametrize("deep", DEEP.values(), ids=DEEP)
+@pytest.mark.parametrize(
+    "frame",
+    [
+        "%s",
+        '{"id":%s,"method":"ping"}',
+        '{"id":1,"method":"order.place","params":{"symbol":%s}}',
+        '{"id":1,"method":"SUBSCRIBE","params":[%s]}',
+        '{"id":1,"method":"time","x":%s}',
+    ],
+)
+def test_json_that_is_nested_too_deep(frame: str, deep: str) -> None:
+    """It is refused as JSON that cannot be read, whatever watches requests."""
+    venue = quiet_faulty_venue(1)
+    venue.start(T0)
+    venue.arm(Fault("ack_lost", match={"request": "nothing"}), T0)
+    for path in ("/ws-api/v3", "/ws"):
+        connection = venue.open(path, T0)
+        assert connection is not None
+        venue.receive(connection, (frame % deep).encode(), T0)
+        ((_, reply),) = venue.take()
+        told = json.loads(reply)
+        assert told.get("status", 400) == 400
+        assert "code" in told.get("error", told)
+    status, _, _ = venue.http("GET", f"/api/v3/exchangeInfo?symbols={deep}", {}, b"", T0)
+    assert status == 400

@@ -104,7 +104,7 @@ def _instrument(name: str, symbol: _Symbol) -> Instrument:
             if (kind := _filter_head.decode(bytes(raw)).filter_type) in _USED:
                 found[kind] = _filter.decode(bytes(raw))
         return _from_filters(name, symbol, found)
-    except (msgspec.DecodeError, KeyError) as fault:
+    except (msgspec.DecodeError, UnicodeDecodeError, KeyError) as fault:
         raise VenueProtocolError(f"filters of {symbol.symbol} cannot be read: {fault}") from None
     except ValueError as fault:
         raise ProfileError(str(fault), key="instruments", was=name) from None
