@@ -1,7 +1,7 @@
 """What is known of a profile's market before any exchange runs: filters, a price, spreads.
 
 Owns the way from a profile to the simulated market's own numbers and the reading of touches
-from a recording. Asks nobody over a socket.
+from a recording. Asks nobody over a socket, save the server that a live market follows.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ import msgspec
 
 from hftd.config.economics import Filters
 from hftd.config.load import LoadedProfile, tape_path
-from hftd.config.schema import AgentsMarket
+from hftd.config.schema import AgentsMarket, LiveMarket
 from hftd.errors import ProfileError, UsageError
 from hftd.simex.market import SymbolSpec
 from hftd.simex.presets import SYMBOLS
 from hftd.simex.tape import BTCUSDT_SPEC
+from hftd.simex.tape_lines import spec_on
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +90,21 @@ def _facts(loaded: LoadedProfile, instrument: str) -> MarketFacts:
         filters = _filters(house.spec)
         price = house.start_ticks * filters.tick_size
         return MarketFacts(instrument, filters, price, f"start of preset {market.preset}")
+    if isinstance(market, LiveMarket):
+        from hftd.runtime.exchange_live import listed_spec
+        from hftd.runtime.market_follower import fetch_listing, fetch_mid, source_of
+
+        server = source_of(market.url)
+        spec = listed_spec(fetch_listing(server, [symbol]), symbol)
+        mid = fetch_mid(server, symbol)
+        return MarketFacts(instrument, _filters(spec), mid, f"now at {server.name}")
     path = tape_path(loaded.profile)
     assert path is not None, "a market without agents is a tape"
     for touch in touches(path):
         if touch.symbol == symbol:
             mid = (touch.best_bid + touch.best_ask) / 2
-            return MarketFacts(instrument, _filters(BTCUSDT_SPEC), mid, f"start of {path.name}")
+            spec = spec_on([path], symbol) or BTCUSDT_SPEC
+            return MarketFacts(instrument, _filters(spec), mid, f"start of {path.name}")
     raise _unknown(loaded, instrument, f"an instrument on the tape {path.name}")
 
 

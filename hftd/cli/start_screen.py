@@ -16,7 +16,7 @@ from typing import Final
 import hftd
 from hftd.cli.check_report import Report
 from hftd.config.risk_limits import CANARY_SCALED, RiskLimits
-from hftd.config.schema import AgentsMarket, Profile, TapeMarket, scaled_limits
+from hftd.config.schema import AgentsMarket, LiveMarket, Profile, scaled_limits
 from hftd.config.values import plain
 from hftd.runtime.paths import InstancePaths
 
@@ -86,7 +86,8 @@ def market_words(profile: Profile) -> str:
     market = profile.venue.market
     if isinstance(market, AgentsMarket):
         return f"agents {market.preset}, seed {market.seed}"
-    assert isinstance(market, TapeMarket)
+    if isinstance(market, LiveMarket):
+        return f"live from {market.url}, fills by the {market.queue} queue"
     return f"tape {market.path} at speed {plain(market.speed)}"
 
 

@@ -29,6 +29,7 @@ from hftd.config.values import (
     QueueModelName,
     SecretReference,
     Section,
+    ServerAddress,
     misplaced,
     plain,
 )
@@ -72,6 +73,17 @@ class TapeMarket(Section):
     """How our orders' places in the queues are estimated; hftd/simex/queue_model.py has them."""
 
 
+class LiveMarket(Section):
+    """A market that follows another server's public streams; our orders join it like a tape."""
+
+    source: Literal["live"]
+    """Where the market comes from."""
+    url: ServerAddress
+    """REST address of the server; another address of its streams stands behind a comma."""
+    queue: QueueModelName = "pessimistic"
+    """How our orders' places in the queues are estimated; the optimist is always asked as well."""
+
+
 class Fees(Section):
     """Fee rates of the simulated account."""
 
@@ -90,8 +102,8 @@ class SimexVenue(Section):
 
     kind: Literal["simex"]
     """Which venue this is."""
-    market: Annotated[AgentsMarket | TapeMarket, Field(discriminator="source")] = AgentsMarket(
-        source="agents"
+    market: Annotated[AgentsMarket | TapeMarket | LiveMarket, Field(discriminator="source")] = (
+        AgentsMarket(source="agents")
     )
     """Where its prices come from."""
     fees: Fees = Fees()

@@ -20,6 +20,9 @@ _INSTRUMENT: Final = re.compile(r"[A-Z0-9]{1,12}-[A-Z0-9]{1,12}")
 _ASSET: Final = re.compile(r"[A-Z0-9]{1,12}")
 _UTC_MINUTE: Final = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 _QUEUE_MODEL: Final = re.compile(r"pessimistic|optimistic|proportional|power:[1-9]|log2?")
+_SERVER_ADDRESS: Final = re.compile(
+    r"https?://[\w.\-\[\]:]{1,255}/?(,wss?://[\w.\-\[\]:]{1,255}/?)?", re.ASCII
+)
 _SECRET_REFERENCE: Final = re.compile(r"(env:[A-Za-z_][A-Za-z0-9_]*|file:.+|credential:[\w.@-]+)")
 
 # An atom is 1e-8, so 10^10 of an asset are 10^18 atoms: int64 keeps a factor of nine to spare.
@@ -138,6 +141,14 @@ QueueModelName = Annotated[
     _matching(
         _QUEUE_MODEL,
         "pessimistic, optimistic, proportional, power:N (N from 1 to 9), log or log2",
+    ),
+]
+ServerAddress = Annotated[
+    str,
+    _matching(
+        _SERVER_ADDRESS,
+        "https://HOST[:PORT] or http://HOST[:PORT], and where its streams are elsewhere"
+        " ,wss://HOST[:PORT] behind it",
     ),
 ]
 UtcMinute = Annotated[str, _matching(_UTC_MINUTE, 'a time of day in UTC such as "00:00"')]

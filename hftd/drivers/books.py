@@ -12,7 +12,7 @@ from typing import Any
 
 from hftd.config.load import config_hash
 from hftd.config.risk_limits import RiskLimits
-from hftd.config.schema import Profile, TapeMarket, scaled_limits
+from hftd.config.schema import AgentsMarket, Profile, scaled_limits
 from hftd.domain.instrument import Instrument
 from hftd.domain.layout import Records
 from hftd.domain.units import E8
@@ -77,7 +77,7 @@ def build_world(profile: Profile, instruments: Sequence[Instrument]) -> Records:
         state.balances[record["base_asset"]]["reserve_atoms"] = reserve
         fill_instrument(record, instrument)
         fill_limits(record, profile, instrument, limits[instrument.name])
-        record["own_in_book"] = int(not isinstance(profile.venue.market, TapeMarket))
+        record["own_in_book"] = int(isinstance(profile.venue.market, AgentsMarket))
         prove_int64(record, instrument)
     return world
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from hftd.config.load import LoadedProfile, tape_path
-from hftd.config.schema import AgentsMarket, Profile
+from hftd.config.schema import AgentsMarket, LiveMarket, Profile
 from hftd.domain.codes import Code
 from hftd.domain.events import CommandKind, Link
 from hftd.domain.instrument import Instrument
@@ -28,7 +28,7 @@ from hftd.drivers.simulate_network import Calendar, Exchange, Latency
 from hftd.drivers.simulate_process import Process
 from hftd.drivers.simulate_roads import Roads, Skies
 from hftd.engine.engine import Engine
-from hftd.errors import HftdError
+from hftd.errors import HftdError, UsageError
 from hftd.journal.record import run_id
 from hftd.journal.writer import JournalFull, JournalWriter
 from hftd.runtime.connector_orders import OnFrame
@@ -61,6 +61,8 @@ def venue_of(profile: Profile) -> FaultyVenue:
     )
     if isinstance(market, AgentsMarket):
         return build_venue(replace(wish, preset=market.preset, seed=market.seed))
+    if isinstance(market, LiveMarket):
+        raise UsageError("a simulated world has no live market; record one and play its tape")
     tape = f"tape:{tape_path(profile)}"
     return build_venue(replace(wish, market=tape, speed=str(market.speed), queue=market.queue))
 

@@ -18,7 +18,7 @@ from typing import Any
 import aiohttp
 
 from hftd.config.load import tape_path
-from hftd.config.schema import AgentsMarket, Profile
+from hftd.config.schema import AgentsMarket, LiveMarket, Profile
 from hftd.errors import HftdError, InstanceLocked
 from hftd.runtime.exchange_state import Listening, read_listening
 from hftd.runtime.lock import InstanceLock
@@ -46,6 +46,8 @@ def exchange_arguments(profile: Profile, folder: Path) -> list[str]:
         arguments += ["--balance", f"{asset}={amount}"]
     if isinstance(market, AgentsMarket):
         return [*arguments, "--preset", market.preset, "--seed", str(market.seed)]
+    if isinstance(market, LiveMarket):
+        return [*arguments, "--market", f"live:{market.url}", "--queue", market.queue]
     arguments += ["--market", f"tape:{tape_path(profile)}", "--speed", str(market.speed)]
     return [*arguments, "--queue", market.queue]
 

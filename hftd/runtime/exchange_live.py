@@ -26,12 +26,13 @@ def build_live(wish: ExchangeWish, url: str) -> tuple[LateVenue, Beside]:
     """
     source = source_of(url)
     listing = fetch_listing(source, wish.symbols)
-    specs = [_spec(listing, symbol) for symbol in wish.symbols]
+    specs = [listed_spec(listing, symbol) for symbol in wish.symbols]
     venue = build_venue(wish, live_source(wish, specs))
     return venue, LiveFeed(venue, source, wish.symbols).follow
 
 
-def _spec(listing: bytes, symbol: str) -> SymbolSpec:
+def listed_spec(listing: bytes, symbol: str) -> SymbolSpec:
+    """Return the steps and filters that an exchangeInfo reply lists; raises UsageError."""
     try:
         spec = spec_in(b"0 " + listing, symbol)
     except Unreadable as error:

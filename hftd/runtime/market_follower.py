@@ -17,6 +17,7 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Final, NamedTuple, Protocol
 from urllib.parse import quote, urlsplit
 
@@ -37,7 +38,7 @@ FIRST_EVENT_WITHIN_S = 2.0
 SNAPSHOT_EVERY_S = 2.0
 """Snapshots of one symbol come no faster, however often the market asks."""
 
-LISTING_TIMEOUT_S = 10.0
+ANSWER_WITHIN_S = 10.0
 RETRY_S = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 PING_EVERY_S = 5.0
 MAX_SYMBOLS = 20
@@ -116,16 +117,30 @@ def fetch_listing(source: Source, symbols: Sequence[str]) -> bytes:
     if not 0 < len(symbols) <= MAX_SYMBOLS:
         raise UsageError(f"1 to {MAX_SYMBOLS} symbols can be followed, was {len(symbols)}")
     names = quote(json.dumps(list(symbols), separators=(",", ":")))
-    url = f"{source.rest_url}/api/v3/exchangeInfo?symbols={names}"
+    return _fetch(source, f"/api/v3/exchangeInfo?symbols={names}")
+
+
+def fetch_mid(source: Source, symbol: str) -> Decimal:
+    """Return the mid price of a symbol now; raises UsageError where there is none."""
+    touch = msgspec.json.decode(_fetch(source, f"/api/v3/ticker/bookTicker?symbol={symbol}"))
+    mid = (Decimal(touch["bidPrice"]) + Decimal(touch["askPrice"])) / 2
+    if mid <= 0:
+        raise UsageError(f"{source.name} has no price of {symbol}")
+    return mid
+
+
+def _fetch(source: Source, target: str) -> bytes:
     try:
         # The scheme was checked by source_of.
-        with urllib.request.urlopen(url, timeout=LISTING_TIMEOUT_S) as reply:  # noqa: S310
+        url = source.rest_url + target
+        with urllib.request.urlopen(url, timeout=ANSWER_WITHIN_S) as reply:  # noqa: S310
             body: bytes = reply.read()
             return body
     except urllib.error.HTTPError as error:
         told = error.read(300).decode("utf-8", "replace")
         error.close()
-        raise UsageError(f"{source.name} lists no {', '.join(symbols)}: {told}") from None
+        path = target.partition("?")[0]
+        raise UsageError(f"{source.name} refuses {path} with {error.code}: {told}") from None
     except (OSError, TimeoutError) as error:
         reason = getattr(error, "reason", error)
         raise UsageError(f"{source.name} does not answer: {reason}") from None
@@ -194,7 +209,7 @@ class MarketFollower:
         for symbol in self._sequences:
             self.resync(symbol)
 
-    def on_frame(self, data: bytes, ts_ns: int) -> None:
+    def on_frame(self, data: bytes, ts_ns: int, more: bool = False) -> None:
         """Hand a frame on, and look whether one is missing before it."""
         try:
             head = _head.decode(data)

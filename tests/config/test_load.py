@@ -221,9 +221,9 @@ def test_several_mistakes_are_all_told(tmp_path: Path) -> None:
             "at most max_position_base of BTC-USDT, 0.005, was 0.01",
         ),
         (
-            ("kind: simex", "kind: simex, market: {source: live}"),
+            ("kind: simex", "kind: simex, market: {source: moon}"),
             (4, 39, "venue.market.source"),
-            "one of agents, tape, was live",
+            "one of agents, tape, live, was moon",
         ),
         (
             ("[BTC-USDT]", "[BTC-USDT, ETH-EUR]"),

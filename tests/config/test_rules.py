@@ -35,6 +35,13 @@ def mine(tmp_path: Path) -> Path:
             "venue.market.preset",
             "are source, path, speed",
         ),
+        ("venue.market={source: live}", "venue.market.url", "is required"),
+        (
+            "venue.market={source: live, url: example.com}",
+            "venue.market.url",
+            "https://HOST[:PORT] or http://HOST[:PORT]",
+        ),
+        ("venue.market={source: live, url: 'http://a', speed: 2}", "venue.market.speed", "no such"),
         ("venue.market={source: agents, speed: 2}", "venue.market.speed", "did you mean seed?"),
         ("venue.market.seed=2", "venue.market.source", "is required: where the market comes from"),
         ("risk.day_starts_utc=24:00", "risk.day_starts_utc", 'such as "00:00", was 24:00'),

@@ -146,7 +146,7 @@ def test_a_server_that_cannot_be_followed_is_named() -> None:
 
     async def scenario() -> None:
         async with agents() as first:
-            with pytest.raises(UsageError, match=r"lists no NOPE: .*-1121"):
+            with pytest.raises(UsageError, match=r"refuses /api/v3/exchangeInfo with 400: .*-1121"):
                 async with following(first.url, symbols=("NOPE",)):
                     pass
 
