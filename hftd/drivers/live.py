@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 
 from hftd.config.load import LoadedProfile
 from hftd.control.server import ControlServer
-from hftd.domain.actions import Action, ActionKind
 from hftd.domain.codes import Code, TradingState
 from hftd.domain.events import CommandKind, EventKind, Link, Timer
 from hftd.domain.facts import FactKind
@@ -29,6 +28,7 @@ from hftd.drivers.latch_file import LatchFile
 from hftd.drivers.listing import listed_instruments
 from hftd.drivers.loop import Loop
 from hftd.drivers.operator import Operator
+from hftd.drivers.performer import Performer
 from hftd.drivers.run import Run
 from hftd.drivers.stamps import Stamps
 from hftd.engine.recovery import Phase
@@ -87,6 +87,7 @@ class Live:
             loaded.profile, paths.simex_dir, paths.state_dir / "exchange.log", say
         )
         self._recorder = parts.recorder(say)
+        self._latch = LatchFile(paths.latch_path, say)
         journal = loaded.profile.journal
         self._journal = JournalWriter(
             paths.journal_dir,
@@ -95,11 +96,12 @@ class Live:
             disk_floor_bytes=journal.disk_floor_mb * MB,
         )
         self._exit = asyncio.Event()
+        sync = self._journal.sync_orders if journal.gate == "synced" else None
+        self._performer = Performer(self._exit.set, self._latch, self._clock.ts_ns, sync)
         self._failure: HftdError | None = None
         self._setting_up: asyncio.Task[Any] | None = None
         self._is_ready = self._journal_told = False
         self._state_seen = -1
-        self._latch = LatchFile(paths.latch_path, say)
         self._signals = self._pulses = self.loop_lag_ns = 0
 
     async def run(self) -> int:
@@ -146,11 +148,12 @@ class Live:
         memory.carry_over(remembered, self._engine, instruments, self._loaded)
         self._run = self._begin_run()
         self._stamps = Stamps(self._telemetry)
-        self._loop = Loop(self._engine, codec, self._journal, self._perform, self._stamps)
+        self._loop = Loop(self._engine, codec, self._journal, self._performer.perform, self._stamps)
         self._connector = Connector(
             endpoints, self._parts.signer, instruments, codec, self._on_frame, self._on_event,
             self._clock, self._loaded.profile.venue.recv_window_ms,
         )  # fmt: skip
+        self._performer.roads = self._connector
         await self._recorder.start()
         await self._serve()
         latch = identity.read_latch(self._paths.latch_path)
@@ -261,15 +264,6 @@ class Live:
             self._say(f"canceling {count} orders, then ending: {self._failure}")
         # One turn of the event loop carries the cancels out before the links close.
         asyncio.get_running_loop().call_later(PULSE_SECONDS, self._exit.set)
-
-    def _perform(self, action: Action, frame: bytes | None) -> None:
-        kind = action.kind
-        if kind == ActionKind.EXIT:
-            self._exit.set()
-        elif kind == ActionKind.LATCH:
-            self._latch.write(action.state, action.code, self._clock.ts_ns())
-        else:
-            self._connector.perform(action, frame)
 
     def _watch_state(self) -> None:
         """Tell people and systemd when the trading state moves; wake who waits for it."""

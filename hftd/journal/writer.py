@@ -10,6 +10,7 @@ records of an orderly HALT; only when that is used up too does ``append`` raise 
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -73,6 +74,7 @@ class JournalWriter:
         self._segment_bytes = segment_bytes
         self._floor_bytes = disk_floor_bytes
         self._disk = disk
+        self._failed_path = folder / "sync_failed"  # Until the next run: a segment is given up.
         self._orders = Pen(folder, Stream.ORDERS, segment_bytes, disk)
         self._market = Pen(folder, Stream.MARKET, segment_bytes, disk)
 
@@ -86,8 +88,10 @@ class JournalWriter:
         assert "run" in header
         self.folder.mkdir(parents=True, exist_ok=True)
         self.seq = max(self._orders.recover(), self._market.recover())
+        # Where the disk refused a sync, nobody knows what it holds: nothing is written on there.
+        failed = published(self.folder).sync_errno != 0 or self._failed_path.exists()
         for pen in (self._orders, self._market):
-            if not pen.segments:
+            if failed or not pen.segments:
                 self._begin(pen, ts_ns)
         # A journal without records has not been read, whatever was said of one before it.
         read = published(self.folder) if self.seq else RecorderCursor()
@@ -96,6 +100,7 @@ class JournalWriter:
         if full := self.maintain():
             raise full
         self.sync()
+        self._failed_path.unlink(missing_ok=True)
         return seq
 
     def append(self, record_type: RecordType, ts_ns: int, payload: Bytes) -> int:
@@ -143,6 +148,12 @@ class JournalWriter:
         """
         for pen in (self._orders, self._market):
             self._guard_io(pen.sync)
+        if self._broken is not None:
+            raise self._broken
+
+    def sync_orders(self) -> None:
+        """Wait until what was appended to the orders stream is on the disk, see ``sync``."""
+        self._guard_io(self._orders.sync)
         if self._broken is not None:
             raise self._broken
 
@@ -215,3 +226,5 @@ class JournalWriter:
         except OSError as error:
             self._broken = JournalFull("io", str(error.strerror), error.errno or 0)
             self.full = self._broken
+            with contextlib.suppress(OSError):  # The disk that refused a sync may refuse this too.
+                self._failed_path.touch()

@@ -137,6 +137,10 @@ class Connector:
         else:
             self.orders.send(frame)
 
+    def refuse(self, frame: bytes) -> None:
+        """Tell the loop, from a plain callback, that an order's frame was not sent."""
+        self.orders.refuse(frame)
+
     def _ask(self, kind: RestKind, instrument: int, frame: bytes) -> None:
         if len(self._requests) >= MAX_REST_REQUESTS:
             asyncio.get_running_loop().call_soon(self._tell_unsent, instrument)

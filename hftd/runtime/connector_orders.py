@@ -107,6 +107,10 @@ class OrderLink:
             self._in_flight.answered(identity)
         self._soon(self._tell_unsent, identity)
 
+    def refuse(self, frame: bytes) -> None:
+        """Tell the loop, from the event loop, that a request was never sent."""
+        self._soon(self._tell_unsent, request_id_of(frame))
+
     def hold_back(self, until_ns: int) -> None:
         """Ask nothing for the session before a time that the venue named."""
         self._hold_until_ns = until_ns

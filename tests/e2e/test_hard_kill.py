@@ -18,7 +18,8 @@ import pytest
 
 from tests.e2e.daemon import Instance
 
-FAST = ("--set", "venue.recv_window_ms=1000")  # What an offline kill waits for orders under way.
+# What an offline kill waits for orders under way; and each order waits for the disk.
+FAST = ("--set", "venue.recv_window_ms=1000", "--set", "journal.gate=synced")
 NAME = "canary"
 Killed = subprocess.CompletedProcess[str]
 

@@ -1,6 +1,7 @@
 """The writer on real files: streams, runs, limits, kills; read back by the reader."""
 
 import errno
+import mmap
 import os
 import shutil
 import signal
@@ -12,8 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hftd.journal.cursor import RecorderCursor, publish, published
+from hftd.journal.disk import Disk
 from hftd.journal.reader import JournalReader
 from hftd.journal.record import RecordType, Stream
+from hftd.journal.segment import segments
 from hftd.journal.writer import JournalFull, JournalWriter
 from tests.journal.small import FACT, HEADER, SMALL, payloads, small_writer
 
@@ -123,6 +126,7 @@ FULL_DISK = """
 import resource, sys
 from pathlib import Path
 from hftd.journal.record import RecordType
+from hftd.journal.segment import segments
 from hftd.journal.writer import JournalFull, JournalWriter
 writer = JournalWriter(Path(sys.argv[1]), segment_bytes=8192, disk_floor_bytes=0)
 writer.open({"run": "a-1"}, 0)
@@ -203,6 +207,51 @@ def test_sync_that_failed_for_the_recorder_is_final(tmp_path):
     publish(tmp_path, RecorderCursor(seq=1, sync_errno=errno.EIO))
     small_writer(tmp_path).open(HEADER, 0)
     assert published(tmp_path) == RecorderCursor(seq=1)
+
+
+class Refusing(Disk):
+    """The machine's disk, on which a sync may be refused: its maps lie when told to."""
+
+    def __init__(self):
+        self.errno = 0
+
+    def map(self, path):
+        """Map a file as the machine does."""
+        disk = self
+
+        class Map(mmap.mmap):
+            def flush(self, *where):
+                if disk.errno:
+                    refused, disk.errno = disk.errno, 0  # It is told once, and then forgotten.
+                    raise OSError(refused, os.strerror(refused))
+                return super().flush(*where)
+
+        with path.open("r+b") as file:
+            return Map(file.fileno(), 0)
+
+
+@pytest.mark.parametrize("sync", ["sync", "sync_orders"])
+def test_sync_that_failed_for_the_writer_is_final(tmp_path, sync):
+    """No later sync of the run succeeds, and the next run writes into new segments."""
+    disk = Refusing()
+    writer = small_writer(tmp_path, disk=disk)
+    writer.open(HEADER, 0)
+    writer.append(FACT, 1, b"on the disk or not")
+    disk.errno = errno.EIO
+    for _ in range(2):
+        with pytest.raises(JournalFull, match="io"):
+            getattr(writer, sync)()
+    assert writer.maintain().reason == "io"
+    assert len(list(tmp_path.glob("*-00000001.hj"))) == 2
+    for number in range(2):
+        writer = small_writer(tmp_path)
+        writer.open(HEADER, 2)
+        begun = {part.head.number for part in segments(tmp_path, Stream.ORDERS)}
+        assert begun == {1, 2}, "a segment that is given up is given up once"
+        writer.append(FACT, 3, b"on %d" % number)
+        writer.close()
+    written = [payload for _, payload in payloads(tmp_path)]
+    assert written == [b"on the disk or not", b"on 0", b"on 1"]
 
 
 # Two records at a time, then time for a reader to be waiting for the next.
