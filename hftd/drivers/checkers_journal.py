@@ -55,6 +55,14 @@ class SecretsKept(Checker):
                 name = RecordType(record.record_type).name
                 self.break_off("none", f"in a {name}", f"record {record.seq}")
 
+    def at_quiescence(self, world: World) -> None:
+        """Search the journal's files too: headers and snapshots are told to nobody."""
+        for path in sorted(getattr(world, "journal_folder", Path("/none")).glob("*")):
+            content = path.read_bytes()
+            for hidden in self._hidden:
+                if hidden in content:
+                    self.break_off("none", f"in {path.name}", f"offset {content.find(hidden)}")
+
     def on_sent(self, link: Link, frame: bytes, ts_ns: int) -> None:
         """The secret itself never leaves; the key and a signature must."""
         for secret in self._secrets:

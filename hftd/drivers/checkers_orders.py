@@ -112,6 +112,10 @@ class LegalStates(Checker):
 
     def _judge(self, fact: Fact) -> None:
         before, after = OrderState(fact.state_from), OrderState(fact.state_to)
+        if before == OrderState.NONE and after == OrderState.NEW:
+            # The exchange lists it as open, twice: it is adopted, whatever was told before.
+            self._over.pop(fact.order_key, None)
+            self._cum.pop(fact.order_key, None)
         over = self._over.get(fact.order_key)
         if over is not None:
             was = f"{before.name} to {after.name}"

@@ -1,0 +1,104 @@
+"""How a bug is planted in a copy of the package, and how its hunt is run in a process of its own.
+
+Owns the copy, the edits and the child process. A kernel that is edited is compiled honestly: the
+copy has a kernel cache of its own, which begins as a copy of the shared one, so that only the
+files behind the edit are compiled anew.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from hftd.runtime import kernel_cache
+from tests.simulation.planted import Bug
+
+ROOT = Path(__file__).parents[2]
+CACHE = Path(tempfile.gettempdir(), f"hftd-planted-{os.getuid()}")
+HUNT_SECONDS = 1_800
+
+
+class Hunt(msgspec.Struct, frozen=True):
+    """What came of a hunt; ``seeds`` is how many were run, the finding one included."""
+
+    found: bool
+    seeds: int
+    invariant: str = ""
+    words: str = ""
+    simulated_s: float = 0.0
+    seconds: float = 0.0
+
+
+def planted_source(bug: Bug, package: Path) -> None:
+    """Make the edits of a bug in a package. Raises: AssertionError where a text is not there."""
+    for edit in bug.edits:
+        path = package / edit.path
+        text = path.read_text("utf-8")
+        count = text.count(edit.old)
+        assert count == 1, f"{bug.name}: {edit.path} holds its text {count} times, was to hold once"
+        path.write_text(text.replace(edit.old, edit.new), "utf-8")
+
+
+@contextmanager
+def planted_copy(bug: Bug | None) -> Iterator[Path]:
+    """Give a folder with the package and its profiles, the bug planted; None: as it is."""
+    with tempfile.TemporaryDirectory(prefix="hftd-planted-") as name:
+        folder = Path(name)
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / "hftd", folder / "hftd", ignore=ignored)
+        shutil.copytree(ROOT / "profiles", folder / "profiles")
+        if bug is not None:
+            planted_source(bug, folder / "hftd")
+        yield folder
+
+
+def own_cache() -> Path:
+    """Return the cache folder of planted copies, which holds what is compiled of the original."""
+    kernels = CACHE / "kernels"
+    CACHE.mkdir(mode=0o700, exist_ok=True)
+    kernels.mkdir(mode=0o700, exist_ok=True)
+    shared = kernel_cache.cache_root(os.environ)
+    for key in kernel_cache.kernel_keys().values():
+        if (shared / key).is_dir() and not (kernels / key).exists():
+            shutil.copytree(shared / key, kernels / key)
+    return CACHE
+
+
+def unsound_seeds(seeds: int, minutes: float) -> list[int]:
+    """Return the seeds below ``seeds`` that break the package as it is: they prove no bug."""
+    unsound: list[int] = []
+    while (result := hunt(None, seeds, minutes, range(unsound[-1] + 1 if unsound else 0))).found:
+        unsound.append(result.seeds - 1)
+    return unsound
+
+
+def hunt(bug: Bug | None, seeds: int, minutes: float, unsound: Sequence[int] = ()) -> Hunt:
+    """Run seeds from 0 on until one finds the bug; those of ``unsound`` are passed over.
+
+    Raises: AssertionError where the hunter itself does not come to an end.
+    """
+    faults = ",".join(bug.faults) if bug is not None else ""
+    with planted_copy(bug) as folder:
+        environment = {
+            **os.environ,
+            "PYTHONPATH": f"{folder}:{ROOT}",
+            "CACHE_DIRECTORY": str(own_cache()),
+        }
+        command = [
+            sys.executable, "-P", "-m", "tests.simulation.hunter", str(seeds), str(minutes), faults,
+            ",".join(map(str, unsound)),
+        ]  # fmt: skip
+        done = subprocess.run(
+            command, cwd=folder, env=environment, capture_output=True, text=True,
+            timeout=HUNT_SECONDS, check=False,
+        )  # fmt: skip
+    assert done.returncode == 0, f"the hunter ended with {done.returncode}: {done.stderr[-2000:]}"
+    return msgspec.json.decode(done.stdout.splitlines()[-1], type=Hunt)
