@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, NamedTuple
 
 from hftd.config.load import LoadedProfile
@@ -146,7 +146,7 @@ class Live:
         self._state, self._state_code = core["state"], core["state_code"]
         codec = self._parts.build.codec(self._loaded.profile, instruments, self._tag)
         memory.carry_over(remembered, self._engine, instruments, self._loaded)
-        self._run = self._begin_run()
+        self._run = self._begin_run(remembered.untold)
         self._stamps = Stamps(self._telemetry)
         self._loop = Loop(self._engine, codec, self._journal, self._performer.perform, self._stamps)
         self._connector = Connector(
@@ -168,12 +168,12 @@ class Live:
         )
         self._on_event(boot)
 
-    def _begin_run(self) -> Run:
+    def _begin_run(self, untold: Sequence[bytes]) -> Run:
         ts_ns = self._clock.ts_ns()
         self._epoch = identity.next_epoch(self._paths.epoch_path, ts_ns // 1_000_000_000)
         name = run_id(ts_ns, self._epoch, self._loaded.profile.mode)
         header = memory.header(name, self._epoch, self._tag, self._loaded, self._instruments)
-        return Run(self._journal, self._engine, header, ts_ns)
+        return Run(self._journal, self._engine, header, ts_ns, untold)
 
     async def _serve(self) -> None:
         """Open the control socket: from here on the daemon can be asked and killed."""

@@ -85,6 +85,8 @@ class Memory(NamedTuple):
     instruments: list[Instrument]
     crashed: bool
     records: int
+    untold: tuple[bytes, ...] = ()
+    """Facts of the last input that the process died before it could write."""
 
 
 class Silence:
@@ -100,6 +102,19 @@ class Silence:
 
     def append_market(self, ts_ns: int, link: int, frame: Any) -> int:
         """Keep nothing."""
+        return 0
+
+
+class Facts(Silence):
+    """An ink that keeps the facts of one input."""
+
+    def __init__(self) -> None:
+        self.made: list[bytes] = []
+
+    def append(self, record_type: RecordType, ts_ns: int, payload: Any) -> int:
+        """Keep a fact."""
+        if record_type == RecordType.FACT:
+            self.made.append(payload)
         return 0
 
 
@@ -162,7 +177,11 @@ def feed(loop: Loop, record: Record) -> bool:
 
 
 def recall(reader: JournalReader, build: Builders) -> Memory:
-    """Return the engine as the last run left it: newest snapshot, then the tail."""
+    """Return the engine as the last run left it: newest snapshot, then the tail.
+
+    An input is in the journal before its facts: a process that died between them has left a
+    fill, say, that the engine comes back with and no ledger was told of. It is told late.
+    """
     runs = reader.runs()
     snapshot = reader.last_snapshot() if runs else None
     if snapshot is None:
@@ -170,13 +189,19 @@ def recall(reader: JournalReader, build: Builders) -> Memory:
     run = run_at(runs, snapshot.seq)
     engine, codec = build_from_header(run.header, build)
     engine.restore(snapshot.state)
-    loop = Loop(engine, codec, Silence(), perform_nothing, NoStamps())
-    crashed, count = True, 0
+    ink = Facts()
+    loop = Loop(engine, codec, ink, perform_nothing, NoStamps())
+    crashed, count, told = True, 0, 0
     for record in reader.records(snapshot.seq + 1):
+        if record.record_type in (RecordType.FRAME_IN, RecordType.EVENT):
+            ink.made.clear()
+            told = 0
         count += feed(loop, record)
+        told += record.record_type == RecordType.FACT
         if record.record_type == RecordType.RUN_END:
             crashed = False
-    return Memory(engine, instruments_of(run.header), crashed, count)
+    untold = tuple(ink.made[told:])
+    return Memory(engine, instruments_of(run.header), crashed, count, untold)
 
 
 def run_at(runs: Sequence[Run], seq: int) -> Run:

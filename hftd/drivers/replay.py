@@ -134,8 +134,8 @@ def restore_beginning(engine: Engine, run: Run, records: Iterator[Record]) -> No
     """Load the snapshot that a run begins with."""
     parts: list[bytes] = []
     for record in records:
-        if record.record_type == RecordType.HEADER:
-            continue
+        if record.record_type in (RecordType.HEADER, RecordType.FACT):
+            continue  # Facts here are the run's before it, which died over them.
         if record.record_type != RecordType.SNAPSHOT:
             break
         number, count = PART.unpack_from(record.payload)

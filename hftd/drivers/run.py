@@ -5,6 +5,7 @@ Knows the journal and the engine's bytes; must not know what trades.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from hftd.engine.engine import Engine
@@ -15,15 +16,26 @@ SNAPSHOT_RECORDS = 20_000  # A restart replays at most about this many records, 
 
 
 class Run:
-    """A run that has begun: header, then the state that it begins with."""
+    """A run that has begun: header, then the state that it begins with.
+
+    Between them stand the facts that the run before it died over. Until the state is written
+    the old run's is what a boot finds, and counts them; from then on they are in the new one.
+    """
 
     def __init__(
-        self, journal: JournalWriter, engine: Engine, header: dict[str, Any], ts_ns: int
+        self,
+        journal: JournalWriter,
+        engine: Engine,
+        header: dict[str, Any],
+        ts_ns: int,
+        untold: Sequence[bytes] = (),
     ) -> None:
         self._journal = journal
         self._engine = engine
         self._snapshot_seq = 0
         journal.open(header, ts_ns)
+        for facts in untold:
+            journal.append(RecordType.FACT, ts_ns, facts)
         self._snapshot(ts_ns)
 
     def _snapshot(self, ts_ns: int) -> None:

@@ -63,6 +63,12 @@ class SimulatedDisk(Disk):
         """Return plenty, or nothing."""
         return 0 if self.full else PLENTY_BYTES
 
+    def move(self, old: Path, new: Path) -> None:
+        """Know the files of one folder by their names in another; what is mapped is let go."""
+        self._durable = {new / path.relative_to(old): data for path, data in self._durable.items()}
+        self._flushed = {new / path.relative_to(old): None for path in self._flushed}
+        self._maps.clear()
+
     def make_room(self) -> None:
         """Be full no more."""
         self.full = False

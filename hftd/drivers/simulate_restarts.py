@@ -23,7 +23,7 @@ from hftd.drivers.simulate import TAG, World
 from hftd.drivers.simulate_disk import SimulatedDisk
 from hftd.drivers.simulate_network import Latency
 from hftd.drivers.simulate_process import Process, ProcessDied
-from hftd.drivers.watch import Watch
+from hftd.drivers.watch import InvariantViolated, Watch
 from hftd.errors import HftdError
 from hftd.journal.cursor import RecorderCursor, publish
 from hftd.journal.reader import JournalReader
@@ -61,9 +61,8 @@ class RestartingWorld(World):
         self.noise = Noise(seed ^ 0xD15C)
         self.disk = SimulatedDisk(self.noise, self.boundary)
         self.digest = hashlib.blake2b(digest_size=16)
-        self.folder = folder
-        self.journal_folder = folder / "journal"
-        self._latch_path = folder / "latch.json"
+        self.folder = self.journal_folder = self._latch_path = folder
+        self.move_to(folder)
         self.journal_folder.mkdir(parents=True, exist_ok=True)
         self.process = self.daemon.process
         self.said = ""  # Why a process ended by itself, in its own words.
@@ -81,6 +80,13 @@ class RestartingWorld(World):
         self._run: Run | None = None
         watch.begin(self)
 
+    def move_to(self, folder: Path) -> None:
+        """Let the state folder be this one, into which the old one was copied."""
+        self.disk.move(self.journal_folder, folder / "journal")
+        self.folder = folder
+        self.journal_folder = folder / "journal"
+        self._latch_path = folder / "latch.json"
+
     # --- a life ---------------------------------------------------------------------------
 
     def boot(self) -> None:
@@ -94,6 +100,8 @@ class RestartingWorld(World):
             self.daemon.boot(**fields)
         except ProcessDied as death:
             self.on_death(death.kind)
+        except InvariantViolated:
+            raise
         except (HftdError, JournalFull) as error:
             self.said = str(error)
             self.on_exit(getattr(error, "exit_code", HftdError.exit_code))
@@ -112,7 +120,11 @@ class RestartingWorld(World):
         header = memory.header(name, epoch, TAG, self.loaded, self.instruments)
         ink = WatchedInk(journal, self)
         self._journal = journal
-        self._run = Run(journal, engine, header, ts_ns)
+        self._run = Run(journal, engine, header, ts_ns, remembered.untold)
+        for facts in remembered.untold:
+            seq, kind = journal.seq, RecordType.FACT
+            record = Record(seq, kind, VERSION, ts_ns, memoryview(facts), Stream.ORDERS)
+            self.watch.on_journal(record)
         self._ordered_seq = self._synced_seq = journal.seq
         self._sync_errno = 0
         self.boundary("run begun")

@@ -2,15 +2,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from hftd.config.load import load_profile
 from hftd.domain.codes import Code, TradingState
 from hftd.domain.events import CommandKind
+from hftd.domain.facts import FACT, FactKind
 from hftd.drivers.replay import replay
+from hftd.drivers.simulate_process import ProcessDied
 from hftd.drivers.simulate_restarts import SECOND_NS, STOPPED, RestartingWorld
 from hftd.drivers.watch import Watch
 from hftd.journal.reader import JournalReader
+from hftd.journal.record import RecordType
 from hftd.simex.flow_noise import Noise
 from tests.bench.hour import ACCOUNT, BUILD
 
@@ -133,3 +137,39 @@ def test_the_same_seed_gives_the_same_trace(tmp_path: Path) -> None:
         return world.digest.hexdigest()
 
     assert trace(tmp_path / "a", 7) == trace(tmp_path / "b", 7) != trace(tmp_path / "c", 8)
+
+
+class DiesOverAFill(RestartingWorld):
+    """A world whose process dies between a fill's report and the fact of it, once."""
+
+    died = False
+
+    def boundary(self, what: str) -> None:
+        """Die where the next record would tell of a fill."""
+        super().boundary(what)
+        if not self.died and self.boots and (self.engine.facts["kind"] == FactKind.FILL).any():
+            self.died = True
+            raise ProcessDied("kill -9")
+
+
+def test_a_fill_that_the_process_died_over_is_told_to_the_ledger_late(tmp_path: Path) -> None:
+    """The report is journaled, the fact is not: the next run tells it once, and replays."""
+    loaded = load_profile("market-making", sets=["venue.market.seed=2"], environ={})
+    world = DiesOverAFill(loaded, BUILD, 2, tmp_path, Watch(2, lambda _world, _watch: ()))
+    world.boot()
+    while world.alive:
+        after(world, 1)
+    world.boot()
+    after(world, 30)
+    world.on_death("kill -9")
+    reader = JournalReader(world.journal_folder)
+    told = [
+        int(fact["trade_id"])
+        for record in reader.records()
+        if record.record_type == RecordType.FACT
+        for fact in np.frombuffer(record.payload, FACT)
+        if fact["kind"] == FactKind.FILL
+    ]
+    trades = world.venue.exchange.bookkeeping(ACCOUNT).trades["BTCUSDT"]
+    assert sorted(told) == [trade.trade_id for trade in trades] != []
+    assert [replay(world.journal_folder, run.name, BUILD).inputs > 0 for run in reader.runs()]

@@ -1,0 +1,122 @@
+"""One scripted session, and a death at each of its effects: what the next boot makes of it.
+
+An effect is a record appended, a frame sent, a file brought to the disk, a step of the latch;
+answers received are records too. The session runs once. At each place a copy of the whole
+process is forked, which dies right there, boots again from a copy of the state folder, trades
+on, and is judged: nothing may differ from the exchange's truth. Dying by kill -9 and by a loss of
+power take turns.
+
+    python -m tests.simulation.crash_matrix [--stride N] [--offset K] [--jobs N]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+import time
+import traceback
+from collections import Counter
+from pathlib import Path
+
+from hftd.runtime import kernel_cache
+
+SEED = 21
+SECONDS = 90
+KINDS = ("kill -9", "power")
+DOWN_S = (0, 1, 3)
+RECOVERED_S = 25  # An order that never arrived is given up after recvWindow and ten seconds.
+QUIET_S = 4
+FEWEST = 2_000
+
+
+def main() -> int:
+    """Run the matrix; return 1 where a death was not recovered from."""
+    parser = argparse.ArgumentParser(description="A death at every effect of one session.")
+    parser.add_argument("--stride", type=int, default=1)
+    parser.add_argument("--offset", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=2)
+    wish = parser.parse_args()
+    kernel_cache.prepare()
+    from tests.simulation.crash_world import CrashWorld, session
+
+    began = time.monotonic()
+    memory_folder = Path("/dev/shm")
+    where = memory_folder if memory_folder.is_dir() else None
+    with tempfile.TemporaryDirectory(prefix="hftd-crashes-", dir=where) as folder:
+        forks = Forks(Path(folder), wish.stride, wish.offset % wish.stride, wish.jobs)
+        world = CrashWorld(Path(folder) / "state", forks)
+        session(world)
+        forks.wait_all()
+        effects = sum(forks.effects.values())
+    kinds = ", ".join(f"{name} {count}" for name, count in sorted(forks.effects.items()))
+    print(f"{effects} effects in {SECONDS} simulated seconds: {kinds}")
+    for failure in forks.failures[:10]:
+        print(failure)
+    print(
+        f"{forks.deaths} deaths, {len(forks.failures)} not recovered from, "
+        f"{time.monotonic() - began:.0f} s"
+    )
+    enough = effects >= FEWEST and forks.deaths >= effects // wish.stride
+    return 0 if enough and not forks.failures else 1
+
+
+class Forks:
+    """The copies of the process that die: how many there are, and what became of each."""
+
+    def __init__(self, folder: Path, stride: int, offset: int, jobs: int) -> None:
+        self.folder = folder
+        self.effects: Counter[str] = Counter()
+        self.deaths = 0
+        self.failures: list[str] = []
+        self._stride, self._offset, self._jobs = stride, offset, jobs
+        self._running: dict[int, Path] = {}
+
+    def is_due(self, effect: int) -> bool:
+        """Return whether a copy dies at this effect."""
+        return effect % self._stride == self._offset
+
+    def fork(self, state: Path) -> Path | None:
+        """Fork; return the copy's own state folder in the copy, and None in the original."""
+        while len(self._running) >= self._jobs:
+            self._wait()
+        self.deaths += 1
+        own = self.folder / f"copy-{self.deaths}"
+        shutil.copytree(state, own)  # Before the fork: the original goes on at once.
+        sys.stdout.flush()
+        pid = os.fork()
+        if pid == 0:
+            return own
+        self._running[pid] = own
+        return None
+
+    def wait_all(self) -> None:
+        """Wait for every copy."""
+        while self._running:
+            self._wait()
+
+    def _wait(self) -> None:
+        pid, status = os.wait()
+        own = self._running.pop(pid)
+        if status != 0:
+            told = own / "failure"
+            self.failures.append(told.read_text() if told.exists() else f"status {status}")
+        shutil.rmtree(own, ignore_errors=True)
+
+
+def end_copy(own: Path, words: str) -> None:
+    """End a forked copy, with what it has to say where it failed."""
+    if words:
+        (own / "failure").write_text(words)
+    os._exit(1 if words else 0)
+
+
+def words_of(error: BaseException) -> str:
+    """Return what went wrong and where."""
+    return "".join(traceback.format_exception(error)[-3:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,143 @@
+"""The world of the crash matrix: its script, and what a copy does after its death."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hftd import wiring
+from hftd.config.load import load_profile
+from hftd.domain.codes import Code, TradingState
+from hftd.domain.events import CommandKind
+from hftd.drivers.checkers import all_checkers
+from hftd.drivers.memory import Builders
+from hftd.drivers.simulate_network import Delay, Latency
+from hftd.drivers.simulate_process import ProcessDied
+from hftd.drivers.simulate_restarts import SECOND_NS, RestartingWorld
+from hftd.drivers.watch import Watch
+from tests.simulation.crash_matrix import (
+    DOWN_S,
+    KINDS,
+    QUIET_S,
+    RECOVERED_S,
+    SECONDS,
+    SEED,
+    Forks,
+    end_copy,
+    words_of,
+)
+
+ACCOUNT = 1
+# At which second of the session the operator says what; the second kill comes with a restart.
+SCRIPT = {
+    25: CommandKind.PAUSE,
+    28: CommandKind.FLATTEN,
+    33: CommandKind.RESUME,
+    45: CommandKind.CANCEL_ALL,
+    55: CommandKind.KILL,
+    60: CommandKind.RESET,
+    64: CommandKind.RESUME,
+    80: CommandKind.STOP,
+}
+CUT_AT_S = 40
+BOOT_AGAIN_AT_S = 83
+
+
+class CrashWorld(RestartingWorld):
+    """A world that forks a copy at its effects; the copy dies there."""
+
+    def __init__(self, folder: Path, forks: Forks) -> None:
+        self._forks = forks
+        self._copying = True
+        loaded = load_profile(
+            "market-making",
+            sets=[f"venue.market.seed={SEED}", "venue.market.preset=busy"],
+            environ={},
+        )
+        latency = Latency(order=Delay(2_000_000, 3_000_000))
+        build = Builders(wiring.build_engine, wiring.build_codec)
+        super().__init__(loaded, build, SEED, folder, Watch(SEED, all_checkers), latency)
+
+    def boundary(self, what: str) -> None:
+        """Count an effect; where one is due, let a copy die at it."""
+        self.boundaries += 1
+        if not self._copying:
+            return
+        self._forks.effects[what] += 1
+        if not self._forks.is_due(self.boundaries):
+            return
+        own = self._forks.fork(self.folder)
+        if own is not None:
+            self._copying = False
+            self._die_in(own, self.boundaries)
+
+    def _die_in(self, own: Path, effect: int) -> None:
+        kind = KINDS[effect % len(KINDS)]
+        self.on_end = lambda: self._come_back(own, effect, kind)
+        self.move_to(own)
+        raise ProcessDied(kind)
+
+    def _come_back(self, own: Path, effect: int, kind: str) -> None:
+        try:
+            self.on_end = lambda: None
+            words = self._recover(DOWN_S[effect % len(DOWN_S)])
+        except Exception as error:  # noqa: BLE001 - the top of a forked process: tell, and end
+            words = words_of(error)
+        end_copy(own, f"effect {effect}, {kind}: {words}" if words else "")
+
+    def _recover(self, down_s: int) -> str:
+        self.run_until(self.now_ns + down_s * SECOND_NS)
+        self.boot()
+        self.run_until(self.now_ns + RECOVERED_S * SECOND_NS)
+        if not self.alive:
+            return f"no daemon: {self.ended} {self.said}"
+        core = self.engine.state.core[0]
+        state, code = TradingState(int(core["state"])), Code(int(core["state_code"]))
+        if state not in (TradingState.RUNNING, TradingState.KILLED) or not core["recovery_clean"]:
+            return f"{state.name} ({code.name}), clean {int(core['recovery_clean'])}"
+        self.process.take(self.give, CommandKind.PAUSE)
+        self.run_until(self.now_ns + QUIET_S * SECOND_NS)
+        self.watch.at_quiescence(self)
+        return self._difference()
+
+    def _difference(self) -> str:
+        exchange = self.venue.exchange
+        book = exchange.bookkeeping(ACCOUNT)
+        trades = [trade for each in book.trades.values() for trade in each]
+        held = sum(trade.qty_lots if trade.is_buyer else -trade.qty_lots for trade in trades)
+        state = self.engine.state
+        instrument = state.instruments[0]
+        pairs = {
+            "position": (int(instrument["position_lots"]), held),
+            "open orders": (int((state.orders["key"] != 0).sum()), len(book.open)),
+        }
+        listing = exchange.listings["BTCUSDT"]
+        assets = {int(instrument["base_asset"]): listing.spec.base}
+        assets[int(state.core[0]["quote_asset"])] = listing.spec.quote
+        for index, asset in assets.items():
+            told, ours = exchange.accounts.balance(ACCOUNT, asset), state.balances[index]
+            expected = ours["opening_atoms"] + ours["traded_atoms"] + ours["flow_atoms"]
+            pairs[asset] = (int(expected), told.free + told.locked)
+        return ", ".join(
+            f"{name}: engine {ours}, exchange {truth}"
+            for name, (ours, truth) in pairs.items()
+            if ours != truth
+        )
+
+    def give(self, kind: CommandKind) -> None:
+        """Give a command from within the process, as the control socket does."""
+        self.command(kind)
+
+
+def session(world: CrashWorld) -> None:
+    """Run the script: quotes, fills, a cut, pause, flatten, kill, reset, stop, a second boot."""
+    begin_ns = world.now_ns
+    world.boot()
+    for second in range(1, SECONDS + 1):
+        world.run_until(begin_ns + second * SECOND_NS)
+        if second in SCRIPT:
+            world.process.take(world.give, SCRIPT[second])
+        if second == CUT_AT_S:
+            world.process.take(world.roads.orders.link.drop, "cut")
+        if second == BOOT_AGAIN_AT_S:
+            assert not world.alive, "the stop must have ended the first life"
+            world.boot()
