@@ -52,6 +52,8 @@ def truth_as_text(truth: dict[str, Any]) -> str:
     for key, account in truth["accounts"].items():
         lines.append(key)
         lines += [_balance(asset, balance) for asset, balance in account["balances"].items()]
+        more = account.get("optimistic", {}).get("worth_more", {})
+        lines += [f"  {atoms} {asset} more by an optimistic queue" for asset, atoms in more.items()]
         states: dict[str, int] = {}
         for order in account["orders"]:
             states[order["status"]] = states.get(order["status"], 0) + 1

@@ -271,6 +271,12 @@ def positions(result: shapes.Positions) -> list[Line]:
     return lines + table(titles, holdings)
 
 
+def _range(result: shapes.Pnl) -> list[tuple[str, Span]]:
+    # Fills on a followed market are judged by two queues: the total is the pessimist's.
+    optimistic = result["optimistic_total_quote"]
+    return [] if optimistic is None else [("  by an optimistic queue", signed(optimistic))]
+
+
 def pnl(result: shapes.Pnl) -> list[Line]:
     """Show trading, holdings, the day and the drawdown, each apart."""
     quote = result["quote_asset"]
@@ -279,6 +285,7 @@ def pnl(result: shapes.Pnl) -> list[Line]:
         ("unrealized", signed(result["unrealized_quote"])),
         ("fees", (result["fees_quote"], "")),
         ("trading total", signed(result["total_quote"])),
+        *_range(result),
         ("opening holdings gained", signed(result["opening_holdings_gain_quote"])),
         ("equity", (dash(result["equity_quote"]), "")),
     ]

@@ -307,6 +307,8 @@ class Pnl(TypedDict):
     unrealized_quote: str
     fees_quote: str
     total_quote: str
+    optimistic_total_quote: str | None
+    """The total had every queue in doubt gone our way; none where no fill is in doubt."""
     equity_quote: str | None
     opening_holdings_gain_quote: str | None
     day_start: str | None

@@ -190,9 +190,9 @@ class Live:
             recorder_seq=lambda: published(self._paths.journal_dir).seq,
             recorder_pid=lambda: self._recorder.pid,
             loop_lag_ns=lambda: self.loop_lag_ns,
-            started_ns=self._clock.ts_ns(),
-            venue_name=self._loaded.profile.venue.kind,
-        )
+            started_ns=self._clock.ts_ns(), venue_name=self._loaded.profile.venue.kind,
+            doubt_atoms=self._exchange.doubt_atoms,
+        )  # fmt: skip
         self._operator = Operator(self._engine, self._answers, self._tag, self._give, self._latch)
         self._control = ControlServer(self._paths.control_socket, self._operator.dispatch)
         await self._control.start()

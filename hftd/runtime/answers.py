@@ -65,6 +65,7 @@ class Answers:
         recorder_pid: Callable[[], int | None],
         loop_lag_ns: Callable[[], int | None] = not_known,
         disk_free_mb: Callable[[], int | None] = not_known,
+        doubt_atoms: Callable[[str], int | None] = lambda _: None,
     ) -> None:
         """Take what to read from. Units: ``started_ns`` is on the clock's own axis."""
         self._engine = engine
@@ -82,6 +83,7 @@ class Answers:
         self._recorder_pid = recorder_pid
         self._loop_lag_ns = loop_lag_ns
         self._disk_free_mb = disk_free_mb
+        self._doubt_atoms = doubt_atoms
         self._methods: dict[str, Callable[[dict[str, object]], object]] = {
             "status": lambda _: self.status(),
             "health": lambda _: self.health(),
@@ -89,7 +91,7 @@ class Answers:
             "book": self._book,
             "orders": lambda _: self.orders(),
             "positions": lambda _: answers_money.positions(self._view()),
-            "pnl": lambda _: answers_money.pnl(self._view()),
+            "pnl": lambda _: self._pnl(),
             "latency": lambda _: answers_health.latency(self._telemetry.summary()),
             "risk": lambda _: self._risk(),
             "version": lambda _: self._version(),
@@ -157,6 +159,10 @@ class Answers:
             self._started_ns,
             self._clock.ts_ns(),
         )
+
+    def _pnl(self) -> shapes.Pnl:
+        view = self._view()
+        return answers_money.pnl(view, self._doubt_atoms(view.quote_asset))
 
     def _parts(self) -> Parts:
         return Parts(

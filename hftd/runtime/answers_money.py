@@ -122,14 +122,17 @@ def opening_gain_atoms(view: View) -> Fraction | None:
     return gain
 
 
-def pnl(view: View) -> shapes.Pnl:
-    """Answer ``pnl``."""
+def pnl(view: View, doubt_atoms: int | None) -> shapes.Pnl:
+    """Answer ``pnl``; ``doubt_atoms`` is what an optimistic queue would have earned besides."""
     core = view.core
     equity, gain = equity_atoms(view), opening_gain_atoms(view)
     day_ns = core["day"] * DAY_NS + core["day_starts_ns"]
     return {
         "quote_asset": view.quote_asset,
         **brief(view),
+        "optimistic_total_quote": (
+            None if doubt_atoms is None else exact_text(money(view).total + doubt_atoms)
+        ),
         "equity_quote": None if equity is None else exact_text(equity),
         "opening_holdings_gain_quote": None if gain is None else exact_text(gain),
         "day_start": day_text(day_ns) if core["day"] else None,

@@ -16,12 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import msgspec
 
 from hftd.config.load import tape_path
 from hftd.config.schema import AgentsMarket, LiveMarket, Profile
 from hftd.errors import HftdError, InstanceLocked
-from hftd.runtime.exchange_state import Listening, read_listening
+from hftd.runtime.exchange_state import Listening, read_doubt, read_listening
 from hftd.runtime.lock import InstanceLock
+from hftd.simex.doubt_worth import DoubtfulWorth
 
 START_SECONDS = 60.0  # It takes half a second, on a machine that has one to spare.
 POLL_SECONDS = 0.02
@@ -148,6 +150,17 @@ class ExchangeProcess:
                 self._tell(str(error))
             else:
                 self._tell(f"the simulated exchange is back on port {port}")
+
+    def doubt_atoms(self, quote_asset: str) -> int | None:
+        """Return what an optimistic queue would have earned beyond the truth, as last told.
+
+        None where no fill is in doubt: with agents and tapes, and before the first word.
+        """
+        told = read_doubt(self._folder)
+        if told is None or not isinstance(self._profile.venue.market, LiveMarket):
+            return None
+        accounts = msgspec.json.decode(told, type=DoubtfulWorth).accounts
+        return sum(worth.get(quote_asset, 0) for worth in accounts.values())
 
     async def stop(self) -> None:
         """End the exchange; its account is durable."""

@@ -35,6 +35,7 @@ from hftd.runtime.exchange_connection import (
 from hftd.runtime.exchange_roads import Beside, Roads
 from hftd.runtime.exchange_state import StateFolder
 from hftd.simex.dialect_rest import Response
+from hftd.simex.doubt_worth import doubtful_worth
 from hftd.simex.fault_requests import LATER, NO_REPLY, ticket_of
 from hftd.simex.late_venue import LateVenue
 from hftd.simex.memory import read_accounts
@@ -175,6 +176,7 @@ class ExchangeServer:
             await asyncio.sleep(MARKETS_EVERY_S)
             with self._guard():
                 self._state.write_markets(self._venue.dump_markets(self._clock()))
+                self._state.write_doubt(doubtful_worth(self._venue, self._clock()))
                 if self._state.is_full:
                     self._snapshot()
 

@@ -7,6 +7,7 @@ Owns the files below ``--state DIR``. Knows no format of what it stores and no s
     archive.jsonl             orders and trades that memory no longer holds, a line each
     archive.old.jsonl         the archive before it, when it had grown to ARCHIVE_BYTES
     markets.json              snapshot of the markets' own states, some seconds old
+    doubt.json                what accounts are worth more by an optimistic queue, where followed
     exchange.json             host, port and pid while it listens
     port                      the port it last listened on: a restart takes it again if it can
     exchange.lock             held while it runs
@@ -116,6 +117,11 @@ class StateFolder:
         """Replace the snapshot of the markets."""
         _replace(self._folder / "markets.json", markets, durable=False)
 
+    def write_doubt(self, doubt: bytes) -> None:
+        """Replace what is told of queues in doubt; nothing is told where it is empty."""
+        if doubt:
+            _replace(self._folder / "doubt.json", doubt, durable=False)
+
     def announce(self, host: str, port: int) -> None:
         """Say where the exchange listens."""
         _replace(self._folder / "port", str(port).encode(), durable=False)
@@ -133,6 +139,11 @@ class StateFolder:
 
     def _log_path(self, generation: int) -> Path:
         return self._folder / f"accounts.{generation}.log"
+
+
+def read_doubt(folder: Path) -> bytes | None:
+    """Return what the exchange of a state folder told of queues in doubt, None where nothing."""
+    return _read(folder / "doubt.json")
 
 
 def read_listening(folder: Path) -> Listening | None:

@@ -9,15 +9,20 @@ from __future__ import annotations
 from typing import Any
 
 from hftd.simex import render
+from hftd.simex.doubt_worth import extra_atoms, has_doubts, worth_more
 from hftd.simex.numbers import text_of
 from hftd.simex.requests import FEE_ACCOUNT, Side
 from hftd.simex.venue import Venue
 
 
 def truth(venue: Venue) -> dict[str, Any]:
-    """Return balances, orders and trades of every account by its key, and the fees taken."""
+    """Return balances, orders and trades of every account by its key, and the fees taken.
+
+    Where another server is followed, ``optimistic`` is the other end of the range: balances as
+    an optimistic queue would have filled, and what the account would be worth more at mid.
+    """
     exchange = venue.exchange
-    accounts = {}
+    accounts: dict[str, dict[str, Any]] = {}
     for number, config in enumerate(venue.config.accounts, 1):
         book = exchange.bookkeeping(number)
         orders = [*book.final.values(), *book.open.values()]
@@ -33,7 +38,24 @@ def truth(venue: Venue) -> dict[str, Any]:
                 for trade in trades
             ],
         }
+        if has_doubts(venue):
+            accounts[config.key]["optimistic"] = _optimistic(venue, number)
     return {"accounts": accounts, "fees": _balances(venue, FEE_ACCOUNT)}
+
+
+def _optimistic(venue: Venue, account: int) -> dict[str, Any]:
+    held = venue.exchange.accounts.assets(account)
+    extra = extra_atoms(venue.exchange, account)
+    assets = [*held, *(asset for asset in extra if asset not in held)]
+    total = {
+        asset: (held[asset].free + held[asset].locked if asset in held else 0) + extra.get(asset, 0)
+        for asset in assets
+    }
+    worth = worth_more(venue.exchange, account)
+    return {
+        "balances": {asset: text_of(atoms) for asset, atoms in total.items()},
+        "worth_more": {asset: text_of(atoms) for asset, atoms in worth.items()},
+    }
 
 
 def books(venue: Venue) -> dict[str, Any]:

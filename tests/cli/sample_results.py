@@ -244,6 +244,7 @@ PNL: shapes.Pnl = {
     "unrealized_quote": "0.30",
     "fees_quote": "0.07",
     "total_quote": "1.23",
+    "optimistic_total_quote": "1.87",
     "equity_quote": "120601.23",
     "opening_holdings_gain_quote": "-12.00",
     "day_start": "2026-11-22T00:00:00Z",

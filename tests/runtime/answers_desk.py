@@ -83,6 +83,7 @@ class Surroundings:
     recorder_seq: int | None = 115
     recorder_pid: int | None = 4711
     loop_lag_ns: int | None = 1_500_000
+    doubt_atoms: int | None = None
 
 
 class Desk(NamedTuple):
@@ -135,6 +136,7 @@ def a_desk(*, two: bool = False, canary: str = "false") -> Desk:
         recorder_pid=lambda: around.recorder_pid,
         loop_lag_ns=lambda: around.loop_lag_ns,
         disk_free_mb=lambda: 50_000,
+        doubt_atoms=lambda _: around.doubt_atoms,
     )
     return Desk(scene, answers, clock, telemetry, around)
 

@@ -233,6 +233,19 @@ def test_without_any_mark_what_the_books_carried_is_shown() -> None:
     assert (row["mark"], row["mark_source"], pnl["equity_quote"]) == (None, None, None)
 
 
+def test_a_total_in_doubt_has_an_optimistic_end() -> None:
+    """None where no fill is in doubt; else the total and what an optimistic queue adds."""
+    desk = a_desk()
+    book_fill(desk, a_fill())
+    pnl = desk.ask("pnl")
+    assert pnl["optimistic_total_quote"] is None
+    desk.around.doubt_atoms = -64 * E8 // 100
+    again = desk.ask("pnl")
+    assert in_quote(again["optimistic_total_quote"]) == in_quote(pnl["total_quote"]) - Fraction(
+        64, 100
+    )
+
+
 def test_the_day_is_told_by_its_start() -> None:
     """Null before the first day was opened; then the start by the profile's own hour."""
     desk = a_desk()
