@@ -86,6 +86,9 @@ class FrameFaults:
 
     def pass_on(self, frames: Frames, ts_ns: int) -> Frames:
         """Return what of the frames is really sent now, and what was held and is due."""
+        idle = not (self._held or self._mute or self._clogged or self._silent)
+        if idle and self._script.is_idle:
+            return frames
         out: Frames = []
         for held in [held for held in self._held if held.due_ns <= ts_ns]:
             self._held.remove(held)

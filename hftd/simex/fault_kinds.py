@@ -86,7 +86,7 @@ KINDS: Final[dict[str, Kind]] = {
     ),
     "stale_snapshot": _request("F14", "the book of the request before", match={"request": "depth"}),
     "fill_before_cancel": _request(
-        "F29", "filled first: -2011", match=_CANCEL, lies=False
+        "F29 F40", "filled first: -2011; of a cancelReplace 409 or 400", match=_CANCEL, lies=False
     ),
     "replace_half": _request(
         "F40",

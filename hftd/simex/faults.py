@@ -127,8 +127,15 @@ class FaultScript:
         """Return whether some fault of a site is armed, so that occasions need a look."""
         return any(armed.site == site for armed in self._armed)
 
+    @property
+    def is_idle(self) -> bool:
+        """Return whether nothing is armed."""
+        return not self._armed
+
     def next_ns(self) -> int | None:
         """Return when the next MOMENT is."""
+        if not self._armed:
+            return None
         times = [armed.from_ns for armed in self._armed if armed.site == MOMENT]
         return min(times, default=None)
 
@@ -144,6 +151,14 @@ class FaultScript:
             if armed.site == site and _meets(armed, occasion, ts_ns) and self._fires(armed):
                 return armed.fault
         return None
+
+    def after(self, occasion: Mapping[str, Any], ts_ns: int) -> list[Fault]:
+        """Return the MOMENT faults that wait for a request such as this one; each fires once."""
+        return [
+            armed.fault
+            for armed in list(self._armed)
+            if armed.site == AFTER_REQUEST and _meets(armed, occasion, ts_ns) and self._fires(armed)
+        ]
 
     def note(self, fault: Fault, ts_ns: int, **about: object) -> None:
         """Log that a fault fired, and on what; ``without_effect`` says why nothing came of it."""

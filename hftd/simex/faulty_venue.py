@@ -334,6 +334,8 @@ class FaultyVenue(Venue):
         self._out.insert(at, (connection, frame))
 
     def _looks_at_requests(self) -> bool:
+        if self.script.is_idle:
+            return False
         return any(self.script.expects(site) for site in (REQUEST, FRAME, AFTER_REQUEST))
 
     def _choose(self, occasion: dict[str, Any]) -> Fault | None:
@@ -386,17 +388,18 @@ class FaultyVenue(Venue):
         return refusal_of(fault, self.config.limits.weight_per_minute, self._now_ns)
 
     def _fill_named(self, occasion: Mapping[str, Any]) -> str:
-        named = (str(occasion.get("orderId")), str(occasion.get("origClientOrderId")))
+        order_id = occasion.get("orderId", occasion.get("cancelOrderId"))
+        client_id = occasion.get("origClientOrderId", occasion.get("cancelOrigClientOrderId"))
         for book in self.exchange.books.values():
             for order in book.open_orders(str(occasion.get("symbol"))):
-                if str(order.order_id) == named[0] or order.client_order_id == named[1]:
+                if str(order.order_id) == str(order_id) or order.client_order_id == client_id:
                     return self._moments.fill(order, order.leaves_lots, self._now_ns)
         return NO_ORDER
 
     def _after(self, occasion: Mapping[str, Any]) -> None:
         # What a request brings about once it is done.
         self.exchange.refuse_with = None
-        while (fault := self.script.choose(AFTER_REQUEST, occasion, self._now_ns)) is not None:
+        for fault in self.script.after(occasion, self._now_ns):
             self._happen(fault, self._now_ns, request=occasion["request"])
         self._publish()
 

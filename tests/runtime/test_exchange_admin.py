@@ -19,8 +19,11 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.x509.oid import NameOID
 
 from hftd.errors import UsageError
+from hftd.runtime.exchange_admin import MAX_LINE_BYTES, AdminSocket
 from hftd.runtime.exchange_markets import read_faults, read_wish
 from tests.runtime.exchange_process import WITHIN_S, Rest, WsApi, exchange, now_ms
+from tests.simex.desk_client import T0
+from tests.simex.fuzz_traffic import quiet_faulty_venue
 
 ORDER = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC"}
 BID = {**ORDER, "price": "50000.00", "quantity": "0.01"}
@@ -183,5 +186,43 @@ def test_other_addresses_only_when_asked_for() -> None:
         async with asyncio.timeout(WITHIN_S):
             _, err = await child.communicate()
         assert (child.returncode, b"--beyond-loopback" in err) == (64, True)
+
+    asyncio.run(run())
+
+
+NONSENSE = [
+    *(b"", b"null", b"[]", b"7", b"{", b'"op"', b'{"op":[]}', b'{"op":"nap"}', b"\xff\xfe"),
+    *(b'{"op":"arm"}', b'{"op":"arm","faults":5}', b'{"op":"arm","faults":[[]]}'),
+    *(b'{"op":"arm","faults":{"fault":"drop"}}', b'{"op":"restart","for_ms":"long"}'),
+    *(b'{"op":"restart","for_ms":-7}', b"[" * 50_000 + b"]" * 50_000),
+    b'{"op":"arm","faults":[{"fault":"drop","from_s":1e300}]}',
+    b'{"op":"arm","faults":[{"fault":"oversize","size":99999999999}]}',
+]
+
+
+def test_nonsense_on_the_admin_socket(tmp_path: Path) -> None:
+    """Each line has one answer, a refusal; a line beyond the bound ends the connection alone."""
+    venue = quiet_faulty_venue(1)
+    venue.start(T0)
+
+    async def run() -> None:
+        admin = AdminSocket(tmp_path / "a", venue, lambda: T0, lambda: None)
+        await admin.start()
+        reader, writer = await asyncio.open_unix_connection(tmp_path / "a")
+        for line in NONSENSE:
+            writer.write(line + b"\n")
+            async with asyncio.timeout(WITHIN_S):
+                answer = json.loads(await reader.readline())
+            assert set(answer) == ({"error"} if line != b'{"op":"arm"}' else {"result"}), line
+        writer.write(b"x" * 2 * MAX_LINE_BYTES)
+        async with asyncio.timeout(WITHIN_S):
+            assert await reader.readline() == b""
+        writer.close()
+        reader, writer = await asyncio.open_unix_connection(tmp_path / "a")
+        writer.write(b'{"op":"faults"}\n')
+        async with asyncio.timeout(WITHIN_S):
+            assert json.loads(await reader.readline()) == {"result": []}
+        writer.close()
+        await admin.stop()
 
     asyncio.run(run())

@@ -140,11 +140,19 @@ def _stale_snapshot(stage: Stage) -> None:
 
 @shows("fill_before_cancel")
 def _fill_before_cancel(stage: Stage) -> None:
-    order = stage.place()
+    order = stage.place(off="0.9999")
     stage.arm("fill_before_cancel")
     query = f"symbol=BTCUSDT&orderId={order['orderId']}"
     assert stage.signed("DELETE", "order", query)[1]["code"] == -2011
     assert stage.order(order["orderId"]).status is Status.FILLED
+    # The other half of a cancelReplace: the new order stands, the old one was filled.
+    order = stage.place(off="0.9999")
+    stage.arm("fill_before_cancel", match={"request": "order.cancelReplace"})
+    wish = {"cancelReplaceMode": "ALLOW_FAILURE", "cancelOrderId": order["orderId"]}
+    status, _, body = stage.ask("POST", "order/cancelReplace", **stage.wish(), **wish)
+    answer = json.loads(body)
+    assert (status, answer["code"], stage.live()) == (409, -2021, 1)
+    assert answer["data"]["newOrderResult"] == "SUCCESS"
 
 
 @shows("replace_half")

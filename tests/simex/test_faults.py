@@ -444,6 +444,33 @@ def test_same_seed_same_faults() -> None:
     assert 30 < sum(fired(1)) < 90
 
 
+def test_moments_come_again_and_come_after_requests() -> None:
+    """By time, every so often, so many times; by a match, after so many requests; by chance."""
+    scene = Scene(Fault("partial_fill", from_s=1, every_s=2, times=3))
+    _, order = scene.bid("60000.00")
+    filled = []
+    for _ in range(10):
+        scene.wait_ns(SECOND)
+        found = scene.faulty.exchange.bookkeeping(1).find("BTCUSDT", order["orderId"])
+        assert found is not None
+        filled.append(found.cum_lots)
+    assert filled == [1, 1, 2, 2, 3, 3, 3, 3, 3, 3]
+    match: dict[str, str | int | bool] = {"request": "order.place", "side": "BUY"}
+    scene = Scene(Fault("cancel_unasked", match=match, after=2, times=2))
+    connection = scene.log_on()
+    counts = []
+    for number in range(6):
+        scene.limit("SELL", "61000.00", "0.01")
+        wish = {**BID, "newClientOrderId": str(number)}
+        scene.send(connection, {"id": 9, "method": "order.place", "params": scene.stamped(**wish)})
+        counts.append(len(scene.open_ids()))
+    assert counts == [2, 4, 5, 6, 8, 10]
+    scene = Scene(Fault("cancel_unasked", every_s=1, times=0, until_s=200, probability=0.25))
+    scene.wait_ns(300 * SECOND)
+    assert 30 < len(scene.faulty.script.take_log()) < 70
+    assert scene.faulty.script.is_idle
+
+
 def test_a_script_ends_with_its_time() -> None:
     """Outside its time a fault is not met; disarmed, none is."""
     scene, connection = streaming(Fault("drop", until_s=1, times=0))
