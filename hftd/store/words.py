@@ -72,13 +72,15 @@ class RunWords:
         self._assets = self.header.assets or list(dict.fromkeys(named))
         written = self.header.fact_layout
         self._fact_dtype = np.dtype(msgspec.to_builtins(written)) if written else FACT
-        self._unknown = dict.fromkeys(FACT.names or (), 0)
+        self._names = self._fact_dtype.names or ()
+        unknown = set(FACT.names or ()).difference(self._names)
+        self._unknown = dict.fromkeys(sorted(unknown), 0)
 
     def facts(self, payload: memoryview) -> list[Fact]:
         """Return the facts of a FACT record by name; a field that was not yet there is 0."""
-        records = np.frombuffer(payload, self._fact_dtype)
-        names = records.dtype.names or ()
-        return [self._unknown | dict(zip(names, row, strict=True)) for row in records.tolist()]
+        rows = np.frombuffer(payload, self._fact_dtype).tolist()
+        found = [dict(zip(self._names, row, strict=True)) for row in rows]
+        return [self._unknown | fact for fact in found] if self._unknown else found
 
     def instrument(self, fact: Fact) -> Instrument | None:
         """Return the instrument that a fact is of, None where it is of none."""
