@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 
 def _traces(hash_seed: str) -> list[list[str]]:
     out = subprocess.run(
-        [sys.executable, "-m", "tests.simex.stream_trace", "1200"],
+        [sys.executable, "-m", "tests.simex.stream_trace", "2000"],
         cwd=ROOT,
         env={**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT)},
         capture_output=True,
@@ -27,5 +27,5 @@ def test_streams_are_the_same_byte_for_byte() -> None:
     first, second = _traces("0"), _traces("4242")
     assert first == second
     assert len({digest for digest, _, _ in first}) == 4
-    assert all(int(executions) > 20 for _, executions, _ in first)
+    assert all(int(executions) > 9 for _, executions, _ in first)
     assert [int(fired) > 50 for _, _, fired in first] == [False, False, True, True]
