@@ -77,7 +77,6 @@ def arm(
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"the script of faults does not read: {error}") from error
     entries = parse_yaml(text, "the script of faults")
-    entries = entries if isinstance(entries, list) else [entries]
     typer.echo(f"armed: {_ask(state, socket, op='arm', faults=entries)}")
 
 

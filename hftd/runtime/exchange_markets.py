@@ -142,8 +142,12 @@ def read_wish(path: Path) -> ExchangeWish:
 
 
 def read_faults(path: Path) -> list[Fault]:
-    """Return the faults of a YAML script."""
-    return read_script(_read_yaml(path))
+    """Return the faults of a YAML script; raises UsageError that names it."""
+    entries = _read_yaml(path)
+    try:
+        return read_script(entries)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from error
 
 
 def parse_yaml(text: str, what: str) -> object:

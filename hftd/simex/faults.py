@@ -210,7 +210,12 @@ class FaultScript:
 
 
 def read_script(entries: object) -> list[Fault]:
-    """Return the faults of a script as YAML reads it; raises UsageError where it is none."""
+    """Return the faults of a script as YAML reads it, a list or one fault alone.
+
+    Raises UsageError where it is none.
+    """
+    if isinstance(entries, dict):
+        entries = [entries]
     try:
         faults = msgspec.convert(entries or [], list[Fault])
     except msgspec.ValidationError as error:

@@ -193,7 +193,7 @@ def test_other_addresses_only_when_asked_for() -> None:
 NONSENSE = [
     *(b"", b"null", b"[]", b"7", b"{", b'"op"', b'{"op":[]}', b'{"op":"nap"}', b"\xff\xfe"),
     *(b'{"op":"arm"}', b'{"op":"arm","faults":5}', b'{"op":"arm","faults":[[]]}'),
-    *(b'{"op":"arm","faults":{"fault":"drop"}}', b'{"op":"restart","for_ms":"long"}'),
+    *(b'{"op":"arm","faults":{"fault":"nap"}}', b'{"op":"restart","for_ms":"long"}'),
     *(b'{"op":"restart","for_ms":-7}', b"[" * 50_000 + b"]" * 50_000),
     b'{"op":"arm","faults":[{"fault":"drop","from_s":1e300}]}',
     b'{"op":"arm","faults":[{"fault":"oversize","size":99999999999}]}',

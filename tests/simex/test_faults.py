@@ -490,7 +490,14 @@ def test_a_script_ends_with_its_time() -> None:
         [{"fault": "drop", "colour": "red"}],
         [{"fault": "drop", "probability": "2"}],
         [{"fault": "drop"}] * 201,
-        {"fault": "drop"},
+        {"fault": "nap"},
+        "drop",
+        [{"fault": "drop", "for_ms": 5}],
+        [{"fault": "drop", "every_s": 1}],
+        [{"fault": "halt", "value": "SHUT"}],
+        [{"fault": "halt", "every_s": 0.0001}],
+        [{"fault": "halt", "for_ms": -2}],
+        [{"fault": "drop", "match": {"price": 50000.5}}],
     ],
 )
 def test_a_script_that_means_nothing_is_refused(script: object) -> None:
