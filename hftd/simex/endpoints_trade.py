@@ -63,11 +63,11 @@ def test(call: Call) -> Answer:
     return call.exchange.check(new) or {}
 
 
-def _place(call: Call, new: NewOrder) -> Placed | Refusal:
+def _place(call: Call, new: NewOrder, *, replaces: bool = False) -> Placed | Refusal:
     refusal = call.desk.limits.check_order(call.account, call.ts_ns)
     if refusal is not None:
         return refusal
-    placed = call.exchange.place(new, call.ts_ns)
+    placed = call.exchange.place(new, call.ts_ns, replaces=replaces)
     if isinstance(placed, Placed):
         # What filled at once is not unfilled: its place in the window is given back.
         call.desk.limits.count_order(call.account, 0 if placed.trades else 1, call.ts_ns)
@@ -299,7 +299,7 @@ def cancel_replace(call: Call) -> Answer:
     )
     if isinstance(canceled, Refusal) and mode is ReplaceMode.STOP_ON_FAILURE:
         return _outcome(canceled, None)
-    placed = _place(call, new)
+    placed = _place(call, new, replaces=not isinstance(canceled, Refusal))
     return _outcome(
         canceled, placed if isinstance(placed, Refusal) else _render(call, placed, form)
     )

@@ -25,6 +25,15 @@ class ExecType(Enum):
     REPLACED = "REPLACED"
     EXPIRED = "EXPIRED"
     TRADE_PREVENTION = "TRADE_PREVENTION"
+    REJECTED = "REJECTED"
+
+
+class RejectReason(Enum):
+    """Why the market or the account refused an order, in the word of the report."""
+
+    FUNDS = "INSUFFICIENT_BALANCES"
+    TAKES = "WOULD_MATCH_IMMEDIATELY"
+    TRIGGERS = "STOP_PRICE_WOULD_TRIGGER_IMMEDIATELY"
 
 
 class NewOrder(Struct, frozen=True):
@@ -50,7 +59,7 @@ class OrderEvent(Struct, frozen=True, tag="order"):
     """One change of a user's order.
 
     ``request_id`` is the client id of a cancel itself; where the order was REPLACED it is the
-    client id that the order bore before.
+    client id that the order bore before. ``reason`` is of a REJECTED order, which never was.
     """
 
     exec_type: ExecType
@@ -60,6 +69,7 @@ class OrderEvent(Struct, frozen=True, tag="order"):
     trade: AccountTrade | None = None
     request_id: str = ""
     prevented: PreventedMatch | None = None
+    reason: RejectReason | None = None
 
 
 class BalanceEvent(Struct, frozen=True, tag="balance"):

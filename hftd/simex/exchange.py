@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from hftd.simex import refusals
-from hftd.simex.events import Event, Fees, NewOrder, Placed
+from hftd.simex.events import Event, Fees, NewOrder, Placed, RejectReason
 from hftd.simex.listing import STP_MODES, Listing, SymbolStatus
 from hftd.simex.market import Market, Reports
 from hftd.simex.orders import (
@@ -131,8 +131,11 @@ class Exchange:
             replaced,
         )
 
-    def place(self, new: NewOrder, ts_ns: int) -> Placed | Refusal:
-        """Check, reserve, match; the caller advanced to ``ts_ns`` before."""
+    def place(self, new: NewOrder, ts_ns: int, *, replaces: bool = False) -> Placed | Refusal:
+        """Check, reserve, match; the caller advanced to ``ts_ns`` before.
+
+        Of an order that ``replaces`` one that was canceled, a refusal is reported as well.
+        """
         refusal = self.check(new) or self.refuse_with
         if refusal is not None:
             return refusal
@@ -143,6 +146,8 @@ class Exchange:
         order, budget = self._prepare(listing, new, ts_ns)
         asset = listing.pays_with(new.side)
         if not self.accounts.reserve(new.account, asset, order.reserved_atoms):
+            if replaces:
+                self.settlement.reject(order, RejectReason.FUNDS, ts_ns)
             return refusals.INSUFFICIENT_BALANCE
         book.put(order)
         reports = listing.market.place(as_place(order, order.qty_lots, budget), ts_ns)
@@ -151,6 +156,10 @@ class Exchange:
             book.forget(order)
             self.accounts.release(new.account, asset, order.reserved_atoms)
             self.accounts.take_touched()
+            if replaces:
+                takes = (first.code, first.msg) == refusals.WOULD_TAKE
+                reason = RejectReason.TAKES if takes else RejectReason.TRIGGERS
+                self.settlement.reject(order, reason, ts_ns)
             return Refusal(first.code, first.msg)
         seen = self.settlement.event_count()
         self.settlement.apply(listing, reports)

@@ -19,7 +19,7 @@ from collections.abc import Iterable
 import msgspec
 
 from hftd.errors import JournalDamaged
-from hftd.simex.events import BalanceEvent, Event, OrderEvent
+from hftd.simex.events import BalanceEvent, Event, ExecType, OrderEvent
 from hftd.simex.exchange import Exchange, as_place
 from hftd.simex.market import State
 from hftd.simex.orders import AccountTrade, Order, PreventedMatch
@@ -157,7 +157,8 @@ def _take_back(exchange: Exchange, event: LoggedEvent) -> None:
             exchange.accounts.put(event.account, asset, free, locked)
         return
     keeping = exchange.bookkeeping(event.order.account)
-    keeping.put(event.order)
+    if event.exec_type is not ExecType.REJECTED:
+        keeping.put(event.order)
     if event.trade is not None:
         keeping.add_trade(event.trade)
     if event.prevented is not None:

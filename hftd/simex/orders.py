@@ -37,6 +37,8 @@ class Status(Enum):
     CANCELED = "CANCELED"
     EXPIRED = "EXPIRED"
     EXPIRED_IN_MATCH = "EXPIRED_IN_MATCH"
+    REJECTED = "REJECTED"
+    """Of an order that never was: only the report of a replacement's new half says so."""
 
 
 OPEN = (Status.NEW, Status.PARTIALLY_FILLED)

@@ -41,7 +41,7 @@ def execution_report(listing: Listing, event: OrderEvent) -> Json:
         "C": original_id,
         "x": event.exec_type.value,
         "X": order.status.value,
-        "r": "NONE",
+        "r": "NONE" if event.reason is None else event.reason.value,
         "i": order.order_id,
         "l": ZERO if trade is None else qty_text(listing, trade.qty_lots),
         "z": qty_text(listing, order.cum_lots),
@@ -60,7 +60,7 @@ def execution_report(listing: Listing, event: OrderEvent) -> Json:
         "Q": text_of(order.quote_order_atoms),
         "V": order.stp.value,
     }
-    if order.working_ns:
+    if order.working_ns and event.reason is None:
         report["W"] = ms(order.working_ns)
     if order.strategy_id is not None:
         report["j"] = order.strategy_id

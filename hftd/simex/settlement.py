@@ -11,7 +11,15 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from hftd.simex.accounts import Accounts
-from hftd.simex.events import BalanceEvent, Event, ExecType, Fees, MarketEvent, OrderEvent
+from hftd.simex.events import (
+    BalanceEvent,
+    Event,
+    ExecType,
+    Fees,
+    MarketEvent,
+    OrderEvent,
+    RejectReason,
+)
 from hftd.simex.listing import Listing
 from hftd.simex.market import Reports
 from hftd.simex.orders import (
@@ -104,6 +112,11 @@ class Settlement:
             if match is not None and match.taker_order_id == order.order_id and not told:
                 prevented.append(match)
         return trades, prevented
+
+    def reject(self, order: Order, reason: RejectReason, ts_ns: int) -> None:
+        """Tell of an order that never was: the new half of a replacement, alone."""
+        order.status, order.reserved_atoms = Status.REJECTED, 0
+        self._note(ExecType.REJECTED, order, ts_ns, reason=reason)
 
     def event_count(self) -> int:
         """Return how many events nobody has taken yet."""
@@ -277,11 +290,21 @@ class Settlement:
         trade: AccountTrade | None = None,
         request_id: str = "",
         prevented: PreventedMatch | None = None,
+        reason: RejectReason | None = None,
     ) -> None:
         order.updated_ns = ts_ns
         self.exec_id += 1
         self._events.append(
-            OrderEvent(exec_type, copied(order), self.exec_id, ts_ns, trade, request_id, prevented)
+            OrderEvent(
+                exec_type,
+                copied(order),
+                self.exec_id,
+                ts_ns,
+                trade,
+                request_id,
+                prevented,
+                reason,
+            )
         )
 
     def _note_balances(self, ts_ns: int) -> None:

@@ -314,6 +314,41 @@ def test_each_mode_spares_what_it_should(
     assert {key for key in match if key.endswith("PreventedQuantity")} == keys
 
 
+# --- replacements -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("terms", "reason"),
+    [
+        ("type=LIMIT&timeInForce=GTC&price=59000&quantity=9", "INSUFFICIENT_BALANCES"),
+        ("type=LIMIT_MAKER&price=60001&quantity=0.01", "WOULD_MATCH_IMMEDIATELY"),
+        (
+            "type=STOP_LOSS&stopPrice=60000&quantity=0.01",
+            "STOP_PRICE_WOULD_TRIGGER_IMMEDIATELY",
+        ),
+    ],
+)
+def test_the_new_half_of_a_replacement_is_reported_when_it_fails(terms: str, reason: str) -> None:
+    """After a cancel that went through, a refused order is REJECTED, and never was."""
+    alice = _alice()
+    _market(alice, "BUY", "0.001")
+    _, old = alice.limit("BUY", "59000.00", "0.01")
+    connection = alice.log_on()
+    query = f"{BTC}&side=BUY&{terms}&cancelReplaceMode=STOP_ON_FAILURE"
+    replace = f"{query}&cancelOrderId={old['orderId']}&newClientOrderId=new"
+    assert alice.signed("POST", "order/cancelReplace", replace)[1]["code"] == -2021
+    canceled, rejected = _reports(alice, connection)
+    assert (canceled["x"], canceled["i"]) == ("CANCELED", old["orderId"])
+    assert (rejected["x"], rejected["X"], rejected["r"]) == ("REJECTED", "REJECTED", reason)
+    assert (rejected["c"], rejected["w"], rejected["z"]) == ("new", False, "0.00000000")
+    query = f"{BTC}&origClientOrderId=new"
+    assert alice.signed("GET", "order", query)[1]["code"] == -2013
+    assert alice.balances()["USDT"][1] == "0.00000000"
+    # Without a cancel before it, a refusal is an answer and no report.
+    alice.signed("POST", "order", f"{BTC}&side=BUY&{terms}")
+    assert _reports(alice, connection) == []
+
+
 # --- status -------------------------------------------------------------------------------
 
 
