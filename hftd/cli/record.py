@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hftd.runtime.tape_recorder import Recording, TapeFiles
 
 TICK_S = 1.0
-FLUSH_TICKS = 5  # What a crash can cost; oftener compresses worse.
+FLUSH_TICKS = 2  # What a crash can cost; oftener compresses worse.
 QUIET_TICKS = 60  # Where stderr is no terminal a line comes once a minute.
 
 
