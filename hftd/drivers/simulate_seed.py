@@ -182,7 +182,6 @@ class SeedRun:
         core = world.engine.state.core[0]
         if core["recovery_phase"] == Phase.IDLE and core["recovery_clean"] == 1:
             self.watch.at_quiescence(world)
-            self._compare()
 
     # --- judging --------------------------------------------------------------------------
 
@@ -213,18 +212,6 @@ class SeedRun:
         if not self._quoted and not all(codes):
             return f"{words}: no quote and no reason, sides say {codes}"
         return ""
-
-    def _compare(self) -> None:
-        """Compare position and number of fills with the exchange's truth."""
-        trades = self.world.venue.exchange.bookkeeping(OUR_ACCOUNT).trades
-        held = sum(
-            trade.qty_lots if trade.is_buyer else -trade.qty_lots
-            for each in trades.values()
-            for trade in each
-        )
-        ours = int(self.world.engine.state.instruments["position_lots"].sum())
-        if ours != held:
-            self.watch.violate("I01", f"position: expected {held} lots, was {ours}")
 
     # --- counting -------------------------------------------------------------------------
 
