@@ -58,7 +58,7 @@ from hftd.simex.refusals import Refusal
 from hftd.simex.venue import Venue, VenueConfig
 
 MAX_LATE = 10_000
-"""Things put off at one time; one more is done at once."""
+"""Things put off at one time; of one more a request is done at once, a fault is over."""
 
 _Answer = TypeVar("_Answer", Response, bytes)
 _MS_NS = 1_000_000
@@ -412,7 +412,9 @@ class FaultyVenue(Venue):
         self, due_ns: int, act: Callable[[int], object], *, of_process: bool = False
     ) -> None:
         if len(self._late) >= MAX_LATE:
-            act(self._now_ns)
+            # It could put itself off again at once: a fault stops there, a request is done.
+            if of_process:
+                act(self._now_ns)
             return
         self._late_count += 1
         insort(self._late, (due_ns, self._late_count, of_process, act))

@@ -12,7 +12,7 @@ from hftd.simex.events import Fees
 from hftd.simex.fault_kinds import FRAME, KINDS, MOMENT, REQUEST
 from hftd.simex.fault_requests import NO_REPLY
 from hftd.simex.faults import Fault, FaultScript, read_script
-from hftd.simex.faulty_venue import FaultyVenue
+from hftd.simex.faulty_venue import MAX_LATE, FaultyVenue
 from hftd.simex.matching import MatchingMarket
 from hftd.simex.venue import AccountConfig, VenueConfig
 from tests.simex.desk_client import KEY, OTHER_KEY, OTHER_SECRET, SECRET, T0, Client, sign
@@ -469,6 +469,22 @@ def test_moments_come_again_and_come_after_requests() -> None:
     scene.wait_ns(300 * SECOND)
     assert 30 < len(scene.faulty.script.take_log()) < 70
     assert scene.faulty.script.is_idle
+
+
+def test_what_is_put_off_is_bounded() -> None:
+    """A client that floods a slow reader has its requests done early; faults do not pile up."""
+    scene = Scene(Fault("slow_reader", match={"request": "time"}, for_ms=60_000))
+    connection = scene.log_on()
+    scene.send(connection, {"id": 0, "method": "time"})
+    for number in range(MAX_LATE + 5):
+        scene.send(connection, {"id": number, "method": "ping"})
+    assert len(scene.heard(connection)) == 6
+    scene.moment("clock_drift", skew_ms=1000, for_ms=0)
+    scene.bid("60000.00")
+    scene.moment("dribble", size=10**6, for_ms=1)
+    scene.wait_ns(61 * SECOND)
+    replies = [frame for frame in scene.heard(connection) if "id" in frame]
+    assert len(replies) == MAX_LATE
 
 
 def test_a_script_ends_with_its_time() -> None:
