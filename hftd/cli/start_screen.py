@@ -134,7 +134,7 @@ def _cell(
 ) -> str:
     key, words, unit = row
     value = getattr(limits, key)
-    if value is None:  # max_orders_per_second alone has no figure of its own.
+    if value == "venue":  # max_orders_per_second may have no figure of its own.
         return f"{words:<17}{'60 %':>9}  of the exchange's"
     text = str(value) if isinstance(value, int) else plain(value)
     mark = "*" if key in CANARY_SCALED and profile.canary.enabled else " "

@@ -55,8 +55,8 @@ class RiskLimits(Section):
     """Silence of an instrument's market data after which its book is checked (C07, C22)."""
 
     # Policy: documented defaults.
-    max_orders_per_second: Annotated[Integer, Field(gt=0, le=1_000)] | None = None
-    """Orders sent a second at most, over all instruments (C17); default: 60 % of the venue's own
+    max_orders_per_second: Annotated[Integer, Field(gt=0, le=1_000)] | Literal["venue"] = "venue"
+    """Orders sent a second at most, over all instruments (C17); ``venue``: 60 % of the venue's own
     limits, less what the account has used of them."""
     max_open_notional_quote: PositiveDecimal = Field(default_factory=_as_gross_exposure)
     """Value of all open orders at most (C14); default: max_gross_exposure_quote."""

@@ -31,6 +31,14 @@ class BookState(IntEnum):
     STALE = 2
 
 
+class OnStart(IntEnum):
+    """What a start does with orders of ours that the venue lists (C34)."""
+
+    CANCEL = 0
+    ADOPT = 1
+    REFUSE = 2
+
+
 class Code(IntEnum):
     """Why something was refused, paused, halted or not quoted. Numbers are for ever."""
 

@@ -13,10 +13,10 @@ from typing import Any
 from hftd.config.load import config_hash
 from hftd.config.risk_limits import RiskLimits
 from hftd.config.schema import AgentsMarket, Profile, scaled_limits
+from hftd.domain.codes import OnStart
 from hftd.domain.instrument import Instrument
 from hftd.domain.layout import Records
 from hftd.domain.units import E8
-from hftd.engine.recovery import OnStart
 from hftd.engine.state import KIND_BALANCES, KIND_ORDERS, KIND_TRADES, new_world
 from hftd.errors import ProfileError
 from hftd.runtime.telemetry import Stage
@@ -91,9 +91,10 @@ def fill_core(core: Any, profile: Profile, limits: RiskLimits) -> None:
     core["max_open_notional_atoms"] = floor_e8(limits.max_open_notional_quote)
     # C17: without a figure of our own the venue's limits rule, and 60 % of them are ours.
     per_second = limits.max_orders_per_second
-    core["order_interval_ns"] = 1_000_000_000 // per_second if per_second else 0
+    ours = isinstance(per_second, int)
+    core["order_interval_ns"] = 1_000_000_000 // per_second if isinstance(per_second, int) else 0
     core["order_burst_ns"] = 1_000_000_000 - core["order_interval_ns"]
-    core["rate_share_pct"] = 100 if per_second else DEFAULT_RATE_SHARE_PCT
+    core["rate_share_pct"] = 100 if ours else DEFAULT_RATE_SHARE_PCT
     core["max_book_age_ns"] = limits.max_book_age_ms * MS
     core["collar_breach_count"] = limits.collar_breach_count
     core["collar_breach_window_ns"] = limits.collar_breach_window_ms * MS

@@ -49,7 +49,8 @@ class Bounds:
         self.open_orders = limits.max_open_orders
         self.open_atoms = int(limits.max_open_notional_quote * ATOMS)
         self.turnover_atoms = int(limits.max_daily_turnover_quote * ATOMS)
-        self.per_second = limits.max_orders_per_second or SHARE_OF_TEN_SECONDS
+        per_second = limits.max_orders_per_second
+        self.per_second = per_second if isinstance(per_second, int) else SHARE_OF_TEN_SECONDS
 
 
 class WithinLimits(Checker):

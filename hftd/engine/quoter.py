@@ -23,7 +23,7 @@ from __future__ import annotations
 from typing import Any
 
 from hftd.domain.actions import ActionKind
-from hftd.domain.codes import BookState, Code, TradingState
+from hftd.domain.codes import BookState, Code, OnStart, TradingState
 from hftd.domain.facts import FactKind
 from hftd.domain.instrument import InstrumentStatus
 from hftd.domain.kernel import kernel
@@ -34,6 +34,7 @@ from hftd.engine.position import excess_lots
 from hftd.engine.state import N_WISHES, ORDERS_CAPACITY, WISHES_CAPACITY, Out, State
 from hftd.engine.targets import canary_lots, condition, least_lots
 
+ADOPTED_WAIT_NS = 10_000_000_000  # Adopted orders are not left long without a book.
 CANCEL_AGAIN_NS = 1_000_000_000  # A rejected cancel usually raced a fill; the report follows.
 
 
@@ -42,12 +43,24 @@ def diff(state: State, out: Out) -> None:
     """Write wishes for every dirty instrument; what finds no room stays dirty."""
     for index in range(state.instruments.shape[0]):
         instrument = state.instruments[index]
-        if instrument["dirty"] == 0:
+        if instrument["dirty"] == 0 or is_adopting(state, index):
             continue
         instrument["dirty"] = 0
         for side in range(2):
             keep_side(state, out, index, side)
             tell(state, out, index, side)
+
+
+@kernel
+def is_adopting(state: State, index: int) -> bool:
+    """C34: tell whether a start keeps what it found, until the first book or ten seconds later."""
+    core = state.core[0]
+    if core["on_start"] != OnStart.ADOPT:
+        return False
+    waiting = core["now_ns"] - core["state_since_ns"] < ADOPTED_WAIT_NS
+    no_book = state.books[index]["last_update_id"] == 0
+    running = core["state"] == TradingState.RUNNING and core["state_code"] == Code.RECONCILED
+    return core["state"] == TradingState.RECOVERING or (running and no_book and waiting)
 
 
 @kernel

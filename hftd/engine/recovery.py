@@ -21,7 +21,7 @@ from enum import IntEnum
 from typing import Any
 
 from hftd.domain.actions import ActionKind
-from hftd.domain.codes import Code, TradingState
+from hftd.domain.codes import Code, OnStart, TradingState
 from hftd.domain.facts import FactKind
 from hftd.domain.kernel import kernel
 from hftd.domain.order import OrderState
@@ -35,14 +35,6 @@ AGAIN_NS = 300_000_000
 ANSWER_LATE_NS = 3_000_000_000  # A phase without its answers starts again.
 TRADES_PAGE = 500  # As many as the codec asks for at a time.
 BASELINE = -1  # ASK_TRADES from here: only the newest page, to learn the last id.
-
-
-class OnStart(IntEnum):
-    """What a start does with orders of ours that the venue lists (C34)."""
-
-    CANCEL = 0
-    ADOPT = 1
-    REFUSE = 2
 
 
 class Phase(IntEnum):

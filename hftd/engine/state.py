@@ -150,7 +150,7 @@ CORE = layout(
     Field("price_jump_bps_e2", "i8", "C29"),
     Field("price_jump_window_ns", "i8", "C29"),
     Field("rate_share_pct", "i8", "how much of the venue's own order limits is ours (C17)"),
-    Field("on_start", "i8", "recovery.OnStart: our own orders found open at a start (C34)"),
+    Field("on_start", "i8", "OnStart: our own orders found open at a start (C34)"),
     Field("refuse_foreign", "i8", "1: orders of others on the account stop us (C34)"),
     Field("config_hash", "i8", "first 60 bits of the profile's hash, in every intent (C40)"),
     Field("halt_and_reduce", "i8", "1: on_daily_loss is halt_and_reduce"),

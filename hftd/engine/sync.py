@@ -166,6 +166,8 @@ def ask_snapshot(state: State, index: int, out: Out) -> None:
     """Ask for a snapshot: at once the first time, then after a growing pause."""
     instrument = state.instruments[index]
     now, attempt = state.core[0]["now_ns"], instrument["resync_attempt"]
+    if now < state.core[0]["rate_limited_until_ns"]:
+        return
     if attempt > 0:
         pause = RESYNC_BACKOFF_NS << min(attempt - 1, RESYNC_BACKOFF_DOUBLINGS)
         if now - instrument["resync_asked_ns"] < pause:

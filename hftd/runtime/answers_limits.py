@@ -23,10 +23,11 @@ from hftd.engine.exposure import BPS_E2
 from hftd.engine.prints import WINDOW_NS
 from hftd.engine.state import ORDERS_CAPACITY
 from hftd.engine.sync import UNCOVERED_LIMIT_NS
+from hftd.runtime import answers_controls
 from hftd.runtime.answers_money import expected_atoms
 from hftd.runtime.answers_view import Numbers, View, gate_of
 
-_LAST_GATE_CODE = Code.SIDE_IN_DOUBT
+_LAST_GATE_CODE = Code.VENUE_RATE
 
 
 def risk(view: View, disk_floor_mb: int, disk_free_mb: int | None) -> shapes.Risk:
@@ -36,6 +37,9 @@ def risk(view: View, disk_floor_mb: int, disk_free_mb: int | None) -> shapes.Ris
         limits.append(_floor(disk_floor_mb, disk_free_mb))
     for index in range(len(view.instruments)):
         limits += _of_instrument(view, index)
+    for code, name, index, unit, scale, limit, use in answers_controls.rows(view):
+        instrument = view.instruments[index].name if index >= 0 else None
+        limits.append(_limit(code, name, unit, scale, limit, use, instrument))
     counts = view.core["denied_by_code"]
     counted = [code for code in Code if 0 < code <= _LAST_GATE_CODE or counts[code]]
     return {

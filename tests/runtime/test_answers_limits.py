@@ -12,15 +12,16 @@ from hypothesis import strategies as st
 
 from hftd.domain.actions import ACTION
 from hftd.domain.codes import Code, TradingState
-from hftd.engine import breaker, exposure, risk
+from hftd.engine import breaker, exposure, risk, tripwires
 from hftd.runtime.answers_limits import reference_half_ticks, references_half_ticks
 from hftd.runtime.answers_view import look
 from tests.engine.scene import BUY, MS, SECOND, SELL, put_order
 from tests.runtime.answers_desk import BTC, ETH, STARTED_NS, TAG, Desk, a_desk
 
 CONTROLS = {
-    "C03", "C04", "C05", "C06", "C07", "C11", "C12", "C13", "C14", "C15", "C16", "C17", "C19",
-    "C22", "C23", "C24", "C26", "C27",
+    "C03", "C04", "C05", "C06", "C07", "C11", "C12", "C13", "C14", "C15", "C16", "C17", "C18",
+    "C19", "C20", "C21", "C22", "C23", "C24", "C25", "C26", "C27", "C28", "C29", "C30", "C33",
+    "C34", "C35", "C36", "C41",
 }  # fmt: skip
 ORDERS = st.lists(
     st.tuples(
@@ -44,6 +45,47 @@ def test_every_control_with_a_number_is_there() -> None:
     assert len({(one["code"], one["name"], one["instrument"]) for one in limits}) == len(limits)
     sizes = [one["instrument"] for one in limits if one["name"] == "max_position_base"]
     assert sizes == ["BTC-USDT", "ETH-USDT"]
+
+
+@settings(max_examples=40)
+@given(
+    st.lists(st.integers(1, 3000), max_size=200),
+    st.lists(st.integers(9_000, 11_000), min_size=1, max_size=20),
+)
+def test_acks_and_jumps_are_what_the_tripwires_judge(
+    latencies_ms: list[int], mids: list[int]
+) -> None:
+    """The percentile is over its limit exactly where C28 pauses; the move is C29's own number."""
+    desk = a_desk()
+    scene, core = desk.scene, desk.scene.core
+    for latency_ms in latencies_ms:
+        tripwires.keep_ack(scene.state, latency_ms * MS)
+    record = scene.instrument
+    record["market_valid"] = 1
+    for mid in mids:
+        record["mid_half_ticks"] = mid
+        core["now_ns"] += SECOND // 2
+        tripwires.keep_mid(scene.state, 0)
+    tripwires.watch_acks(scene.state, scene.out)
+    row = limit(desk, "max_ack_ms")
+    paused = int(core["pause_mask"]) & breaker.PAUSE_ACKS != 0
+    assert (Decimal(row["use"]) > Decimal(row["limit"])) == paused
+    jump = Decimal(limit(desk, "price_jump_bps", "BTC-USDT")["use"]) * 100
+    assert jump == int(tripwires.jump_bps_e2(scene.state, 0))
+
+
+def test_what_the_venue_counts_and_what_we_compare() -> None:
+    """Windows that the venue told, with our share; ages since each comparison; lots in doubt."""
+    desk = a_desk()
+    core, record = desk.scene.core, desk.scene.instrument
+    core["rate_window_ns"][0], core["rate_limit"][0], core["rate_used"][0] = 10 * SECOND, 100, 7
+    core["rate_number"][0] = desk.clock.now_ns // (10 * SECOND)
+    record["sent_lots"][BUY], record["foreign_orders"] = 5, 2
+    used = limit(desk, "venue_orders_in_10_s")
+    assert (used["limit"], used["use"]) == ("100", "7")  # The profile names a rate of its own.
+    assert limit(desk, "unaccounted_lots", "BTC-USDT")["use"] == "5"
+    assert limit(desk, "foreign_orders")["use"] == "2"
+    assert limit(desk, "reconcile_balances_ms")["limit"] == "30000"
 
 
 @settings(max_examples=40)
