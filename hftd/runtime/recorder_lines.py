@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from hftd.domain.actions import ACTION, ActionKind
-from hftd.domain.codes import BookState, TradingState, VenueCode
+from hftd.domain.codes import BookState, Code, TradingState, VenueCode
 from hftd.domain.events import EVENT, CommandKind, EventKind, Link
 from hftd.domain.facts import FactKind
 from hftd.domain.order import FeeAsset, Liquidity, OrderEvent, OrderState, Side
@@ -168,6 +168,17 @@ def _order_fields(words: RunWords, fact: Fact) -> Fields:
 
 Made = tuple[str, str, str, Fields]
 
+# Notes that a control wrote: what it found is no ordinary day.
+_WARNINGS = (
+    Code.RECONCILE_DIFFERENCE,
+    Code.FOREIGN_ORDERS,
+    Code.ORDERS_WITHOUT_FILL,
+    Code.LOOP_LAG,
+    Code.ACK_LATENCY,
+    Code.PRICE_JUMP,
+    Code.RATE_LIMITED,
+)
+
 
 def _order(words: RunWords, fact: Fact) -> Made:
     event = name_of(OrderEvent, fact["order_event"])
@@ -260,6 +271,8 @@ def _difference(words: RunWords, fact: Fact) -> Made:
     fields = {"code": code_name(fact), "ours": fact["value"], "venues": fact["bound"]}
     if fact["instrument"] < 0:
         fields["asset"] = words.asset(fact)
+    else:
+        fields["client_order_id"] = words.client_order_id(fact)
     return "error", "difference", "reconcile", fields
 
 
@@ -281,7 +294,15 @@ def _note(words: RunWords, fact: Fact) -> Made:
     fields = {"code": code_name(fact), "reason": words.reason(fact)}
     if fact["venue_order_id"]:
         fields |= _order_fields(words, fact)
-    return "info", "note", "control", fields
+    told = fact["code"] in _WARNINGS
+    return "warning" if told else "info", "note", "control", fields
+
+
+def _alert(words: RunWords, fact: Fact) -> Made:
+    fields = {"alert": fact["alert"], "code": code_name(fact), "reason": words.reason(fact)}
+    if fact["state_to"] == 1:
+        return "info", "alert_acknowledged", "control", fields
+    return "critical", "alert", "control", fields
 
 
 _MAKERS: dict[int, Callable[[RunWords, Fact], Made]] = {
@@ -298,6 +319,7 @@ _MAKERS: dict[int, Callable[[RunWords, Fact], Made]] = {
     FactKind.COMMAND: _command,
     FactKind.QUOTING: _quoting,
     FactKind.NOTE: _note,
+    FactKind.ALERT: _alert,
 }
 
 

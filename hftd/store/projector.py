@@ -23,7 +23,17 @@ from hftd.store.rows import Origin, Row, rows_of
 from hftd.store.words import RunWords, utc_text
 
 # By the key of a row: what a later record changes of it. Everything else appends.
-_KEPT_OF_ORDERS = ("client_order_id", "created_ts", "created_ts_ns")
+# What an order's first fact says of it and none after: when, by whom and on what it was decided.
+_KEPT_OF_ORDERS = (
+    "client_order_id",
+    "created_ts",
+    "created_ts_ns",
+    "decision_seq",
+    "strategy",
+    "config_hash",
+    "book_update_id",
+    "book_ts",
+)
 _LATEST = (tables.ORDERS, tables.POSITIONS, tables.BALANCES)
 MakeUpsert = Callable[[str, Table], Any]  # Of a dialect's name and a table.
 _UPSERTS = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}

@@ -98,6 +98,10 @@ def _order(words: RunWords, fact: Fact, origin: Origin) -> list[tuple[Table, Row
         "reduce_only": fact["reduce_only"],
         "venue_order_id": fact["venue_order_id"] or None,
         "order_key": fact["order_key"],
+        "strategy": words.strategy,
+        "config_hash": words.header.config_hash or None,
+        "book_update_id": fact["book_update_id"] or None,
+        "book_ts": utc_text(fact["book_ns"]) if fact["book_ns"] else None,
     }
     return [(tables.ORDERS, order), (tables.ORDER_EVENTS, event)]
 
@@ -232,6 +236,7 @@ def _difference(words: RunWords, fact: Fact, origin: Origin) -> list[tuple[Table
         "code": name_of(Code, fact["code"]),
         "ours": fact["value"],
         "venues": fact["bound"],
+        "client_order_id": words.client_order_id(fact),
     }
     return [(tables.DIFFERENCES, row)]
 

@@ -102,6 +102,10 @@ ORDERS = Table(
     _number("venue_order_id"),
     _number("order_key", needed=True),
     _number("decision_seq"),
+    _text("strategy"),
+    _text("config_hash"),
+    _number("book_update_id"),
+    _text("book_ts"),
     Index("ix_orders_created_ts_ns", "created_ts_ns"),
 )
 
@@ -193,6 +197,7 @@ DIFFERENCES = Table(
     _text("code", needed=True),
     _number("ours"),
     _number("venues"),
+    _text("client_order_id"),
 )
 
 REFUSALS = Table(

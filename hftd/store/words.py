@@ -45,6 +45,7 @@ class RunHeader(msgspec.Struct, frozen=True, kw_only=True):
     tag: str = ""  # Of client order ids.
     instruments: list[Instrument] = []
     assets: list[str] = []  # By the engine's index; empty: the quote, then the bases in order.
+    profile: dict[str, Any] = {}
     fact_layout: RecordLayout | None = None  # None: this version's own.
 
 
@@ -66,6 +67,7 @@ class RunWords:
     def __init__(self, header: dict[str, Any]) -> None:
         self.header = msgspec.convert(header, RunHeader)
         self.run = self.header.run
+        self.strategy: str | None = self.header.profile.get("strategy", {}).get("kind")
         instruments = self.header.instruments
         self.quote_asset = instruments[0].quote if instruments else ""
         named = [self.quote_asset, *(instrument.base for instrument in instruments)]

@@ -153,3 +153,19 @@ def test_the_old_leg_may_fill_while_it_is_replaced() -> None:
     assert play.ended(buy) == OrderState.FILLED
     play.feed(E.REJECTED, order_key=new, code=-202201)
     assert play.instrument["position_lots"] == 1000
+
+
+def test_c40_an_intent_names_what_it_was_decided_on() -> None:
+    """Decision, newest book update with its time, and the configuration, in intent and fact."""
+    play = Playbook().start()
+    play.market()
+    assert play.core["config_hash"] > 0
+    for action in play.did(A.SUBMIT):
+        assert action["decision_seq"] == play.core["decision_seq"]
+        assert action["book_update_id"] == play.engine.state.books[0]["last_update_id"] > 0
+        assert action["book_ns"] == play.now_ns
+        assert action["config_hash"] == play.core["config_hash"]
+    told = play.told(F.ORDER, order_event=OrderEvent.SUBMITTED)
+    assert [row["book_update_id"] for row in told] == [action["book_update_id"]] * 2
+    replaced = Playbook(sets=["risk.max_position_base=0.05"])
+    assert replaced.start().core["config_hash"] != play.core["config_hash"]

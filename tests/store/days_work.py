@@ -47,6 +47,7 @@ def header(ts_ns=BEGIN_NS, epoch=EPOCH):
         "instruments": [msgspec.to_builtins(BTC)],
         "fact_layout": msgspec.to_builtins(layout_words(FACT)),
         "limits": {"max_position_base": "0.10"},
+        "profile": {"strategy": {"kind": "market_making"}},
     }
 
 

@@ -10,14 +10,16 @@ from hypothesis import strategies as st
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
-from hftd.domain.order import client_order_id, order_key
+from hftd.domain.facts import FactKind
+from hftd.domain.order import OrderEvent, OrderState, client_order_id, order_key
 from hftd.errors import JournalDamaged, UsageError
 from hftd.journal.reader import JournalReader
 from hftd.journal.record import RecordType
 from hftd.store import tables
 from hftd.store.database import is_current, migrate, open_database
 from hftd.store.projector import Projector, rebuild
-from tests.store.days_work import EPOCH, DaysWork, whole_day
+from hftd.store.words import utc_text
+from tests.store.days_work import BEGIN_NS, EPOCH, DaysWork, whole_day
 
 
 def contents(engine):
@@ -236,3 +238,23 @@ def test_sqlite_writes_ahead(tmp_path):
     with sqlite3.connect(tmp_path / "hftd.db") as plain:
         assert plain.execute("pragma journal_mode").fetchone() == ("wal",)
     plain.close()
+
+
+def test_c40_an_order_names_who_decided_it_and_on_what(ledger, tmp_path):
+    """Strategy, configuration, decision, book update and its time, of the submission for ever."""
+    work = DaysWork(tmp_path / "journal")
+    work.begin()
+    order = {"order_key": order_key(EPOCH, 9), "instrument": 0, "price_ticks": 5990, "qty_lots": 9}
+    book = {"book_update_id": 777, "book_ns": BEGIN_NS}
+    submitted = {"order_event": OrderEvent.SUBMITTED, "state_to": OrderState.PENDING_NEW}
+    work.fact(FactKind.ORDER, decision_seq=41, ts_ns=BEGIN_NS, **order, **book, **submitted)
+    project_all(ledger, tmp_path / "journal")
+    accepted = {"order_event": OrderEvent.ACCEPTED, "state_to": OrderState.NEW}
+    work.fact(FactKind.ORDER, decision_seq=44, ts_ns=BEGIN_NS + 1, **order, **accepted)
+    work.writer.close()
+    project_all(ledger, tmp_path / "journal")
+    names = ("strategy", "config_hash", "decision_seq", "book_update_id", "book_ts", "state")
+    assert rows(ledger, tables.ORDERS, *names) == [
+        {"strategy": "market_making", "config_hash": "c0ffee", "decision_seq": 41,
+         "book_update_id": 777, "book_ts": utc_text(BEGIN_NS), "state": "NEW"}
+    ]  # fmt: skip
