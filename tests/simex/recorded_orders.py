@@ -16,6 +16,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import databento_dbn
+
 from hftd.simex.ladder import Ladder, Resting
 from hftd.simex.market import SymbolSpec
 from hftd.simex.matching import MatchingMarket
@@ -30,8 +32,6 @@ SIDES = {"B": Side.BUY, "A": Side.SELL}
 
 def read(path: Path) -> list[Any]:
     """Return the order records of the file: the snapshot, then the events."""
-    import databento_dbn
-
     decoder = databento_dbn.DBNDecoder(compression=databento_dbn.Compression.ZSTD)
     decoder.write(path.read_bytes())
     return [record for record in decoder.decode() if hasattr(record, "order_id")]

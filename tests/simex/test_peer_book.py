@@ -9,7 +9,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-import pytest
+from loguru import logger
+from order_matching import enums
+from order_matching.matching_engine import MatchingEngine
+from order_matching.order import LimitOrder, MarketOrder
+from order_matching.orders import Orders
 
 from hftd.simex.flow_noise import Noise
 from hftd.simex.matching import MatchingMarket
@@ -24,19 +28,12 @@ class Peer:
     """The package's engine, with our orders."""
 
     def __init__(self) -> None:
-        from loguru import logger
-        from order_matching.matching_engine import MatchingEngine
-
         logger.disable("order_matching")
         self.engine = MatchingEngine(seed=1)
         self._now = BEGUN
 
     def place(self, order: Place) -> list[tuple[int, int, int, int]]:
         """Return (maker, taker, price, lots) of each trade."""
-        from order_matching import enums
-        from order_matching.order import LimitOrder, MarketOrder
-        from order_matching.orders import Orders
-
         self._now += timedelta(milliseconds=1)
         terms: dict[str, Any] = {
             "side": enums.Side.BUY if order.side is Side.BUY else enums.Side.SELL,
@@ -83,7 +80,6 @@ def test_the_same_trades_and_queues_as_a_package_nobody_here_wrote() -> None:
 
     Trades are compared after every request, whole queues after every fourth.
     """
-    pytest.importorskip("polars", reason="scripts/test installs the package's tables once")
     noise, market, peer = Noise(31), MatchingMarket(SPEC), Peer()
     counts = {"limit": 0, "market": 0, "cancel": 0, "trade": 0}
     for number in range(REQUESTS):

@@ -25,7 +25,6 @@ def test_a_recorded_day_runs_through_the_book() -> None:
     """
     if not FILE.exists():
         pytest.skip(f"the recording {FILE} is not here")
-    pytest.importorskip("databento_dbn", reason="scripts/test installs the reader once")
     records = read(FILE)
     assert len([each for each in records if each.flags & SNAPSHOT]) == 8_725
     assert len(records) == 8_725 + 60_067
