@@ -208,7 +208,8 @@ KINDS: Final[dict[str, Kind]] = {
         reads=("size", "symbol", "value"), size=50, value="down", lies=False,
     ),
     "halt": _moment(
-        "F22", "the symbol's status is value (HALT, BREAK, CANCEL_ONLY) for for_ms; 0: for good",
+        "F22",
+        "the symbol's status is value (HALT, BREAK, CANCEL_ONLY) for for_ms, or until TRADING",
         reads=("for_ms", "symbol", "value"), value="HALT", lies=False,
     ),
     "tick_size": _moment(

@@ -34,7 +34,7 @@ ANSWER = "answer"
 """The event of a REST answer."""
 
 VALUES = {
-    "halt": ("HALT", "BREAK", "CANCEL_ONLY"),
+    "halt": ("HALT", "BREAK", "CANCEL_ONLY", "TRADING"),
     "flash_move": ("down", "up"),
     "one_sided_book": ("asks", "bids"),
     "foreign_trade": ("BUY", "SELL"),

@@ -365,6 +365,16 @@ def test_a_symbol_is_halted() -> None:
     assert scene.bid()[0] == 200
 
 
+def test_a_symbol_trades_again_when_somebody_says_so() -> None:
+    """A status for good lasts until the status TRADING is armed."""
+    scene = Scene()
+    scene.moment("halt", value="CANCEL_ONLY")
+    scene.wait_ns(100 * SECOND)
+    assert scene.bid()[1]["msg"] == "Market is closed."
+    scene.moment("halt", value="TRADING")
+    assert scene.bid()[0] == 200
+
+
 @pytest.mark.parametrize("kind", [name for name, each in KINDS.items() if each.site == MOMENT])
 def test_moments_in_a_closed_market(kind: str) -> None:
     """While a symbol is halted nothing trades, whatever happens; a stop that waits is no prey."""
