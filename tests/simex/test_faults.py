@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from hftd.errors import UsageError
 from hftd.simex.events import Fees
@@ -530,6 +532,13 @@ def test_a_script_that_means_nothing_is_refused(script: object) -> None:
     """With what was wrong."""
     with pytest.raises(UsageError):
         read_script(script)
+
+
+def test_the_script_in_the_readme_reads() -> None:
+    """A newcomer's first script is one."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    block = next(each for each in readme.split("```yaml\n") if each.startswith("- {fault"))
+    assert len(read_script(yaml.safe_load(block.split("```")[0]))) == 5
 
 
 def test_every_fault_says_what_it_does() -> None:
