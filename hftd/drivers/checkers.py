@@ -7,7 +7,7 @@ a step both are told that all have looked.
 from __future__ import annotations
 
 from hftd.drivers.checkers_book import BookTrue, FreshQuotes
-from hftd.drivers.checkers_journal import LedgerTrue, SecretsKept
+from hftd.drivers.checkers_journal import LedgerTrue, ReplayTrue, SecretsKept
 from hftd.drivers.checkers_limits import (
     MemoryBounded,
     RateKept,
@@ -63,5 +63,5 @@ def all_checkers(world: World, watch: Watch) -> list[Checker]:
         CancelsLeave(world, watch, truth, told), LatchHolds(world, watch, told),
         Heals(world, watch, truth, told), BookTrue(world, watch, truth, told),
         FreshQuotes(world, watch, truth, told), SecretsKept(world, watch),
-        LedgerTrue(world, watch, told), Settle(world, watch, truth, told),
+        LedgerTrue(world, watch, told), ReplayTrue(world, watch), Settle(world, watch, truth, told),
     ]  # fmt: skip

@@ -1,6 +1,6 @@
 """Invariants of what the journal becomes: the ledger, the log lines, and what never stands in it.
 
-Owns I13, I25 and I26. The ledger and the lines are made at the end, from the very records that
+Owns I12, I13, I25 and I26. Replay, ledger and lines are made at the end, from the very records that
 the journal took, by the recorder's own parts; that is dear, so that only every so many seeds do.
 """
 
@@ -14,7 +14,9 @@ from sqlalchemy import func, select
 
 from hftd.domain.events import Link
 from hftd.drivers.checkers_told import Told
+from hftd.drivers.replay import ReplayDiffers, replay
 from hftd.drivers.watch import Checker, Watch, World
+from hftd.errors import JournalDamaged
 from hftd.journal.reader import JournalReader
 from hftd.journal.record import Record, RecordType, Stream
 from hftd.runtime.logs import Logs, LogSettings
@@ -25,6 +27,7 @@ from hftd.store.projector import Projector
 from hftd.store.words import RunWords
 
 SEEDS_PER_PROJECTION = 16
+SEEDS_PER_REPLAY = 4
 BATCH = 200
 
 
@@ -68,6 +71,43 @@ class SecretsKept(Checker):
         for secret in self._secrets:
             if secret in frame:
                 self.break_off("none", f"in a frame on {link.name}")
+
+
+class ReplayTrue(Checker):
+    """I12."""
+
+    ID = "I12"
+    SAYS = "a replay of the journal gives the same facts, frames and state, crashes and all"
+
+    def __init__(self, world: World, watch: Watch) -> None:
+        super().__init__(world, watch)
+        self._wanted = watch.seed % SEEDS_PER_REPLAY == 1
+        self._epoch = 0
+        self._lossy: set[int] = set()  # Lives that ended with the power.
+
+    def on_boot(self, epoch: int) -> None:
+        """A life begins."""
+        self._epoch = epoch
+
+    def on_crash(self, kind: str) -> None:
+        """With the power go inputs of one stream whose outputs the other has kept."""
+        if kind == "power":
+            self._lossy.add(self._epoch)
+
+    def at_quiescence(self, world: World) -> None:
+        """Replay each life; the last one ends in the state that is in memory now."""
+        folder = getattr(world, "journal_folder", None)
+        if folder is None or not self._wanted:
+            return
+        state_hash = ""
+        for run in JournalReader(folder).runs():
+            try:
+                state_hash = replay(folder, run.name, world.build).state_hash
+            except (ReplayDiffers, JournalDamaged) as differs:
+                if run.header["epoch"] not in self._lossy:
+                    self.break_off("the journal's own outputs", differs, run.name)
+        if state_hash != world.engine.state_hash():
+            self.break_off(world.engine.state_hash(), state_hash, "state hash of the last run")
 
 
 class LedgerTrue(Checker):

@@ -20,6 +20,7 @@ from hftd.config.load import LoadedProfile
 from hftd.domain.codes import Code, TradingState
 from hftd.domain.events import Link
 from hftd.domain.instrument import Instrument
+from hftd.drivers.memory import Builders
 from hftd.drivers.rare_states import RARE_STATES
 from hftd.engine.engine import Engine
 from hftd.errors import HftdError
@@ -39,6 +40,7 @@ class World(Protocol):
     loaded: LoadedProfile
     instruments: list[Instrument]
     engine: Engine
+    build: Builders
     venue: Venue
     script: FaultScript
 
