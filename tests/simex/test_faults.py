@@ -370,10 +370,10 @@ def test_a_symbol_is_halted() -> None:
 def test_a_symbol_trades_again_when_somebody_says_so() -> None:
     """A status for good lasts until the status TRADING is armed."""
     scene = Scene()
-    scene.moment("halt", value="CANCEL_ONLY")
+    scene.moment("halt", value="CANCEL_ONLY", for_ms=0)
     scene.wait_ns(100 * SECOND)
     assert scene.bid()[1]["msg"] == "Market is closed."
-    scene.moment("halt", value="TRADING")
+    scene.moment("halt", value="TRADING", for_ms=0)
     assert scene.bid()[0] == 200
 
 
