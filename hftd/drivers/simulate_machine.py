@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from hftd.drivers.simulate import TAG
 from hftd.drivers.simulate_operator import SimulatedOperator
 from hftd.drivers.simulate_process import Process
 from hftd.drivers.simulate_restarts import DEAD, STOPPED, RestartingWorld
@@ -102,6 +103,8 @@ class Machine:
         # `hftd kill-offline --after-stop`: cancels what bears our tag, by a road of its own.
         exchange = self.world.venue.exchange
         for order in exchange.bookkeeping(OUR_ACCOUNT).open_orders(None):
+            if not order.client_order_id.startswith(f"h1-{TAG}-"):
+                continue
             exchange.cancel(order, f"offline{order.order_id}", self.world.now_ns)
         self.world.venue.advance(self.world.now_ns)
         self.world.network.flush()

@@ -22,6 +22,7 @@ from hftd.config.load import load_profile
 from hftd.domain.codes import Code, TradingState
 from hftd.domain.events import CommandKind
 from hftd.drivers.memory import Builders
+from hftd.drivers.simulate import TAG
 from hftd.drivers.simulate_faults import KINDS
 from hftd.drivers.simulate_machine import NO_RESTART, OUR_ACCOUNT, Machine
 from hftd.drivers.simulate_network import Delay, Latency
@@ -38,6 +39,8 @@ LOOK_NS = SECOND_NS // 2
 ON_PERCENTS = (3, 10, 25)  # Of all kinds of faults: many seeds have a few, some have a crowd.
 MARKETS = ("calm", "calm", "calm", "busy", "trending", "crash", "wide")
 DAMAGED = 65
+OUR_IDS = f"h1-{TAG}-"
+WAITS_FOR_PEOPLE = (Code.OPERATOR, Code.FOREIGN_ORDERS)  # Nothing but a person ends these pauses.
 GOLDEN = 0x9E3779B97F4A7C15
 
 
@@ -186,7 +189,8 @@ class SeedRun:
     # --- judging --------------------------------------------------------------------------
 
     def _open_orders(self) -> int:
-        return len(self.world.venue.exchange.bookkeeping(OUR_ACCOUNT).open)
+        orders = self.world.venue.exchange.bookkeeping(OUR_ACCOUNT).open.values()
+        return sum(order.client_order_id.startswith(OUR_IDS) for order in orders)
 
     def _not_alive(self) -> str:
         """Return why the daemon is neither quoting nor stopped with a reason; empty: it is."""
@@ -205,7 +209,7 @@ class SeedRun:
                 return f"{words}: no reason"
             return f"{words}: {self._open_orders()} open orders" if self._open_orders() else ""
         if state is TradingState.PAUSED:
-            return "" if code == Code.OPERATOR else words
+            return "" if code in WAITS_FOR_PEOPLE else words
         if state is not TradingState.RUNNING:
             return words
         codes = world.engine.state.targets["quoted_code"][0].tolist()
