@@ -157,10 +157,12 @@ class CancelsLeave(Checker):
         if self._steps % 10:
             return
         closed = self._told.trading in CLOSED and self._told.links[Link.USER]
-        if not closed or not self._truth.open:
+        now_ns = int(world.engine.state.core[0]["now_ns"])
+        # After 418 or 403 nothing may leave, cancels neither (C30); I17 judges that it does not.
+        banned = now_ns < int(world.engine.state.core[0]["banned_until_ns"])
+        if banned or not closed or not self._truth.open:
             self._pulses = 0
             return
-        now_ns = int(world.engine.state.core[0]["now_ns"])
         self._pulses += min(5, (now_ns - self._pulse_ns) // 100_000_000)
         self._pulse_ns = now_ns
         if self._pulses >= PULSES_TO_CANCEL:
