@@ -102,7 +102,8 @@ def replay(
     loop = Loop(engine, codec, ink, perform_nothing, NoStamps())
     done = Replayed(run.name)
     records = reader.run_records(run)
-    restore_beginning(engine, run, records)
+    if not restore_beginning(engine, run, records):
+        return done
     pending: list[Record] = []
     source: Record | None = None
     for record in records:
@@ -119,7 +120,8 @@ def replay(
         elif record.record_type == RecordType.STATE_HASH:
             compare(source, ink.outputs, pending, done)
             compare_hash(engine, record, done)
-    # A crash may end the journal between an input and its last output; what is there agrees.
+    # A crash may end the journal between an input and its last output; what is there agrees. So
+    # may the end of the run that came back from it: its records are the next run's.
     compare(source, ink.outputs[: len(pending)], pending, done)
     done.state_hash = engine.state_hash()
     return done
@@ -130,20 +132,25 @@ def copied(record: Record) -> Record:
     return record._replace(payload=memoryview(bytes(record.payload)))
 
 
-def restore_beginning(engine: Engine, run: Run, records: Iterator[Record]) -> None:
-    """Load the snapshot that a run begins with."""
+def restore_beginning(engine: Engine, run: Run, records: Iterator[Record]) -> bool:
+    """Load the snapshot that a run begins with; False where a crash came before it was whole.
+
+    Raises: JournalDamaged where other records stand in its place.
+    """
     parts: list[bytes] = []
     for record in records:
         if record.record_type in (RecordType.HEADER, RecordType.FACT):
             continue  # Facts here are the run's before it, which died over them.
         if record.record_type != RecordType.SNAPSHOT:
-            break
+            raise JournalDamaged(
+                f"run {run.name}: its first snapshot is not whole at record {record.seq}"
+            )
         number, count = PART.unpack_from(record.payload)
         parts.append(bytes(record.payload[PART.size :]))
         if number == count - 1:
             engine.restore(b"".join(parts))
-            return
-    raise JournalDamaged(f"run {run.name}: the snapshot that it begins with is not whole")
+            return True
+    return False
 
 
 def compare(source: Record | None, made: list[Output], stood: list[Record], done: Replayed) -> None:

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from hftd.control.client import call
+from hftd.journal.reader import JournalReader
 from hftd.runtime.children import is_alive
 from hftd.runtime.exchange_admin import SOCKET_NAME
 from hftd.runtime.exchange_admin import ask as ask_admin
@@ -93,8 +94,12 @@ class Instance:
             daemon.await_line(r"\b(RUNNING|KILLED|HALTED)\b")
         if self.state_name() in ("KILLED", "HALTED"):
             assert self.hftctl("ack").returncode == 0
-            done = self.hftctl("reset", "--reason", "the next case")
-            assert done.returncode == 0, done.stdout + done.stderr + daemon.text
+            self.hftctl("ack")
+
+            def reset() -> bool:  # Refused until the latch has stood for its dwell.
+                return self.hftctl("reset", "--reason", "the next case").returncode == 0
+
+            until(reset, "a reset")
             assert self.hftctl("resume").returncode == 0
         self.await_state("RUNNING")
         self.await_quotes()
@@ -219,6 +224,21 @@ class Instance:
         """Ask the ledger."""
         with sqlite3.connect(f"file:{self.state}/hftd.db?mode=rw", uri=True) as connection:
             return list(connection.execute(query, values))
+
+    def replay_all(self) -> int:
+        """Replay every run of the journal and return how many; raise where one differs."""
+        from hftd import wiring
+        from hftd.drivers.memory import Builders
+        from hftd.drivers.replay import replay
+
+        folder = self.state / "journal"
+        if not folder.is_dir():
+            return 0
+        build = Builders(wiring.build_engine, wiring.build_codec)
+        runs = JournalReader(folder).runs()
+        for run in runs:
+            replay(folder, run.name, build)
+        return len(runs)
 
     def clean_up(self) -> None:
         """End whatever still runs of this instance."""

@@ -139,6 +139,7 @@ def test_10_the_rate_budget_is_spent(desk: Instance) -> None:
     killed = _kill(desk)
     told = killed.stdout + killed.stderr
     left = desk.truly_open()
-    assert killed.returncode == (6 if left else 0), told
-    assert ("CRITICAL" in killed.stdout) is bool(left), told
+    assert killed.returncode in (0, 6), told
+    assert ("CRITICAL" in killed.stdout) is (killed.returncode == 6), told
+    assert not left or killed.returncode == 6, told
     assert all(name in killed.stdout for name in left), told

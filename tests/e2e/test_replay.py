@@ -41,6 +41,7 @@ def test_a_run_is_replayed_and_a_forged_one_is_found(instance: Instance) -> None
     assert started.returncode == 65, started.stdout + started.stderr
     assert "hftd db repair canary" in started.stderr
     assert instance.exchange_pid() is None and not instance.control.exists()
+    _flip(segment, offset)
 
 
 def _repaired(instance: Instance) -> None:
@@ -77,7 +78,9 @@ def test_a_damaged_journal_is_repaired_and_the_venue_fills_the_gap(instance: Ins
     held = Decimal(instance.ask("positions")["positions"][0]["position_base"])
     flows = instance.sql("SELECT delta FROM flows WHERE asset = 'BTC'")
     assert held + sum((Decimal(row[0]) for row in flows), Decimal(0)) == venue.position()
-    assert instance.hftctl("reset", "--reason", "looked").returncode == 0
+    assert instance.hftctl("ack").returncode == 0
+    reset = instance.hftctl("reset", "--reason", "looked")
+    assert reset.returncode == 0, reset.stdout + reset.stderr
     assert instance.hftctl("resume").returncode == 0
     instance.await_state("RUNNING")
     assert instance.sql("SELECT count(*) FROM differences WHERE ours <> venues") == [(0,)]
