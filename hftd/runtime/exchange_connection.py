@@ -3,9 +3,10 @@
 Owns the limits of a connection, how one is broken off, and who waits for an answer that is
 late. Knows no protocol above frames and no venue.
 
-Policy: what a client does not read is kept up to ``MAX_QUEUED_BYTES``; a client that falls
-behind further is disconnected, because a gap in the middle of a stream would be a lie. The
-server pings every 20 s; without a pong for 60 s the connection ends.
+Policy: what a client does not read is kept up to ``MAX_QUEUED_BYTES``, here and in the
+transport's buffer together; a client that falls behind further is disconnected, because a gap in
+the middle of a stream would be a lie. The server pings every 20 s; without a pong for 60 s the
+connection ends.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import struct
 from collections import deque
 from collections.abc import Callable
 
-from aiohttp import WSMsgType, web
+from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
 from hftd.simex.dialect_rest import Response
@@ -51,7 +52,7 @@ class Connection:
         if self._closing:
             return
         self._queued_bytes += len(frame)
-        if self._queued_bytes > MAX_QUEUED_BYTES:
+        if self._queued_bytes + self._transport.get_write_buffer_size() > MAX_QUEUED_BYTES:
             self.abort()
             return
         self._queue.append(frame)
@@ -85,10 +86,7 @@ class Connection:
         """Send frames until the connection ends."""
         try:
             while True:
-                while self._queue:
-                    frame = self._queue.popleft()
-                    self._queued_bytes -= len(frame)
-                    await self._socket.send_frame(frame, WSMsgType.TEXT)
+                self._send_queued()
                 if self._breaking is not None:
                     await self._breaking
                     return
@@ -100,6 +98,20 @@ class Connection:
                 await self._wake.wait()
         except (ConnectionError, TimeoutError):
             self.abort()
+
+    def _send_queued(self) -> None:
+        # All that waits goes out in one write: a call to the kernel costs more than a frame.
+        if not self._queue:
+            return
+        if self._transport.is_closing():
+            raise ConnectionResetError
+        parts: list[bytes] = []
+        for frame in self._queue:
+            parts.append(text_head(len(frame)))
+            parts.append(frame)
+        self._queue.clear()
+        self._queued_bytes = 0
+        self._transport.write(b"".join(parts))
 
     async def ping(
         self,
@@ -123,6 +135,15 @@ class Connection:
                     await self._socket.ping(str(int(loop.time() * 1000)).encode())
         except ConnectionError:
             self.abort()
+
+
+def text_head(length: int) -> bytes:
+    """Return the head of a whole text frame from a server: RFC 6455, section 5.2."""
+    if length < 126:
+        return bytes((0x81, length))
+    if length < 1 << 16:
+        return b"\x81\x7e" + length.to_bytes(2, "big")
+    return b"\x81\x7f" + length.to_bytes(8, "big")
 
 
 def quiet_logger() -> logging.Logger:

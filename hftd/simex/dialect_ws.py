@@ -39,6 +39,10 @@ class Request(msgspec.Struct):
     params: dict[str, msgspec.Raw] = {}
 
 
+_request = msgspec.json.Decoder(Request)
+_encoder = msgspec.json.Encoder()
+
+
 class Session(msgspec.Struct):
     """What one connection has said so far."""
 
@@ -59,6 +63,8 @@ class WsDialect:
         self._desk = desk
         self._keyring = keyring
         self._sessions: dict[int, Session] = {}
+        # Who hears of an account, until a subscription begins or ends.
+        self._readers: dict[int, list[tuple[int, int, bool]]] = {}
         self._methods: dict[str, Callable[[Session, dict[str, str], int], Answer]] = {
             "session.logon": self._logon,
             "session.status": self._status,
@@ -79,6 +85,7 @@ class WsDialect:
 
     def close(self, connection: int) -> None:
         """End a session with all its subscriptions."""
+        self._readers.clear()
         self._sessions.pop(connection, None)
 
     def account(self, connection: int) -> int:
@@ -88,18 +95,21 @@ class WsDialect:
 
     def subscribers(self, account: int) -> list[tuple[int, int, bool]]:
         """Return (connection, subscription id, in microseconds?) of who hears of an account."""
-        return [
-            (connection, subscription, session.micro)
-            for connection, session in self._sessions.items()
-            for subscription, owner in session.subscriptions.items()
-            if owner == account
-        ]
+        readers = self._readers.get(account)
+        if readers is None:
+            readers = self._readers[account] = [
+                (connection, subscription, session.micro)
+                for connection, session in self._sessions.items()
+                for subscription, owner in session.subscriptions.items()
+                if owner == account
+            ]
+        return readers
 
     def receive(self, connection: int, text: bytes, ts_ns: int) -> list[bytes]:
         """Answer one frame; an unsubscribe is followed by the end of its stream."""
         session = self._sessions[connection]
         try:
-            request = msgspec.json.decode(text, type=Request)
+            request = _request.decode(text)
             check_id(request.id)
         except UNREADABLE:
             return [encode_reply(_NULL, refusals.BAD_JSON, None)]
@@ -214,12 +224,14 @@ class WsDialect:
         subscription = session.next_subscription
         session.next_subscription += 1
         session.subscriptions[subscription] = account
+        self._readers.clear()
         return {"subscriptionId": subscription}
 
     def _unsubscribe(self, session: Session, values: dict[str, str], ts_ns: int) -> Answer:
         params = Params(values)
         subscription = params.integer("subscriptionId", -1)
         params.done()
+        self._readers.clear()
         if subscription < 0:
             if not session.subscriptions:
                 return refusals.NOT_SUBSCRIBED
@@ -262,4 +274,4 @@ def encode_reply(
         reply["status"], reply["result"] = 200, result
     if limits is not None:
         reply["rateLimits"] = limits
-    return msgspec.json.encode(reply)
+    return _encoder.encode(reply)

@@ -16,6 +16,8 @@ from hftd.simex.refusals import Refusal, Refused
 from hftd.simex.requests import AT_MARKET, STOPS, Kind, Side, Stp, TimeInForce
 
 MIN_STRATEGY_TYPE = 1_000_000
+_BAD_STP = refusals.invalid("selfTradePreventionMode")
+_BAD_FORM = refusals.invalid("newOrderRespType")
 
 
 class ReplyForm(Enum):
@@ -89,15 +91,12 @@ def _read_order(call: Call) -> tuple[NewOrder, ReplyForm]:
     symbol = call.required_listing().spec.symbol
     side = params.choice("side", Side, None, refusals.BAD_SIDE)
     kind = params.choice("type", Kind, None, refusals.BAD_KIND)
-    stp = params.choice(
-        "selfTradePreventionMode", Stp, Stp.NONE, refusals.invalid("selfTradePreventionMode")
-    )
+    stp = params.choice("selfTradePreventionMode", Stp, Stp.NONE, _BAD_STP)
     tif, price, qty, quote = _read_terms(call, kind)
     stop, iceberg = _read_stop(call, kind), _read_iceberg(call, kind, tif)
     strategy_id, strategy_type = _read_strategy(call)
     default = ReplyForm.FULL if kind in (Kind.LIMIT, Kind.MARKET) else ReplyForm.ACK
-    bad_form = refusals.invalid("newOrderRespType")
-    form = params.choice("newOrderRespType", ReplyForm, default, bad_form)
+    form = params.choice("newOrderRespType", ReplyForm, default, _BAD_FORM)
     client_id = call.client_id("newClientOrderId")
     new = NewOrder(
         call.account,

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping
 from hftd.simex import refusals
 from hftd.simex.events import Event, Fees, NewOrder, Placed, RejectReason
 from hftd.simex.listing import STP_MODES, Listing, SymbolStatus
-from hftd.simex.market import Market, Reports
+from hftd.simex.market import Market, Reports, earliest
 from hftd.simex.orders import (
     AccountTrade,
     Amendment,
@@ -67,8 +67,7 @@ class Exchange:
 
     def next_ns(self) -> int | None:
         """Return when ``advance`` is next due."""
-        due = [listing.market.next_ns() for listing in self.listings.values()]
-        return min((ns for ns in due if ns is not None), default=None)
+        return earliest(*[listing.market.next_ns() for listing in self.listings.values()])
 
     def advance(self, ts_ns: int) -> None:
         """Let every market do what is due."""

@@ -53,7 +53,7 @@ from hftd.simex.fault_requests import (
 )
 from hftd.simex.fault_text import Around, spoil, spoils
 from hftd.simex.faults import AFTER_REQUEST, ANSWER, Fault, FaultScript
-from hftd.simex.market import Market
+from hftd.simex.market import Market, earliest
 from hftd.simex.refusals import Refusal
 from hftd.simex.venue import Venue, VenueConfig
 
@@ -133,8 +133,7 @@ class FaultyVenue(Venue):
 
     def next_ns(self) -> int | None:
         """Return when ``advance`` is next due, faults included."""
-        times = (super().next_ns(), self._next_act_ns(), self._frames.next_ns())
-        return min((ns for ns in times if ns is not None), default=None)
+        return earliest(super().next_ns(), self._next_act_ns(), self._frames.next_ns())
 
     def advance(self, ts_ns: int) -> None:
         """Do all that is due, faults of their moment and what was put off included."""
@@ -149,8 +148,7 @@ class FaultyVenue(Venue):
 
     def _next_act_ns(self) -> int | None:
         late_ns = self._late[0][0] if self._late else None
-        times = (self.script.next_ns(), late_ns)
-        return min((ns for ns in times if ns is not None), default=None)
+        return earliest(self.script.next_ns(), late_ns)
 
     def _act(self, due_ns: int, at_ns: int) -> None:
         if self._late and self._late[0][0] == due_ns:

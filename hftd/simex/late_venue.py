@@ -19,7 +19,7 @@ from hftd.simex.fault_frames import Frames
 from hftd.simex.faults import Fault
 from hftd.simex.faulty_venue import FaultyVenue
 from hftd.simex.latency import Latencies, Way
-from hftd.simex.market import Market
+from hftd.simex.market import Market, earliest
 from hftd.simex.params import UNREADABLE
 from hftd.simex.venue import VenueConfig
 
@@ -97,8 +97,7 @@ class LateVenue(FaultyVenue):
 
     def next_ns(self) -> int | None:
         """Return when ``advance`` is next due, messages under way included."""
-        times = (super().next_ns(), self._arriving.next_ns(), self._leaving.next_ns())
-        return min((ns for ns in times if ns is not None), default=None)
+        return earliest(super().next_ns(), self._arriving.next_ns(), self._leaving.next_ns())
 
     def advance(self, ts_ns: int) -> None:
         """Do all that is due, each request that arrives at its time."""

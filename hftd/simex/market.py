@@ -81,6 +81,15 @@ def exact(value: Decimal, what: str) -> int:
     return int(value)
 
 
+def earliest(*times_ns: int | None) -> int | None:
+    """Return the first of some times, None where there is none."""
+    first_ns = None
+    for ts_ns in times_ns:
+        if ts_ns is not None and (first_ns is None or ts_ns < first_ns):
+            first_ns = ts_ns
+    return first_ns
+
+
 class Market(Protocol):
     """One symbol's prices and fills: ``MatchingMarket`` or ``TapeMarket``.
 

@@ -6,6 +6,7 @@ Owns the one way from text to integers: eight decimals, no float, no rounding.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from hftd.simex import refusals
 from hftd.simex.market import ATOMS
@@ -26,8 +27,12 @@ def atoms_of(name: str, text: str) -> int | Refusal:
     return int(whole) * ATOMS + int(decimals.ljust(8, "0"))
 
 
+@lru_cache(maxsize=16_384)
 def text_of(atoms: int) -> str:
-    """Return atoms as text with eight decimals, as the protocol prints all amounts."""
+    """Return atoms as text with eight decimals, as the protocol prints all amounts.
+
+    Prices and quantities come again and again: the newest are remembered.
+    """
     sign = "-" if atoms < 0 else ""
     whole, decimals = divmod(abs(atoms), ATOMS)
     return f"{sign}{whole}.{decimals:08d}"

@@ -29,6 +29,7 @@ E = TypeVar("E", bound=Enum)
 
 
 _id = msgspec.json.Decoder(int | str | None)
+_text = msgspec.json.Decoder(str)
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What the decoder raises at what is no JSON, no text, or nested too deep."""
@@ -164,7 +165,7 @@ def from_json(raw: Mapping[str, msgspec.Raw]) -> dict[str, str]:
         if text == b"null":
             continue
         if text.startswith(b'"'):
-            values[name] = msgspec.json.decode(text, type=str)
+            values[name] = _text.decode(text)
         else:
             values[name] = text.decode()
     return values

@@ -24,7 +24,7 @@ from hftd.simex.events import BalanceEvent, Event, Fees, MarketEvent, OrderEvent
 from hftd.simex.exchange import Exchange
 from hftd.simex.limits import Limits, RateLimits
 from hftd.simex.listing import SymbolStatus
-from hftd.simex.market import Market
+from hftd.simex.market import Market, earliest
 from hftd.simex.numbers import exact_atoms
 from hftd.simex.orders import History
 from hftd.simex.requests import Trade
@@ -89,6 +89,8 @@ class Venue:
         self._out: list[tuple[int, bytes]] = []
         self._log: list[bytes] = []
         self._now_ns = 0
+        # All that is due by then has been done, and nothing has happened since.
+        self._done_ns = -1
 
     # --- life -----------------------------------------------------------------------------
 
@@ -147,6 +149,7 @@ class Venue:
             raise UsageError(f"symbol must be one of {listed}, was {symbol}")
         self.advance(ts_ns)
         self.exchange.set_status(symbol, status, self._now_ns)
+        self._publish()
 
     def shut_down(self, ts_ns: int) -> None:
         """Tell every connection that the venue closes."""
@@ -157,17 +160,19 @@ class Venue:
 
     def next_ns(self) -> int | None:
         """Return when ``advance`` is next due; None: not before something comes in."""
-        times = (self.exchange.next_ns(), self._streams.next_ns(), self._first_end_ns())
-        return min((ns for ns in times if ns is not None), default=None)
+        return earliest(self.exchange.next_ns(), self._streams.next_ns(), self._first_end_ns())
 
     def advance(self, ts_ns: int) -> None:
         """Do all that is due up to and including ``ts_ns``; time never runs backward."""
+        if ts_ns <= self._done_ns:
+            return
         self._now_ns = max(self._now_ns, ts_ns)
         self.exchange.advance(self._now_ns)
         self._publish()
         self._streams.advance(self._now_ns)
         self._out.extend(self._streams.take())
         self._end_the_old()
+        self._done_ns = self._now_ns
 
     def _first_end_ns(self) -> int | None:
         opened_ns = next(iter(self._opened_ns.values()), None)
@@ -256,6 +261,8 @@ class Venue:
     # --- events ---------------------------------------------------------------------------
 
     def _publish(self) -> None:
+        # What has just happened may have made something due at this very time.
+        self._done_ns = -1
         events = self.exchange.take_events()
         if not events:
             return
