@@ -79,12 +79,18 @@ KINDS: Final[dict[str, Kind]] = {
     ),
     "not_found": _request("F33", "-2013 though the order lives", match={"request": "order.status"}),
     "stale_answer": _request(
-        "F34", "the answer of the time before", match={"request": "openOrders.status"}
+        "F34",
+        "the answer of the time before, once there is one",
+        match={"request": "openOrders.status"},
     ),
     "stale_balances": _request(
-        "F34", "the balances of the time before", match={"request": "account.status"}
+        "F34",
+        "the balances of the time before, once there are any",
+        match={"request": "account.status"},
     ),
-    "stale_snapshot": _request("F14", "the book of the request before", match={"request": "depth"}),
+    "stale_snapshot": _request(
+        "F14", "the book of the request before, once there is one", match={"request": "depth"}
+    ),
     "fill_before_cancel": _request(
         "F29 F40", "filled first: -2011; of a cancelReplace 409 or 400", match=_CANCEL, lies=False
     ),

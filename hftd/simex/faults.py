@@ -145,10 +145,17 @@ class FaultScript:
         due.sort(key=_from_ns)
         return [armed.fault for armed in due if self._is_turn(armed, ts_ns)]
 
-    def choose(self, site: str, occasion: Mapping[str, Any], ts_ns: int) -> Fault | None:
-        """Return the first fault that this occasion meets; who does it also notes it."""
+    def choose(
+        self, site: str, occasion: Mapping[str, Any], ts_ns: int, *, but: Sequence[str] = ()
+    ) -> Fault | None:
+        """Return the first fault that this occasion meets; who does it also notes it.
+
+        ``but`` are kinds for which it is no occasion.
+        """
         for armed in self._armed:
-            if armed.site == site and _meets(armed, occasion, ts_ns) and self._fires(armed):
+            if armed.site != site or armed.fault.fault in but:
+                continue
+            if _meets(armed, occasion, ts_ns) and self._fires(armed):
                 return armed.fault
         return None
 

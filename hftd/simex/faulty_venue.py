@@ -238,14 +238,14 @@ class FaultyVenue(Venue):
     # --- faults of requests ---------------------------------------------------------------
 
     def _http_request(self, occasion: dict[str, Any], plain: Callable[[int], Response]) -> Response:
-        fault = self._choose(occasion)
         key = (str(occasion["apiKey"]), occasion["request"], occasion.get("symbol", ""))
+        fault = self._choose(occasion, key)
         if fault is None:
             return self._remember(key, plain(self._now_ns))
         kind = fault.fault
         if kind in _STALE:
-            stale: Response | None = self._stale.get(key)
-            return self._remember(key, plain(self._now_ns)) if stale is None else stale
+            stale: Response = self._stale[key]
+            return stale
         if kind == "ack_lost":
             plain(self._now_ns)
             return NO_REPLY, {}, b""
@@ -291,7 +291,7 @@ class FaultyVenue(Venue):
                     return frame
             return None
 
-        fault = self._choose(occasion)
+        fault = self._choose(occasion, _ws_key(connection, occasion))
         kind = "" if fault is None else fault.fault
         refusal = None
         if fault is not None and kind not in (*_STALE, "ack_lost", "answer_late", "slow_reader"):
@@ -320,10 +320,9 @@ class FaultyVenue(Venue):
             late = (connection, frame)
             self._put_off(fault.for_ms, lambda _: self._out.append(late))
             return
-        key = (str(connection), occasion["request"], str(occasion.get("symbol", "")))
-        stale = self._stale.get(key)
-        if fault is not None and fault.fault in _STALE and stale is not None:
-            reply = {**msgspec.json.decode(frame), "result": msgspec.Raw(stale)}
+        key = _ws_key(connection, occasion)
+        if fault is not None and fault.fault in _STALE:
+            reply = {**msgspec.json.decode(frame), "result": msgspec.Raw(self._stale[key])}
             frame = msgspec.json.encode(reply)
         else:
             result = msgspec.json.decode(frame, type=_Result).result
@@ -336,8 +335,10 @@ class FaultyVenue(Venue):
             return False
         return any(self.script.expects(site) for site in (REQUEST, FRAME, AFTER_REQUEST))
 
-    def _choose(self, occasion: dict[str, Any]) -> Fault | None:
-        fault = self.script.choose(REQUEST, occasion, self._now_ns)
+    def _choose(self, occasion: dict[str, Any], key: tuple[str, ...]) -> Fault | None:
+        # Nothing is stale where nothing was asked before.
+        but = () if key in self._stale else _STALE
+        fault = self.script.choose(REQUEST, occasion, self._now_ns, but=but)
         if fault is not None:
             self.script.note(fault, self._now_ns, request=occasion["request"])
         return fault
@@ -474,6 +475,10 @@ class FaultyVenue(Venue):
         else:
             self.start(ts_ns)
         self._restarted = True
+
+
+def _ws_key(connection: int, occasion: Mapping[str, Any]) -> tuple[str, ...]:
+    return str(connection), occasion["request"], str(occasion.get("symbol", ""))
 
 
 class _Result(msgspec.Struct):

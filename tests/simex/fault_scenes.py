@@ -110,7 +110,7 @@ def _not_found(stage: Stage) -> None:
 @shows("stale_answer")
 def _stale_answer(stage: Stage) -> None:
     connection = stage.log_on()
-    stage.arm("stale_answer", after=2, times=2)
+    stage.arm("stale_answer", times=2)
     before = stage.signed("GET", "openOrders", "symbol=BTCUSDT")
     empty = stage.call(connection, "openOrders.status", **stage.stamped(symbol="BTCUSDT"))
     stage.place()
@@ -122,7 +122,7 @@ def _stale_answer(stage: Stage) -> None:
 
 @shows("stale_balances")
 def _stale_balances(stage: Stage) -> None:
-    stage.arm("stale_balances", after=1)
+    stage.arm("stale_balances")
     before = stage.balances()
     stage.place()
     assert stage.balances() == before
@@ -131,7 +131,7 @@ def _stale_balances(stage: Stage) -> None:
 
 @shows("stale_snapshot")
 def _stale_snapshot(stage: Stage) -> None:
-    stage.arm("stale_snapshot", after=1)
+    stage.arm("stale_snapshot")
     _, old = stage.get("/api/v3/depth", "symbol=BTCUSDT")
     stage.wait_ns(3 * SECOND)
     assert stage.get("/api/v3/depth", "symbol=BTCUSDT")[1] == old

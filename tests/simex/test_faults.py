@@ -127,7 +127,7 @@ def test_a_live_order_is_not_found() -> None:
 
 def test_open_orders_are_stale() -> None:
     """The answer of the time before comes again, by REST and by the WS API."""
-    scene = Scene(Fault("stale_answer", after=1), Fault("stale_answer", after=3))
+    scene = Scene(Fault("stale_answer"))
     assert scene.signed("GET", "openOrders", "symbol=BTCUSDT")[1] == []
     scene.bid()
     assert scene.signed("GET", "openOrders", "symbol=BTCUSDT")[1] == []
@@ -137,7 +137,7 @@ def test_open_orders_are_stale() -> None:
 
 def test_a_snapshot_is_older_than_the_deltas() -> None:
     """depth answers what it answered before, though the book went on."""
-    scene = Scene(Fault("stale_snapshot", after=1))
+    scene = Scene(Fault("stale_snapshot"))
     _, old = scene.get("/api/v3/depth", "symbol=BTCUSDT")
     scene.bid()
     scene.wait_ns(SECOND)
