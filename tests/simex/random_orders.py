@@ -131,9 +131,7 @@ class Both:
         noise = self.noise
         kind = KINDS[noise.below(len(KINDS))]
         limited = kind.startswith("LIMIT") or kind.endswith("LIMIT")
-        tif = TIFS[noise.below(len(TIFS))] if kind in KINDS and limited else "GTC"
-        if kind == "LIMIT_MAKER":
-            tif = "GTC"
+        tif = TIFS[noise.below(len(TIFS))] if limited and kind != "LIMIT_MAKER" else "GTC"
         lots = noise.between(1, 20)
         may_hide = limited and tif == "GTC" and lots > 1
         return Wish(
