@@ -27,7 +27,7 @@ from hftd.store.projector import Projector
 from hftd.store.words import RunWords
 
 SEEDS_PER_PROJECTION = 16
-SEEDS_PER_REPLAY = 4
+SEEDS_PER_REPLAY = 8
 BATCH = 200
 
 

@@ -11,7 +11,14 @@ from collections import deque
 from hftd.domain.codes import TradingState
 from hftd.domain.events import Link
 from hftd.domain.facts import FactKind
-from hftd.domain.order import SEQ_BITS, SEQ_MAX, TERMINAL, OrderState, parse_client_order_id
+from hftd.domain.order import (
+    SEQ_BITS,
+    SEQ_MAX,
+    TERMINAL,
+    OrderState,
+    client_order_id,
+    parse_client_order_id,
+)
 from hftd.drivers.checkers_told import Fact, Told
 from hftd.drivers.checkers_truth import ACCOUNT, BUY, Create, Truth
 from hftd.drivers.watch import Checker, Watch, World
@@ -315,9 +322,29 @@ class DoubtEnds(Checker):
                 self._unknown_ns.setdefault(fact.order_key, fact.ts_ns)
             elif fact.kind in (FactKind.ORDER, FactKind.FILL):
                 self._unknown_ns.pop(fact.order_key, None)
+            if fact.kind == FactKind.ORDER and fact.state_to == OrderState.REJECTED:
+                self._refuse_if_known(world, fact)
+        if self._truth.changed:
+            self._look_for_living_dead()
         self._steps += 1
         if self._steps % 16 == 0:
             self._look(world)
+
+    def _refuse_if_known(self, world: World, fact: Fact) -> None:
+        """What is told as never accepted is not at the exchange, now or later."""
+        tag = self._truth.prefix.split("-")[1]
+        name = client_order_id(tag, fact.order_key)
+        book = world.venue.exchange.bookkeeping(ACCOUNT)
+        order = book.find_by_client_id(self._truth.symbols[fact.instrument], name)
+        if order is not None:
+            self.break_off("an order the exchange never had", order.status.name, f"{name} REJECTED")
+
+    def _look_for_living_dead(self) -> None:
+        tag = self._truth.prefix.split("-")[1]
+        for order in self._truth.open:
+            key = parse_client_order_id(tag, order.client_order_id)
+            if self._told.order_state.get(key) == OrderState.REJECTED:
+                self.break_off("no such order", "open", f"{order.client_order_id} REJECTED")
 
     def _look(self, world: World) -> None:
         now_ns = int(world.engine.state.core[0]["now_ns"])

@@ -109,6 +109,7 @@ class Told(Checker):
     def _take_back(self, seq: int) -> None:
         self.taken_back_seq = seq
         self.fills = {key: fact for key, fact in self.fills.items() if fact.seq < seq}
+        self.order_state.clear()  # Of orders that may come back; what is told from here on counts.
 
     def _read_facts(self, record: Record) -> None:
         payload, size = record.payload, FACT.itemsize
