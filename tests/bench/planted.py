@@ -1,6 +1,6 @@
 """Planted bugs: how many seeds the simulation needs for each.
 
-    scripts/bench planted [--jobs 2] [--seeds 200] [--minutes 4] [--only NAME …]
+    scripts/bench planted [--jobs 2] [--seeds 200] [--minutes 4] [--only NAME …] [--sound]
 
 Each bug is planted in a copy of the package and hunted in a process of its own, seeds from 0 on.
 The result file keeps the newest figures of each bug; a run over some bugs alone renews those.
@@ -31,9 +31,10 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=200)
     parser.add_argument("--minutes", type=float, default=4)
     parser.add_argument("--only", nargs="*", default=[])
+    parser.add_argument("--sound", action="store_true", help="these seeds were run without a bug")
     asked = parser.parse_args()
     bugs = [bug for bug in BUGS if not asked.only or {bug.name, bug.group} & set(asked.only)]
-    unsound = unsound_seeds(asked.seeds, asked.minutes)
+    unsound = [] if asked.sound else unsound_seeds(asked.seeds, asked.minutes)
     if unsound:
         print(f"passed over, since they break without a bug: seeds {unsound}", flush=True)
     found = {}
