@@ -6,19 +6,17 @@ import json
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import text
 
 from hftd.journal.reader import JournalReader
 from hftd.journal.record import Stream
 from hftd.runtime.lock import InstanceLock
-from hftd.store import tables
 from hftd.store.database import is_current, migrate, open_database
 from hftd.store.projector import Projector
 from tests.cli.command import Ran, hftd
 from tests.postgres import Postgres
+from tests.store.contents import contents
 from tests.store.days_work import whole_day
-
-Tables = dict[str, list[tuple[object, ...]]]
 
 
 @pytest.fixture
@@ -45,20 +43,9 @@ def _db(state: Path, *arguments: str) -> Ran:
     return hftd(state.parent, "db", *arguments, **folders)
 
 
-def _contents(url: str) -> Tables:
-    engine = open_database(url)
-    with engine.connect() as connection:
-        found: Tables = {
-            table.name: [tuple(row) for row in connection.execute(select(table).order_by(*table.c))]
-            for table in tables.METADATA.sorted_tables
-        }
-    engine.dispose()
-    return found
-
-
 def test_rebuild_gives_the_live_tables_row_by_row(state: Path) -> None:
     """Every row of every table is as it grew, the cursor too, whatever was spoiled."""
-    live = _contents(_url(state))
+    live = contents(_url(state))
     assert len(live["fills"]) == 12
     engine = open_database(_url(state))
     with engine.begin() as connection:
@@ -67,17 +54,17 @@ def test_rebuild_gives_the_live_tables_row_by_row(state: Path) -> None:
     engine.dispose()
     ran = _db(state, "rebuild")
     assert ran.code == 0 and "rebuilt from" in ran.out, ran.err
-    assert _contents(_url(state)) == live
+    assert contents(_url(state)) == live
 
 
 def test_rebuild_waits_for_no_daemon(state: Path) -> None:
     """While somebody holds the instance or its journal it is 75, and nothing is touched."""
-    live = _contents(_url(state))
+    live = contents(_url(state))
     for lock in (state / "lock", state / "journal" / "recorder.lock"):
         with InstanceLock(lock):
             ran = _db(state, "rebuild")
         assert ran.code == 75 and ran.err.count("\n") == 1, ran.err
-    assert _contents(_url(state)) == live
+    assert contents(_url(state)) == live
 
 
 def test_export_to_stdout_and_to_a_file(state: Path) -> None:
@@ -126,6 +113,6 @@ def test_upgrade_makes_the_tables_of_a_server(state: Path, postgres: Postgres) -
     engine.dispose()
     assert "already" in _db(state, "upgrade", *server).out
     assert _db(state, "rebuild", *server).code == 0
-    assert _contents(url) == _contents(_url(state))
+    assert contents(url) == contents(_url(state))
     away = _db(state, "upgrade", "--set", "storage.url=postgresql+psycopg://x@127.0.0.1:1/x")
     assert away.code == 1 and away.err.count("\n") == 1 and "cannot be used" in away.err, away.err

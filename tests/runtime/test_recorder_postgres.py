@@ -11,16 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
 
 from hftd.journal.cursor import published
-from hftd.journal.reader import JournalReader
-from hftd.journal.record import Stream
-from hftd.store import tables
 from hftd.store.database import migrate, open_database
-from hftd.store.projector import rebuild
 from tests.e2e.daemon import until
 from tests.postgres import Postgres
+from tests.store.contents import contents, rebuilt
 from tests.store.days_work import DaysWork, whole_day
 
 Child = subprocess.Popen[bytes]
@@ -67,26 +63,6 @@ def _end(child: Child) -> int:
     return child.wait(20)
 
 
-def _contents(url: str) -> dict[str, list[tuple[object, ...]]]:
-    engine = open_database(url)
-    with engine.connect() as connection:
-        found: dict[str, list[tuple[object, ...]]] = {
-            table.name: [tuple(row) for row in connection.execute(select(table).order_by(*table.c))]
-            for table in tables.METADATA.sorted_tables
-        }
-    engine.dispose()
-    return found
-
-
-def _rebuilt(state: Path) -> dict[str, list[tuple[object, ...]]]:
-    url = f"sqlite:///{state / 'rebuilt.db'}"
-    engine = open_database(url)
-    migrate(engine)
-    rebuild(engine, JournalReader(state / "journal").records(streams=(Stream.ORDERS,)))
-    engine.dispose()
-    return _contents(url)
-
-
 def test_a_server_that_is_not_ready_is_waited_for(server: Postgres, tmp_path: Path) -> None:
     """Away at the start, then without tables: both are said, and the log goes on meanwhile."""
     url = server.database()
@@ -101,7 +77,7 @@ def test_a_server_that_is_not_ready_is_waited_for(server: Postgres, tmp_path: Pa
         engine.dispose()
         _read_until(child, "ledger_is_back")
         assert _end(child) == 0
-    assert _contents(url) == _rebuilt(tmp_path)
+    assert contents(url) == rebuilt(tmp_path)
     lines = (tmp_path / "logs/hftd.jsonl").read_text().splitlines()
     events = [json.loads(line)["event"] for line in lines]
     assert events.count("fill") == 12
@@ -139,5 +115,5 @@ def test_a_server_held_up_stopped_and_started_loses_and_doubles_nothing(
         _read_until(child, "ledger_is_back")
         day.end()
         assert _end(child) == 0
-    assert _contents(url) == _rebuilt(tmp_path)
-    assert len(_contents(url)["fills"]) == 46
+    assert contents(url) == rebuilt(tmp_path)
+    assert len(contents(url)["fills"]) == 46
