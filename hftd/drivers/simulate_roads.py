@@ -89,7 +89,6 @@ class Roads:
         self._rest_up = False
         self._rest_wait_s = 0
         self._attempt = 0
-        self._statuses: dict[int, int] = {}
         self._samples: list[ClockSample] = []
         self.sockets: list[Socket] = []
         latency = exchange.latency
@@ -219,9 +218,7 @@ class Roads:
         except (ProfileError, VenueProtocolError):
             return False  # It was listed when we started: the status that we know stays.
         for index, found in enumerate(listing.statuses):
-            if self._statuses.get(index) != found:
-                self._statuses[index] = found
-                self._emit(EventKind.INSTRUMENT_STATUS, {"instrument": index, "status": found})
+            self._emit(EventKind.INSTRUMENT_STATUS, {"instrument": index, "status": found})
         return True
 
     def _poll(self) -> None:

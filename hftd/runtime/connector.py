@@ -38,6 +38,7 @@ from hftd.venues.port import Codec, new_event
 
 MAX_REST_REQUESTS = 16
 STATUS_EVERY_S = 60.0
+STATUS_SOON_S = 5.0  # While an instrument does not trade: its return is not to be missed.
 
 _REST_KINDS: dict[int, RestKind] = {
     ActionKind.RESYNC: RestKind.DEPTH,
@@ -173,7 +174,9 @@ class Connector:
     async def _watch_statuses(self) -> None:
         # Asking on while told to hold back would turn a limit into a ban.
         while True:
-            await asyncio.sleep(max(STATUS_EVERY_S, self._rest_wait_s))
+            trading = {InstrumentStatus.TRADING} >= {*self._statuses.values()}
+            every_s = STATUS_EVERY_S if trading else STATUS_SOON_S
+            await asyncio.sleep(max(every_s, self._rest_wait_s))
             if self._clock.ts_ns() < self._hold_until_ns:
                 continue
             try:
@@ -192,9 +195,10 @@ class Connector:
         self._rest_wait_s = 0
         self._note_rest(True)
         for index, status in enumerate(listing.statuses):
-            if self._statuses.get(index) is not status:
-                self._statuses[index] = status
-                self._emit(EventKind.INSTRUMENT_STATUS, instrument=index, status=status)
+            # Told each time: the engine may know of a halt from an order that was refused, and
+            # a halt that came and went between two listings would last for ever.
+            self._statuses[index] = status
+            self._emit(EventKind.INSTRUMENT_STATUS, instrument=index, status=status)
         return True
 
     async def _first(self, *events: asyncio.Event) -> None:

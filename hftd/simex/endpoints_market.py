@@ -56,7 +56,7 @@ def exchange_info(call: Call) -> Answer:
         symbols = [symbol]
     listings = _listings(call, symbols)
     if status is not None:
-        listings = [listing for listing in listings if listing.status.value == status]
+        listings = [listing for listing in listings if listing.shown_status.value == status]
     if permissions is not None and "SPOT" not in _permissions(permissions):
         listings = []
     rules = [render.symbol_rules(listing) for listing in listings]

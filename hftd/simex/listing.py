@@ -37,6 +37,12 @@ class Listing:
         self.atoms_per_tick_lot = market.spec.atoms_per_tick_lot
 
     @property
+    def shown_status(self) -> SymbolStatus:
+        """The status that clients are told: BREAK while the market itself is closed."""
+        trades = self.status is SymbolStatus.TRADING
+        return SymbolStatus.BREAK if trades and self.market.closed else self.status
+
+    @property
     def kinds(self) -> list[Kind]:
         """Return the order types that the symbol takes."""
         takes_all = self.market.takes_all_orders

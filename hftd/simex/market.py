@@ -101,6 +101,10 @@ class Market(Protocol):
     takes_all_orders: bool
     """Whether stop orders and icebergs are taken; without, the venue refuses them before."""
 
+    @property
+    def closed(self) -> bool:
+        """Whether orders are refused for as long as the market has no book to meet them."""
+
     def start(self, ts_ns: int) -> None:
         """Begin a new market at ``ts_ns``; called once, unless ``load`` is."""
 

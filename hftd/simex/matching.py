@@ -52,6 +52,7 @@ class MatchingMarket:
     """An order book per symbol, and the agents that make it live."""
 
     takes_all_orders = True
+    closed = False
 
     def __init__(self, spec: SymbolSpec, flows: Sequence[OrderFlow] = ()) -> None:
         self.spec = spec

@@ -76,8 +76,9 @@ class PlayedMarket:
         self._missing = ""  # Which updates are missing; empty while the book is whole.
         self._waiting: list[TapeDepth] = []
 
-    def _is_closed(self) -> bool:
-        # Whether orders are refused.
+    @property
+    def closed(self) -> bool:
+        """Whether orders are refused: the book is not whole."""
         return bool(self._missing)
 
     # --- the port -------------------------------------------------------------------------
@@ -89,7 +90,7 @@ class PlayedMarket:
 
     def place(self, order: Place, ts_ns: int) -> Reports:
         """Take what is displayed, and queue what is left."""
-        if self._is_closed():
+        if self.closed:
             return [Rejected(order.order_id, order.account, *MARKET_CLOSED, ts_ns)]
         takes = self._takes(order)
         if order.kind is Kind.LIMIT_MAKER and takes:

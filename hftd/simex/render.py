@@ -317,7 +317,7 @@ def symbol_rules(listing: Listing) -> Json:
     spec = listing.spec
     return {
         "symbol": spec.symbol,
-        "status": listing.status.value,
+        "status": listing.shown_status.value,
         "baseAsset": spec.base,
         "baseAssetPrecision": 8,
         "quoteAsset": spec.quote,

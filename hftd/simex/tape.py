@@ -55,8 +55,10 @@ class TapeMarket(PlayedMarket):
         """Say why nothing is due any more; empty while something is."""
         return (self._missing or self._reel.ended_by) if self._due_ns is None else ""
 
-    def _is_closed(self) -> bool:
-        return self._due_ns is None or super()._is_closed()
+    @property
+    def closed(self) -> bool:
+        """Whether orders are refused: the tape is at its end, or its book is not whole."""
+        return self._due_ns is None or super().closed
 
     # --- the port -------------------------------------------------------------------------
 

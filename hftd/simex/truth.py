@@ -62,7 +62,7 @@ def books(venue: Venue) -> dict[str, Any]:
     """Return every symbol's status and the book that orders match against, best level first."""
     return {
         symbol: {
-            "status": listing.status.value,
+            "status": listing.shown_status.value,
             "bids": render.levels(listing, list(listing.market.levels(Side.BUY))),
             "asks": render.levels(listing, list(listing.market.levels(Side.SELL))),
         }

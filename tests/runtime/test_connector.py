@@ -17,7 +17,7 @@ from hftd.domain.events import EventKind, Link
 from hftd.domain.instrument import InstrumentStatus
 from hftd.errors import CredentialsError, InvariantBroken, ProfileError
 from hftd.runtime.clock import Clock
-from hftd.runtime.connector import MAX_REST_REQUESTS, Connector
+from hftd.runtime.connector import MAX_REST_REQUESTS, STATUS_SOON_S, Connector
 from hftd.venues.binance.codec import BinanceCodec
 from hftd.venues.binance.endpoints import loopback
 from hftd.venues.binance.signing import signer_of
@@ -138,7 +138,7 @@ def test_an_instrument_that_is_not_listed_ends_the_attempt():
 
 
 def test_the_status_of_an_instrument_is_told():
-    """A symbol in a break is told before anything is up."""
+    """A symbol in a break is told before anything is up, and its return soon after."""
 
     async def work() -> None:
         venue = ScriptedVenue()
@@ -146,6 +146,12 @@ def test_the_status_of_an_instrument_is_told():
         async with trading(venue) as desk:
             (told,) = desk.heard.kinds(EventKind.INSTRUMENT_STATUS)
             assert told["status"] == InstrumentStatus.BREAK
+            venue.symbols = [SYMBOL | {"status": "TRADING"}]
+            async with asyncio.timeout(4 * STATUS_SOON_S):
+                while len(desk.heard.kinds(EventKind.INSTRUMENT_STATUS)) < 2:
+                    await asyncio.sleep(0.05)
+            told = desk.heard.kinds(EventKind.INSTRUMENT_STATUS)[1]
+            assert told["status"] == InstrumentStatus.TRADING
 
     run(work)
 

@@ -80,6 +80,8 @@ def test_a_server_that_comes_back_is_followed_again() -> None:
                 "POST", "order", **terms, price="50000.00", quantity="0.01"
             )
             assert (status, refused["msg"]) == (400, "Market is closed.")
+            status, info = await rest.ask("GET", "exchangeInfo")
+            assert [each["status"] for each in info["symbols"]] == ["BREAK"]
         async with agents(port=port, seed=8), watching(second.url) as ours:
             await until(lambda: not market.missing)
             await ours.saw(20)

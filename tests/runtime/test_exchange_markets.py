@@ -85,3 +85,6 @@ def test_a_tape_is_served(tmp_path: Path) -> None:
     )
     assert status == 200
     assert b'"bids":[[' in body
+    for after_s, told in ((1, b'"status":"TRADING"'), (60, b'"status":"BREAK"')):
+        ts_ns = 1_800_000_000_000_000_000 + after_s * 1_000_000_000
+        assert told in venue.http("GET", "/api/v3/exchangeInfo", {}, b"", ts_ns)[2]
