@@ -6,12 +6,17 @@ before any test module. Kernels run compiled unless NUMBA_DISABLE_JIT=1 says oth
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
+from hftd.control.checklist import RESULTS
 from hftd.runtime import kernel_cache
 
 kernel_cache.prepare()
@@ -22,6 +27,27 @@ if TYPE_CHECKING:
 # The first call of a kernel compiles it: a deadline would judge the compiler.
 settings.register_profile("hftd", deadline=None, print_blob=True)
 settings.load_profile("hftd")
+
+
+_CONTROL = re.compile(r"test_\w*?c\d\d_")
+_RESULTS = Path(__file__).parent.parent / RESULTS
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Write down how each control's test ended, for ``hftctl selfcheck``.
+
+    One line at a time, since several runs may write at once; the file begins anew at 4 MB.
+    """
+    name = report.nodeid.split("[")[0]
+    ended = report.when == "call" or (report.when == "setup" and not report.passed)
+    if not ended or not _CONTROL.search(name):
+        return
+    _RESULTS.parent.mkdir(exist_ok=True)
+    fresh = _RESULTS.exists() and _RESULTS.stat().st_size > 4 << 20
+    ts = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    line = json.dumps({"test": name, "outcome": report.outcome, "ts": ts})
+    with _RESULTS.open("w" if fresh else "a", encoding="utf-8") as out:
+        out.write(line + "\n")
 
 
 @pytest.fixture(scope="session")

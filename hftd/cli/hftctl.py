@@ -100,6 +100,8 @@ def _others() -> str:
 def _run(command: Command, params: dict[str, Any], target: Target) -> int:
     if command.name == "ps":
         return show("ps", {"instances": _instances(target)}, target)
+    if command.name == "selfcheck":
+        return _selfcheck(bool(params["report"]), target)
     if command.name == "wait":
         return _wait(command, str(params["state"]), target)
     if command.name == "version":
@@ -112,6 +114,17 @@ def _run(command: Command, params: dict[str, Any], target: Target) -> int:
         return _follow(command, params, sockets[0][1], target)
     result = call(sockets[0][1], command.name, params, wait_s)
     return show(command.name, result, target)
+
+
+def _selfcheck(report: bool, target: Target) -> int:
+    """Report on the controls of the code at hand; no daemon is asked."""
+    from hftd.control.checklist import selfcheck, source_tree
+
+    checked = selfcheck(source_tree())
+    if not report and not target.json:
+        for control in checked["controls"]:
+            control["tests"] = control["tests"][:0]
+    return show("selfcheck", checked, target)
 
 
 def _kill(command: Command, params: dict[str, Any], wait_s: float, target: Target) -> int:

@@ -161,6 +161,34 @@ def health(result: shapes.Health) -> list[Line]:
     return [*lines, line(verdict)]
 
 
+def selfcheck(result: shapes.SelfCheck) -> list[Line]:
+    """Show each control: whether it stands, how its tests ended, and which they are."""
+    rows = []
+    for one in result["controls"]:
+        word: Span = ("stands", "good") if one["stands"] else ("missing", "warn")
+        if one["failed"]:
+            word = ("FAILED", "bad")
+        count = one["passed"] + len(one["failed"]) + one["unknown"]
+        ended = f"{one['passed']}/{count}"
+        rows.append((one["id"], one["title"], word, ended, dash(one["last_run"])[:16]))
+    columns = (
+        Column("id"),
+        Column("control"),
+        Column("state"),
+        Column("passed", right=True, keep=2),
+        Column("oldest result", keep=1),
+    )
+    lines = table(columns, rows)
+    for one in result["controls"]:
+        if one["tests"]:
+            lines.append(line((f"{one['id']} {one['title']}", "bold")))
+            for test in one["tests"]:
+                style = "bad" if test in one["failed"] else ""
+                lines += [[(text, style) for text, _ in row] for row in wrap(test, "  ")]
+    lines += wrap(f"from {result['source']}", "")
+    return lines
+
+
 def version(result: shapes.Version) -> list[Line]:
     """Show what the daemon says of itself."""
     protocol, python = result["protocol"], result["python"]
@@ -346,6 +374,7 @@ def risk(result: shapes.Risk) -> list[Line]:
 
 
 VIEWS: dict[str, Callable[[Any], list[Line]]] = {
+    "selfcheck": selfcheck,
     "status": status,
     "wait": status,
     "health": health,

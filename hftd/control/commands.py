@@ -175,6 +175,13 @@ COMMANDS: dict[str, Command] = {
             Param("lines", Kind.COUNT, "How many to begin with.", default=20, short="n", least=0),
             streams=True,
         ),
+        Command(
+            "selfcheck",
+            Role.OBSERVER,
+            Server.CALLER,
+            "Say which control stands, which tests show it, and how they last ended.",
+            (Param("report", Kind.FLAG, "Name every test.", default=False),),
+        ),
         _query("version", "Show the versions of hftctl and of the daemon."),
     )
 }

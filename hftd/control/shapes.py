@@ -428,6 +428,28 @@ class LogLine(TypedDict, total=False):
 # --- made by the caller itself -----------------------------------------------------------
 
 
+class Checked(TypedDict):
+    """One control in the report."""
+
+    id: str
+    title: str
+    stands: bool
+    tests: list[str]
+    passed: int
+    failed: list[str]
+    unknown: int  # tests without a result on record
+    last_run: str | None  # UTC, of the oldest result that counts
+
+
+class SelfCheck(TypedDict):
+    """The answer to ``selfcheck``: every control, and where tests and results come from."""
+
+    agrees: bool  # false: a test of a standing control failed, or one has no test
+    source: str
+    missing: list[str]
+    controls: list[Checked]
+
+
 class InstanceRow(TypedDict):
     """One row of ``ps``: an instance on this host and what it answered."""
 

@@ -411,6 +411,33 @@ LOG_LINES: list[dict[str, Any]] = [
         "code": "C12",
     },
 ]
+SELFCHECK: shapes.SelfCheck = {
+    "agrees": True,
+    "source": "tests of /home/me/hftd, results of its last runs",
+    "missing": ["C38"],
+    "controls": [
+        {
+            "id": "C03",
+            "title": "order quantity",
+            "stands": True,
+            "tests": ["tests/engine/test_risk.py::test_c03_order_size"],
+            "passed": 1,
+            "failed": [],
+            "unknown": 0,
+            "last_run": "2026-11-22T09:34:14Z",
+        },
+        {
+            "id": "C38",
+            "title": "limits changed while running",
+            "stands": False,
+            "tests": [],
+            "passed": 0,
+            "failed": [],
+            "unknown": 0,
+            "last_run": None,
+        },
+    ],
+}
 RECONCILED: shapes.Reconciled = {
     **DONE,
     "agrees": True,
@@ -432,6 +459,7 @@ RESULTS: dict[str, list[Any]] = {
     "wait": [STATUS],
     "health": [HEALTH],
     "version": [VERSION],
+    "selfcheck": [SELFCHECK],
     "ps": [INSTANCES, {"instances": []}],
     "explain": [EXPLAIN],
     "book": [BOOK],

@@ -33,7 +33,7 @@ ARGUMENTS = {
     "cancel": ["h1-k3x9qa-1732269600-118"],
     "reset": ["--reason", "the market is calm again"],
 }
-ASKED = [name for name in COMMANDS if name not in ("ps", "logs")]
+ASKED = [name for name in COMMANDS if name not in ("ps", "logs", "selfcheck")]
 
 
 class SampleDispatch:
@@ -122,6 +122,16 @@ def test_an_act_prints_the_daemons_sentence_last(home: Path, name: str) -> None:
     """The last line is the daemon's, whole, however long it is."""
     ended = ctl(home, name, *ARGUMENTS.get(name, []), "--name", "canary")
     assert ended.stdout.splitlines()[-1] == KILL_LINE
+
+
+def test_c42_selfcheck_needs_no_daemon(tmp_path: Path) -> None:
+    """It reports on the code at hand: every control by id, with --report every test by name."""
+    brief, whole = ctl(tmp_path, "selfcheck"), ctl(tmp_path, "selfcheck", "--report")
+    assert brief.stdout.count("\nC") == 43 and "test_c35" not in brief.stdout
+    assert "tests/engine/test_reconcile.py::test_c35" in whole.stdout
+    told = json.loads(ctl(tmp_path, "selfcheck", "--json").stdout)
+    assert told["missing"] == [one["id"] for one in told["controls"] if not one["stands"]]
+    assert brief.returncode == whole.returncode == (0 if told["agrees"] else 1)
 
 
 def test_global_options_stand_before_or_after(home: Path) -> None:

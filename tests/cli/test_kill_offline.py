@@ -67,7 +67,7 @@ def test_ours_are_canceled_and_the_others_left(state: Path, port: int) -> None:
     assert json.loads((state / "kill-offline.json").read_text()) == told
 
 
-def test_hftctl_kill_of_a_dead_daemon_takes_this_path(state: Path, port: int) -> None:
+def test_c32_a_kill_of_a_dead_daemon_takes_this_path(state: Path, port: int) -> None:
     """Nobody listens: hftctl says so, runs kill-offline and ends with its line and code."""
     root = state.parents[1]
     ended = subprocess.run(

@@ -59,7 +59,7 @@ def test_1_the_loop_is_blocked(desk: Instance) -> None:
     assert daemon.wait() == -signal.SIGKILL
 
 
-def test_2_the_process_is_stopped(desk: Instance) -> None:
+def test_c32_2_the_process_is_stopped(desk: Instance) -> None:
     """SIGSTOP: it hears nothing, and does not come back to trade."""
     daemon = desk.trading(*FAST)
     daemon.signal(signal.SIGSTOP)
