@@ -91,6 +91,21 @@ def test_a_server_that_comes_back_is_followed_again() -> None:
     run(scenario)
 
 
+def test_a_restart_of_ours_opens_the_market_again() -> None:
+    """The fault that begins our exchange anew: its market asks for a snapshot of its own."""
+
+    async def scenario() -> None:
+        async with agents() as first, following(first.url) as second:
+            before = market_of(second)
+            reached = before.snapshot(1).update_id
+            second.venue.script.arm(Fault("restart"), 0)
+            await until(lambda: market_of(second) is not before)
+            await until(lambda: not market_of(second).missing)
+            assert market_of(second).snapshot(1).update_id > reached
+
+    run(scenario)
+
+
 def test_orders_fill_on_the_followed_market() -> None:
     """A taker takes what is displayed; a bid at the touch fills when its turn comes."""
 
