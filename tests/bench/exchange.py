@@ -5,7 +5,8 @@ Owns the verb ``scripts/bench exchange [PART …] [--seconds N] [--hours N]``: t
 ``memory`` (``exchange_memory``); without one, all. Each is measured beside a floor or a peer of
 the same minutes, because the machine is shared: what other processes took of it stands in
 ``machine.load_1_5_15``. Rates are given by the clock on the wall, and by the processor time that
-the exchange itself used, which is what it would do with a core of its own. Results:
+the exchange itself used, which is what it would do with a core of its own. How slow that
+core was shows in ``python_call_ns``, the cost of an empty function's call. Results:
 ``exchange_results.json``.
 """
 
@@ -159,7 +160,11 @@ def main() -> None:
     for part in wish.parts or PARTS:
         print(f"{part} …", flush=True)
         found = measure(part, wish)
-        results[part] = {**found, "machine": machine()}
+        results[part] = {
+            **found,
+            "machine": machine(),
+            "python_call_ns": round(exchange_pace.call_ns()),
+        }
         print(json.dumps(found, indent=1), flush=True)
         RESULTS.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
     print(f"written to {RESULTS.relative_to(ROOT)}")
