@@ -103,6 +103,23 @@ def test_finish_sends_what_waits_and_closes(frames: int) -> None:
     asyncio.run(run())
 
 
+def test_frames_of_every_length_arrive_whole() -> None:
+    """The head of a frame has three forms, by its length; many frames leave in one write."""
+    lengths = [0, 1, 125, 126, 65_535, 65_536, 300_000]
+
+    async def scenario(connection: Connection, socket: web.WebSocketResponse) -> None:
+        for length in lengths:
+            connection.push(b"x" * length)
+        connection.finish()
+        await connection.write()
+
+    async def run() -> None:
+        async with served(scenario) as client:
+            assert [len(await client.receive_str()) for _ in lengths] == lengths
+
+    asyncio.run(run())
+
+
 def test_too_much_in_the_queue_cuts_off() -> None:
     """The bound is in bytes, and the last frame that fits is the last that is kept."""
 
