@@ -94,6 +94,7 @@ class FaultyVenue(Venue):
         self._away_until_ns = 0
         self._storm_until_ns = 0
         self._restarted = False
+        self._archived = b""
         self._script_of_start = list(faults)
 
     # --- life -----------------------------------------------------------------------------
@@ -170,6 +171,11 @@ class FaultyVenue(Venue):
         """Return the connections to break without a close; each is named once."""
         cut, self._cut = self._cut, []
         return cut + self._frames.take_broken()
+
+    def take_archive(self) -> bytes:
+        """Return what has left memory, before a restart as well."""
+        archived, self._archived = self._archived, b""
+        return archived + super().take_archive()
 
     def take_restarted(self) -> bool:
         """Return whether accounts began anew since the last call: store them as a whole."""
@@ -459,6 +465,7 @@ class FaultyVenue(Venue):
 
     def _restart(self, fault: Fault, ts_ns: int) -> None:
         self._cut += list(self._is_api)
+        self._archived = self.take_archive()
         last, skew_ns, before = self._last_connection, self._desk.skew_ns, self.exchange
         accounts = memory.read_accounts(self.dump_accounts(0))
         markets = self.dump_markets(ts_ns)

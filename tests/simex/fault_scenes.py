@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 
 from hftd.simex.fault_requests import NO_REPLY
 from hftd.simex.orders import Status
@@ -21,7 +22,7 @@ def shows(*kinds: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
 
     def enter(scene: Callable[..., None]) -> Callable[..., None]:
         for kind in kinds:
-            SCENES[kind] = scene if len(kinds) == 1 else lambda stage, kind=kind: scene(stage, kind)
+            SCENES[kind] = scene if len(kinds) == 1 else partial(scene, kind=kind)
         return scene
 
     return enter

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from msgspec.structs import replace
 
 from hftd.errors import UsageError
 from hftd.simex.events import Fees
@@ -16,6 +17,7 @@ from hftd.simex.fault_requests import NO_REPLY
 from hftd.simex.faults import Fault, FaultScript, read_script
 from hftd.simex.faulty_venue import MAX_LATE, FaultyVenue
 from hftd.simex.matching import MatchingMarket
+from hftd.simex.orders import Status
 from hftd.simex.venue import AccountConfig, VenueConfig
 from tests.simex.desk_client import KEY, OTHER_KEY, OTHER_SECRET, SECRET, T0, Client, sign
 from tests.simex.quiet import SPEC, QuietFlow
@@ -439,6 +441,19 @@ def test_the_venue_restarts(kind: str, kept: int) -> None:
     )
     assert scene.open("/ws") > connection
     assert scene.bid(newClientOrderId="new")[0] == 200
+
+
+def test_a_restart_loses_nothing_of_the_archive() -> None:
+    """What had left memory and was not yet written down is handed out afterwards, once."""
+    scene = Scene()
+    scene.bid()
+    (order,) = scene.faulty.exchange.bookkeeping(1).open_orders(None)
+    for number in range(1, scene.faulty.config.history.final_orders + 6):
+        old = replace(order, order_id=-number, status=Status.CANCELED)
+        scene.faulty.exchange.bookkeeping(1).put(old)
+    scene.moment("restart")
+    assert scene.faulty.take_archive().count(b"\n") == 5
+    assert scene.faulty.take_archive() == b""
 
 
 # --- scripts ------------------------------------------------------------------------------
