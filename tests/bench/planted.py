@@ -37,16 +37,17 @@ def main() -> None:
     unsound = [] if asked.sound else unsound_seeds(asked.seeds, asked.minutes)
     if unsound:
         print(f"passed over, since they break without a bug: seeds {unsound}", flush=True)
-    found = {}
     with ThreadPoolExecutor(asked.jobs) as jobs:
         hunts = {
             jobs.submit(hunt, bug, asked.seeds, asked.minutes, unsound): bug for bug in bugs
         }  # fmt: skip
         for ended in as_completed(hunts):
-            bug, result = hunts[ended], ended.result()
-            found[bug.name] = result
-            tell(bug, result)
-            keep({bug.name: result}, asked.minutes)
+            bug, failure = hunts[ended], ended.exception()
+            if failure is not None:
+                print(f"{bug.name}: the hunt itself failed: {failure}", flush=True)
+                continue
+            tell(bug, ended.result())
+            keep({bug.name: ended.result()}, asked.minutes)
     print(summary_text())
 
 
