@@ -252,8 +252,9 @@ class MemoryBounded(Checker):
 
     def at_quiescence(self, world: World) -> None:
         """Walk what the daemon's own parts hold."""
-        parts = [getattr(world, name, None) for name in ("_loop", "roads")]
-        path = largest(parts, stop=(world, world.venue, getattr(world, "calendar", None)))
+        parts = [getattr(world, name, None) for name in ("daemon", "roads")]
+        others = [getattr(world, name, None) for name in ("calendar", "network", "process")]
+        path = largest(parts, stop=(world, world.venue, *others))
         if path[0] > MAX_ITEMS:
             self.break_off(f"{MAX_ITEMS} items", path[0], path[1])
 

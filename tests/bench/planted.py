@@ -1,9 +1,11 @@
 """Planted bugs: how many seeds the simulation needs for each.
 
     scripts/bench planted [--jobs 2] [--seeds 200] [--minutes 4] [--only NAME …] [--sound]
+        [--narrow]
 
 Each bug is planted in a copy of the package and hunted in a process of its own, seeds from 0 on.
 The result file keeps the newest figures of each bug; a run over some bugs alone renews those.
+``--narrow`` turns on the faults that provoke a bug and no others: fewer seeds, and less said.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=200)
     parser.add_argument("--minutes", type=float, default=4)
     parser.add_argument("--only", nargs="*", default=[])
+    parser.add_argument("--narrow", action="store_true", help="only the faults that provoke it")
     parser.add_argument("--sound", action="store_true", help="these seeds were run without a bug")
     asked = parser.parse_args()
     bugs = [bug for bug in BUGS if not asked.only or {bug.name, bug.group} & set(asked.only)]
@@ -39,7 +42,10 @@ def main() -> None:
         print(f"passed over, since they break without a bug: seeds {unsound}", flush=True)
     with ThreadPoolExecutor(asked.jobs) as jobs:
         hunts = {
-            jobs.submit(hunt, bug, asked.seeds, asked.minutes, unsound): bug for bug in bugs
+            jobs.submit(
+                hunt, bug, asked.seeds, asked.minutes, unsound, bug.faults if asked.narrow else ""
+            ): bug
+            for bug in bugs
         }  # fmt: skip
         for ended in as_completed(hunts):
             bug, failure = hunts[ended], ended.exception()
@@ -47,7 +53,7 @@ def main() -> None:
                 print(f"{bug.name}: the hunt itself failed: {failure}", flush=True)
                 continue
             tell(bug, ended.result())
-            keep({bug.name: ended.result()}, asked.minutes)
+            keep(bug, ended.result(), asked.minutes, bug.faults if asked.narrow else "drawn")
     print(summary_text())
 
 
@@ -57,18 +63,16 @@ def tell(bug: Bug, result: Hunt) -> None:
     print(f"{bug.group:<4}{bug.name:<32}{needed:<24}{result.words[:110]}", flush=True)
 
 
-def keep(found: dict[str, Hunt], minutes: float) -> None:
-    """Write results over those that stand."""
+def keep(bug: Bug, result: Hunt, minutes: float, faults: str) -> None:
+    """Write a result over the one that stands."""
     kept = json.loads(RESULTS.read_text())["bugs"] if RESULTS.exists() else {}
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True,
         check=True,
     ).stdout.strip()  # fmt: skip
-    for bug in BUGS:
-        if bug.name in found:
-            result = msgspec.to_builtins(found[bug.name])
-            meta = {"group": bug.group, "issue": bug.issue, "does": bug.does}
-            kept[bug.name] = {**meta, **result, "commit": commit, "minutes": minutes}
+    meta = {"group": bug.group, "issue": bug.issue, "does": bug.does}
+    run = {"faults": faults, "minutes": minutes, "commit": commit}
+    kept[bug.name] = {**meta, **msgspec.to_builtins(result), **run}
     kept = {bug.name: kept[bug.name] for bug in BUGS if bug.name in kept}
     needed = [each["seeds"] for each in kept.values() if each["found"]]
     summary = {

@@ -29,9 +29,9 @@ class Bug(NamedTuple):
     name: str
     group: str
     issue: str
+    faults: str  # Those that provoke it: a hunt may be narrowed down to them.
     does: str
     edits: tuple[Edit, ...]
-    faults: tuple[str, ...] = ()  # Where given, seeds run with these faults alone.
 
 
 END_REJECTED = "orders.end(state, out, slot, OrderEvent.REJECTED, OrderState.REJECTED, Code.NONE)"
@@ -39,20 +39,20 @@ END_REJECTED = "orders.end(state, out, slot, OrderEvent.REJECTED, OrderState.REJ
 BUGS = (
     # --- G1: a time-out treated as a failure --------------------------------------------------
     Bug(
-        "lost-is-not-sent", "G1", "hummingbot #493",
+        "lost-is-not-sent", "G1", "hummingbot #493", "ack-lost cut-order-link",
         "a request without an answer counts as never sent",
         (Edit("runtime/in_flight.py", "write_in_doubt(self._parse(identity), 0, rows)",
               "write_not_sent(self._parse(identity), rows)"),),
     ),
     Bug(
-        "5xx-is-a-refusal", "G1", "ccxt #2599",
+        "5xx-is-a-refusal", "G1", "ccxt #2599", "error-accepted",
         "a 5xx or -1007 ends the order, which may stand all the same",
         (Edit("venues/binance/replies.py",
               "in_doubt = reply.status >= 500 or error.code in IN_DOUBT or reply.error is None",
               "in_doubt = reply.error is None"),),
     ),
     Bug(
-        "timeout-is-a-refusal", "G1", "nautilus #4958",
+        "timeout-is-a-refusal", "G1", "nautilus #4958", "ack-lost error-accepted",
         "an order in doubt is taken out of the table as rejected",
         (Edit("engine/reports.py",
               "        order[\"state\"] = orders.next_state(before, "
@@ -61,7 +61,7 @@ BUGS = (
               "    if order[\"query_at_ns\"] == 0:"),),
     ),
     Bug(
-        "not-found-is-final", "G1", "hummingbot #601",
+        "not-found-is-final", "G1", "hummingbot #601", "ack-lost accept-late not-found",
         "the first NOT_FOUND ends an order that the exchange may yet take",
         (Edit("engine/chase.py", "    if now < final_ns:\n",
               "    if order[\"state\"] == OrderState.UNKNOWN:\n"
@@ -69,7 +69,7 @@ BUGS = (
               "OrderState.REJECTED, Code.NONE)\n        return\n    if now < final_ns:\n"),),
     ),
     Bug(
-        "doubt-blocks-nothing", "G1", "hummingbot #3374",
+        "doubt-blocks-nothing", "G1", "hummingbot #3374", "ack-lost error-accepted",
         "an order in doubt neither counts as open nor blocks its side",
         (Edit("engine/exposure.py",
               "        if order[\"key\"] != 0 and order[\"instrument\"] == index and "
@@ -84,13 +84,14 @@ BUGS = (
     # --- G2: lost or doubled fills -------------------------------------------------------------
     Bug(
         "fills-applied-each-time", "G2", "hummingbot #1663",
+        "duplicate-trade duplicate-report cut-order-link",
         "a report that comes twice is booked twice",
         (Edit("engine/reports.py",
               "    if known_trades.was_seen(state, index, event[\"trade_id\"]):\n"
               "        return\n", ""),),
     ),
     Bug(
-        "no-back-fill", "G2", "ccxt #26945",
+        "no-back-fill", "G2", "ccxt #26945", "cut-order-link partition dead-socket",
         "after a reconnect own trades are asked for from far behind the last one known",
         (Edit("engine/recovery.py", "    return instrument[\"own_trade_id\"] + 1\n",
               "    return instrument[\"own_trade_id\"] + 10_000\n"),
@@ -98,7 +99,7 @@ BUGS = (
               "        return instrument[\"missing_trade_id\"] + 10_000\n")),
     ),
     Bug(
-        "trades-forgotten-at-restart", "G2", "QuantDinger #232",
+        "trades-forgotten-at-restart", "G2", "QuantDinger #232", "kill-9",
         "a restart does not know which trades it has booked, and books them again",
         (Edit("drivers/memory.py", "    new.trades_seen[:] = old.trades_seen\n", ""),
          Edit("drivers/memory.py", "    new.rings[:] = old.rings\n",
@@ -107,7 +108,7 @@ BUGS = (
          Edit("drivers/memory.py", "    \"missing_trade_id\",\n", "")),
     ),
     Bug(
-        "end-without-its-fills", "G2", "hummingbot #918",
+        "end-without-its-fills", "G2", "hummingbot #918", "fill-after-cancel fill-before-cancel",
         "a terminal report ends an order before the fills that it counts",
         (Edit("engine/reports.py",
               "    missing = order[\"venue_cum_lots\"] - order[\"cum_lots\"]\n",
@@ -116,6 +117,7 @@ BUGS = (
     # --- G3: races of cancel and fill -----------------------------------------------------------
     Bug(
         "cancel-rejected-is-the-end", "G3", "hummingbot #4738",
+        "fill-before-cancel error-not-accepted",
         "a cancel that is refused ends the order, mostly one that has filled",
         (Edit("engine/reports.py",
               "    order[\"state\"] = orders.next_state(before, OrderEvent.CANCEL_REJECTED, "
@@ -124,7 +126,7 @@ BUGS = (
               "Code.NONE)\n    return\n"),),
     ),
     Bug(
-        "cancel-is-the-end", "G3", "passivbot #514",
+        "cancel-is-the-end", "G3", "passivbot #514", "partition slow-road",
         "an order is forgotten when its cancel leaves",
         (Edit("engine/orders.py",
               "        order_fact(state, out, order, OrderEvent.CANCEL_SENT, before, code)\n",
@@ -132,7 +134,7 @@ BUGS = (
               "        end(state, out, slot, OrderEvent.CANCELED, OrderState.CANCELED, code)\n"),),
     ),
     Bug(
-        "replacement-not-counted", "G3", "nautilus #4154",
+        "replacement-not-counted", "G3", "nautilus #4154", "slow-road",
         "the order that is replaced does not count beside its successor",
         (Edit("engine/quoter.py",
               "    worst = position + open_lots(state, index, side) + qty_lots\n",
@@ -141,7 +143,7 @@ BUGS = (
               "            lots += order[\"leaves_lots\"] * (order[\"state\"] != 7)\n")),
     ),
     Bug(
-        "leaves-not-reduced", "G3", "freqtrade #8374",
+        "leaves-not-reduced", "G3", "freqtrade #8374", "dribble partial-fill",
         "what is left of an order is what was ordered, however much was filled",
         (Edit("engine/reports.py",
               "    order[\"leaves_lots\"] = whole - order[\"cum_lots\"]\n",
@@ -149,7 +151,7 @@ BUGS = (
     ),
     # --- G4: the book ---------------------------------------------------------------------------
     Bug(
-        "gap-ignored", "G4", "xchange-stream #284",
+        "gap-ignored", "G4", "xchange-stream #284", "sequence-gap",
         "a depth event that does not follow the last one is applied all the same",
         (Edit("engine/book.py",
               "    if event[\"first_update_id\"] > book[\"last_update_id\"] + 1:\n"
@@ -157,7 +159,7 @@ BUGS = (
               "    if event[\"first_update_id\"] < 0:\n        begin_resync("),),
     ),
     Bug(
-        "buffer-dropped", "G4", "nautilus #4181",
+        "buffer-dropped", "G4", "nautilus #4181", "sequence-gap slow-road",
         "what came while the snapshot was under way is not applied after it",
         (Edit("engine/book.py",
               "        if book[\"pending_last\"][at] > book[\"last_update_id\"]:\n",
@@ -168,13 +170,13 @@ BUGS = (
               "    if event[\"first_update_id\"] < 0:\n        begin_resync(")),
     ),
     Bug(
-        "crossed-book-believed", "G4", "ccxt #8106",
+        "crossed-book-believed", "G4", "ccxt #8106", "crossed-book locked-book",
         "a book whose bid is above its ask stays SYNCED",
         (Edit("engine/book.py", "    if is_crossed(book):\n",
               "    if is_crossed(book) and False:\n"),),
     ),
     Bug(
-        "old-snapshot-taken", "G4", "hummingbot #1926",
+        "old-snapshot-taken", "G4", "hummingbot #1926", "stale-snapshot sequence-gap",
         "a snapshot that is older than the buffer is taken, and the book begins behind",
         (Edit("engine/book.py",
               "    if book[\"pending_count\"] > 0 and snapshot_id < "
@@ -185,7 +187,7 @@ BUGS = (
     ),
     # --- G5: streams that die in silence --------------------------------------------------------
     Bug(
-        "silence-is-fresh", "G5", "Lean Tastytrade #31",
+        "silence-is-fresh", "G5", "Lean Tastytrade #31", "partition silent-stream",
         "a book is believed however long nothing was heard of it",
         (Edit("engine/risk_market.py",
               "age <= core[\"max_book_age_ns\"]:\n        return Code.NONE\n    has_touch",
@@ -194,7 +196,7 @@ BUGS = (
               "    elif age > 1 << 62 and")),
     ),
     Bug(
-        "gap-in-reports-not-mended", "G5", "unicorn #275",
+        "gap-in-reports-not-mended", "G5", "unicorn #275", "cut-order-link partition",
         "reports that ended and began again are taken for whole",
         (Edit("engine/step.py",
               "        if core[\"recovery_phase\"] == recovery.Phase.IDLE:\n"
@@ -203,7 +205,7 @@ BUGS = (
               "            breaker.lift(state, breaker.PAUSE_USER_STREAM)\n"),),
     ),
     Bug(
-        "dead-market-link-kept", "G5", "nautilus #4275",
+        "dead-market-link-kept", "G5", "nautilus #4275", "half-open silent-stream dead-socket",
         "a market link that is open and says nothing is never opened anew",
         (Edit("engine/sync.py",
               "    if age_ns > limit and core[\"now_ns\"] - book[\"stale_ns\"] > limit:\n",
@@ -211,12 +213,12 @@ BUGS = (
     ),
     # --- G6: positions that drift ---------------------------------------------------------------
     Bug(
-        "position-not-carried", "G6", "hummingbot #3324",
+        "position-not-carried", "G6", "hummingbot #3324", "kill-9",
         "a restart begins with no position",
         (Edit("drivers/memory.py", "    \"position_lots\",\n", ""),),
     ),
     Bug(
-        "open-orders-not-adopted", "G6", "hummingbot #1295",
+        "open-orders-not-adopted", "G6", "hummingbot #1295", "power",
         "an order of ours that the table does not hold is left to itself",
         (Edit("engine/step.py",
               "    if not known and event[\"found\"] == 1 and live and "
@@ -224,13 +226,13 @@ BUGS = (
               "    if not known and event[\"found\"] == 2:\n"),),
     ),
     Bug(
-        "through-zero", "G6", "nautilus #3104",
+        "through-zero", "G6", "nautilus #3104", "operator",
         "a fill that turns the position leaves it at zero",
         (Edit("engine/position.py",
               "        instrument[\"position_lots\"] = rest if signed > 0 else -rest\n", ""),),
     ),
     Bug(
-        "listed-orders-not-canceled", "G6", "nautilus #3622",
+        "listed-orders-not-canceled", "G6", "nautilus #3622", "kill-9 cut-order-link",
         "recovery waits for the end of orders that it does not cancel",
         (Edit("engine/recovery.py",
               "            orders.cancel(state, out, slot, Code.STARTING_UP)\n",
@@ -238,7 +240,7 @@ BUGS = (
     ),
     # --- G7: stops that do not stop -------------------------------------------------------------
     Bug(
-        "killed-goes-on", "G7", "hummingbot #2534",
+        "killed-goes-on", "G7", "hummingbot #2534", "operator",
         "the gate and the quoter know PAUSED alone; a kill cancels and quotes on",
         (Edit("engine/risk.py",
               "    if trading != TradingState.RUNNING and not reducing:\n",
@@ -251,7 +253,7 @@ BUGS = (
               "    running = trading != TradingState.PAUSED or reducing\n")),
     ),
     Bug(
-        "kill-misses-what-is-in-flight", "G7", "hummingbot #8075",
+        "kill-misses-what-is-in-flight", "G7", "hummingbot #8075", "operator slow-road",
         "a kill cancels what is acknowledged; what is on its way surfaces and stays",
         (Edit("engine/clearing.py", "    orders.cancel_all(state, out, -1, code)\n",
               "    for slot in range(ORDERS_CAPACITY):\n"
@@ -261,14 +263,14 @@ BUGS = (
               "    if core[\"kill_requested_ns\"] == 0 or", "    if core[\"now_ns\"] != 0 or")),
     ),
     Bug(
-        "latch-not-written", "G7", "hummingbot #2955",
+        "latch-not-written", "G7", "hummingbot #2955", "operator kill-9",
         "a stopped daemon trades again after a restart",
         (Edit("engine/breaker.py",
               "    action = add_action(state, out, ActionKind.LATCH, -1)\n"
               "    action[\"state\"] = to\n    action[\"code\"] = code\n", "    return\n"),),
     ),
     Bug(
-        "stop-leaves-orders", "G7", "hummingbot #5931",
+        "stop-leaves-orders", "G7", "hummingbot #5931", "operator",
         "the process ends before its orders are gone",
         (Edit("engine/clearing.py",
               "core[\"stopping\"] == 1 and core[\"venue_clear\"] == 1 and core[\"exit_sent\"] == 0",
@@ -276,7 +278,7 @@ BUGS = (
          Edit("engine/breaker.py", "    clearing.begin(state, out, Code.STOP)\n", "")),
     ),
     Bug(
-        "resume-leaves-halt", "G7", "hummingbot #1508",
+        "resume-leaves-halt", "G7", "hummingbot #1508", "operator",
         "resume is enough to trade on after a halt",
         (Edit("engine/commands.py",
               "    if core[\"state\"] != TradingState.PAUSED and "
@@ -286,14 +288,14 @@ BUGS = (
     ),
     # --- G8: rate limits ------------------------------------------------------------------------
     Bug(
-        "429-ignored", "G8", "profit-trailer #444",
+        "429-ignored", "G8", "profit-trailer #444", "too-many-requests",
         "what the exchange says of rates is not listened to",
         (Edit("venues/binance/replies.py",
               "    if status not in LIMIT_STATUSES and error.code not in LIMIT_CODES:\n",
               "    if status != 1:\n"),),
     ),
     Bug(
-        "429-heard-last", "G8", "hummingbot #1291",
+        "429-heard-last", "G8", "hummingbot #1291", "too-many-requests",
         "the refusal is applied before the rate limit, and the next order leaves in between",
         (Edit("venues/binance/replies.py",
               "        write_rate_limited(reply.status, error, ts_ns, rows)\n"
@@ -304,48 +306,47 @@ BUGS = (
               "        write_rate_limited(reply.status, error, ts_ns, rows)\n    for")),
     ),
     Bug(
-        "throttle-skipped", "G8", "nautilus #4091",
+        "throttle-skipped", "G8", "nautilus #4091", "slow-road flash-move",
         "the order throttle lets everything through",
         (Edit("engine/risk_account.py", "    if ahead <= core[\"order_burst_ns\"]:\n",
               "    if ahead <= 1 << 62:\n"),),
     ),
     Bug(
-        "restart-forgets-the-limit", "G8", "freqtrade #7187",
+        "restart-forgets-the-limit", "G8", "freqtrade #7187", "kill-9 too-many-requests",
         "a new process asks at once although the last one was told to wait",
         (Edit("drivers/memory.py", "    \"rate_limited_until_ns\",\n", ""),),
-        ("kill-9", "too-many-requests"),
     ),
     # --- G9: precision --------------------------------------------------------------------------
     Bug(
-        "sizes-rounded", "G9", "freqtrade #5481",
+        "sizes-rounded", "G9", "freqtrade #5481", "dribble",
         "a quantity leaves with three decimals",
         (Edit("venues/binance/encode.py",
               "_decimal_text(action.qty_lots, instrument.lot_e8)",
               "f\"{action.qty_lots * instrument.lot_e8 / 1e8:.3f}\""),),
     ),
     Bug(
-        "prices-by-float", "G9", "freqtrade #1289",
+        "prices-by-float", "G9", "freqtrade #1289", "operator",
         "a price is a float, written as it prints",
         (Edit("venues/binance/encode.py",
               "_decimal_text(action.price_ticks, instrument.tick_e8)",
               "repr(action.price_ticks * 1.1 * (instrument.tick_e8 / 1e8) / 1.1)"),),
     ),
     Bug(
-        "fees-forgotten", "G9", "freqtrade #3583",
+        "fees-forgotten", "G9", "freqtrade #3583", "operator",
         "what the fee took of the coins bought is still counted as held",
         (Edit("engine/position.py",
               "        state.balances[instrument[\"base_asset\"]][\"traded_atoms\"] -= fee\n",
               "        state.balances[instrument[\"base_asset\"]][\"traded_atoms\"] -= 0\n"),),
     ),
     Bug(
-        "cost-by-float", "G9", "gekko #2397",
+        "cost-by-float", "G9", "gekko #2397", "dribble partial-fill",
         "the cost of a part is a rounded share of the whole",
         (Edit("engine/position.py", "    return sign * (whole + rest)\n",
               "    return sign * ((whole + rest) // 1000 * 1000)\n"),),
     ),
     # --- G10: the database and the journal ------------------------------------------------------
     Bug(
-        "intent-after-the-frame", "G10", "freqtrade #7184",
+        "intent-after-the-frame", "G10", "freqtrade #7184", "operator",
         "an order leaves before the journal has it",
         (Edit("drivers/loop.py",
               "                self._journal.append(RecordType.FRAME_OUT, ts_ns, frame)\n"
@@ -353,22 +354,22 @@ BUGS = (
               "                pass\n            self._perform(action, frame)\n"),),
     ),
     Bug(
-        "rows-inserted-twice", "G10", "nautilus #3046",
+        "rows-inserted-twice", "G10", "nautilus #3046", "operator",
         "the ledger takes a record that it has already",
         (Edit("store/projector.py",
-              "    return _upsert(connection, table).on_conflict_do_nothing()\n",
+              "    return _upsert(dialect, table).on_conflict_do_nothing()\n",
               "    return insert(table)\n"),
          Edit("store/projector.py", "if record.seq > self.seq]", "if record.seq > 0]")),
     ),
     Bug(
-        "facts-beyond-the-first-lost", "G10", "hummingbot #4802",
+        "facts-beyond-the-first-lost", "G10", "hummingbot #4802", "operator",
         "the ledger takes one fact of a record that holds several",
         (Edit("store/projector.py",
               "        for part, fact in enumerate(words.facts(record.payload)):\n",
               "        for part, fact in enumerate(words.facts(record.payload)[:1]):\n"),),
     ),
     Bug(
-        "torn-tail-kept", "G10", "gekko #916",
+        "torn-tail-kept", "G10", "gekko #916", "power",
         "a boot writes on behind what was torn, where nobody reads",
         (Edit("journal/pen.py",
               "            view[self.pos : torn_end] = bytes(torn_end - self.pos)\n",
@@ -376,7 +377,7 @@ BUGS = (
     ),
     # --- G11: what grows ------------------------------------------------------------------------
     Bug(
-        "frames-kept", "G11", "ccxt #29331",
+        "frames-kept", "G11", "ccxt #29331", "operator",
         "the codec keeps every frame that it has read",
         (Edit("venues/binance/codec.py",
               "        if link == Link.MARKET:\n            if events is not",
@@ -384,40 +385,40 @@ BUGS = (
               "        if link == Link.MARKET:\n            if events is not"),),
     ),
     Bug(
-        "events-kept", "G11", "hummingbot #6479",
+        "events-kept", "G11", "hummingbot #6479", "operator",
         "the loop keeps every event for later",
         (Edit("drivers/loop.py", "        ts_ns = int(event[0][\"ts_ns\"])\n",
               "        ts_ns = int(event[0][\"ts_ns\"])\n"
               "        self.__dict__.setdefault(\"told\", []).append(ts_ns)\n"),),
     ),
     Bug(
-        "requests-never-forgotten", "G11", "freqtrade #13082",
+        "requests-never-forgotten", "G11", "freqtrade #13082", "operator",
         "an answered request stays in the table of those that wait",
         (Edit("runtime/in_flight.py", "        self._deadline_ns.pop(identity, None)\n",
               "        pass\n"),),
     ),
     # --- G12: clocks, ids, secrets --------------------------------------------------------------
     Bug(
-        "ids-issued-again", "G12", "Lean InteractiveBrokers #242",
+        "ids-issued-again", "G12", "Lean InteractiveBrokers #242", "kill-9",
         "a restart within the hour begins with the ids of the life before",
         (Edit("runtime/identity.py", "    epoch = max(stored + 1, unix_s)\n",
               "    epoch = max(stored, unix_s // 3600 * 3600)\n"),),
     ),
     Bug(
-        "ids-wrap", "G12", "hftbacktest #87",
+        "ids-wrap", "G12", "hftbacktest #87", "operator",
         "ids are drawn from a small space and come again",
         (Edit("engine/orders.py",
               "core[\"epoch\"] << SEQ_BITS | core[\"next_seq\"]",
               "core[\"epoch\"] << SEQ_BITS | (1 + core[\"next_seq\"] % 29)"),),
     ),
     Bug(
-        "own-clock-on-requests", "G12", "gekko #1855",
+        "own-clock-on-requests", "G12", "gekko #1855", "clock-skew clock-step kill-9",
         "requests bear our own clock and not the exchange's",
         (Edit("venues/binance/encode.py", "(action.ts_ns + venue_offset_ns) // NS_PER_MS",
               "action.ts_ns // NS_PER_MS"),),
     ),
     Bug(
-        "logon-journaled", "G12", "binance-futures-connector #256",
+        "logon-journaled", "G12", "binance-futures-connector #256", "operator",
         "the session's own frames go to the journal, the key among them",
         (Edit("runtime/connector_orders.py",
               "            self._take_session_reply(data, ts_ns)\n            return\n",
@@ -425,7 +426,7 @@ BUGS = (
               "            self._on_loop_frame(Link.ORDER, data, ts_ns)\n            return\n"),),
     ),
     Bug(
-        "key-in-the-header", "G12", "freqtrade #6016",
+        "key-in-the-header", "G12", "freqtrade #6016", "operator",
         "the run's header names the account by its key",
         (Edit("drivers/memory.py", "        \"mode\": loaded.profile.mode,\n",
               "        \"mode\": loaded.profile.mode,\n"

@@ -80,12 +80,15 @@ def unsound_seeds(seeds: int, minutes: float) -> list[int]:
     return unsound
 
 
-def hunt(bug: Bug | None, seeds: int, minutes: float, unsound: Sequence[int] = ()) -> Hunt:
+def hunt(
+    bug: Bug | None, seeds: int, minutes: float, unsound: Sequence[int] = (), faults: str = ""
+) -> Hunt:
     """Run seeds from 0 on until one finds the bug; those of ``unsound`` are passed over.
+
+    ``faults`` are those that are on in all seeds; without, each seed draws its own.
 
     Raises: AssertionError where the hunter itself does not come to an end.
     """
-    faults = ",".join(bug.faults) if bug is not None else ""
     with planted_copy(bug) as folder:
         environment = {
             **os.environ,
@@ -93,8 +96,8 @@ def hunt(bug: Bug | None, seeds: int, minutes: float, unsound: Sequence[int] = (
             "CACHE_DIRECTORY": str(own_cache()),
         }
         command = [
-            sys.executable, "-P", "-m", "tests.simulation.hunter", str(seeds), str(minutes), faults,
-            ",".join(map(str, unsound)),
+            sys.executable, "-P", "-m", "tests.simulation.hunter", str(seeds), str(minutes),
+            ",".join(faults.split()), ",".join(map(str, unsound)),
         ]  # fmt: skip
         done = subprocess.run(
             command, cwd=folder, env=environment, capture_output=True, text=True,
