@@ -101,7 +101,7 @@ def restart(
 
 def _ask(state: Path | None, socket: Path | None, **request: Any) -> Any:
     from hftd.errors import UsageError
-    from hftd.runtime.exchange_admin import SOCKET_NAME, ask
+    from hftd.runtime.exchange_ask import SOCKET_NAME, ask
 
     if socket is None:
         if state is None:

@@ -26,7 +26,6 @@ from hftd.simex.truth import books, truth
 MAX_PATH_BYTES = 107
 MAX_LINE_BYTES = 100_000
 OPS = ("truth", "state", "faults", "arm", "disarm", "restart")
-SOCKET_NAME = "admin.sock"
 
 
 class AdminSocket:
@@ -105,25 +104,3 @@ class AdminSocket:
             return {"error": str(error)}
         self._changed()
         return {"result": result}
-
-
-def ask(path: Path, request: dict[str, Any], within_s: float) -> Any:
-    """Ask a running exchange over its admin socket; raises UsageError where it refuses."""
-
-    async def once() -> dict[str, Any]:
-        reader, writer = await asyncio.open_unix_connection(path, limit=2**30)
-        try:
-            writer.write(json.dumps(request).encode() + b"\n")
-            async with asyncio.timeout(within_s):
-                answer: dict[str, Any] = json.loads(await reader.readline())
-                return answer
-        finally:
-            writer.close()
-
-    try:
-        answer = asyncio.run(once())
-    except (OSError, TimeoutError, ValueError) as error:
-        raise UsageError(f"no exchange answers at {path}: {str(error) or 'too late'}") from error
-    if "error" in answer:
-        raise UsageError(answer["error"])
-    return answer["result"]

@@ -24,7 +24,8 @@ from pathlib import Path
 from aiohttp import WSMsgType, web
 
 from hftd.errors import InvariantBroken, UsageError
-from hftd.runtime.exchange_admin import MAX_PATH_BYTES, SOCKET_NAME, AdminSocket
+from hftd.runtime.exchange_admin import MAX_PATH_BYTES, AdminSocket
+from hftd.runtime.exchange_ask import SOCKET_NAME
 from hftd.runtime.exchange_connection import (
     MAX_FRAME_BYTES,
     Connection,
@@ -354,8 +355,7 @@ class _Guard:
     def __init__(self, fail: Callable[[BaseException], None]) -> None:
         self._fail = fail
 
-    def __enter__(self) -> None:
-        return None
+    def __enter__(self) -> None: ...
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: object

@@ -27,8 +27,8 @@ from typing import Any, TypeVar
 from hftd.control.client import call
 from hftd.journal.reader import JournalReader
 from hftd.runtime.children import is_alive
-from hftd.runtime.exchange_admin import SOCKET_NAME
-from hftd.runtime.exchange_admin import ask as ask_admin
+from hftd.runtime.exchange_ask import SOCKET_NAME
+from hftd.runtime.exchange_ask import ask as ask_admin
 from hftd.runtime.exchange_markets import DEFAULT_KEY, DEFAULT_SECRET
 from hftd.runtime.exchange_state import read_listening
 from hftd.runtime.kernel_cache import cache_root

@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from hftd.runtime.exchange_admin import ask
+from hftd.runtime.exchange_ask import ask
 from tests.runtime.exchange_process import WITHIN_S, Process, Rest, WsApi, exchange, now_ms
 
 ORDER = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC"}
