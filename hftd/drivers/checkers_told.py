@@ -65,6 +65,7 @@ class Told(Checker):
 
     def __init__(self, world: World, watch: Watch) -> None:
         super().__init__(world, watch)
+        self._world = world
         self.facts: list[Fact] = []  # Of this step; emptied by `settled`.
         self.commands: list[str] = []  # Of this step.
         self.fills: dict[tuple[int, int], Fact] = {}  # By (instrument, trade id), in order.
@@ -90,8 +91,8 @@ class Told(Checker):
 
     def on_record(self, record: Record) -> None:
         """Read one record of the journal."""
-        if 0 < record.seq <= self._last_seq:
-            self._take_back(record.seq)
+        if record.record_type == RecordType.HEADER and self._world.kept_seq < self._last_seq:
+            self._take_back(self._world.kept_seq + 1)
         self._last_seq = record.seq
         if record.record_type == RecordType.FACT:
             self._read_facts(record)

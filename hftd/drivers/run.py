@@ -33,7 +33,7 @@ class Run:
         self._journal = journal
         self._engine = engine
         self._snapshot_seq = 0
-        journal.open(header, ts_ns)
+        self.seq = journal.open(header, ts_ns)  # Of the HEADER; the untold facts follow it.
         for facts in untold:
             journal.append(RecordType.FACT, ts_ns, facts)
         self._snapshot(ts_ns)

@@ -27,7 +27,7 @@ from hftd.drivers.watch import InvariantViolated, Watch
 from hftd.errors import HftdError
 from hftd.journal.cursor import RecorderCursor, publish
 from hftd.journal.reader import JournalReader
-from hftd.journal.record import VERSION, Record, RecordType, Stream, run_id
+from hftd.journal.record import VERSION, Record, RecordType, Stream, encode_json, run_id
 from hftd.journal.writer import JournalFull, JournalWriter
 from hftd.runtime import identity
 from hftd.simex.flow_noise import Noise
@@ -68,6 +68,8 @@ class RestartingWorld(World):
         self.said = ""  # Why a process ended by itself, in its own words.
         self.boots = 0
         self.boundaries = 0
+        self.kept_seq = 0  # Of the orders stream, by the records that this boot found.
+        self.ended_by_power = False
         self.market_events = 0  # Frames of market data that the daemon has read.
         self.dies_at = 0  # The boundary at which the process dies, 0: at none.
         self.dies_how = "kill -9"
@@ -107,7 +109,11 @@ class RestartingWorld(World):
             self.on_exit(getattr(error, "exit_code", HftdError.exit_code))
 
     def _set_up(self, process: Process) -> dict[str, int]:
-        remembered = memory.recall(JournalReader(self.journal_folder), self.build)
+        reader = JournalReader(self.journal_folder)
+        remembered = memory.recall(reader, self.build)
+        if self.ended_by_power:
+            for record in reader.records(streams=(Stream.ORDERS,)):
+                self.kept_seq = record.seq
         self.instruments = self._list_instruments()
         engine = self.build.engine(self.loaded.profile, self.instruments)
         memory.carry_over(remembered, engine, self.instruments, self.loaded)
@@ -121,11 +127,13 @@ class RestartingWorld(World):
         ink = WatchedInk(journal, self)
         self._journal = journal
         self._run = Run(journal, engine, header, ts_ns, remembered.untold)
-        for facts in remembered.untold:
-            seq, kind = journal.seq, RecordType.FACT
-            record = Record(seq, kind, VERSION, ts_ns, memoryview(facts), Stream.ORDERS)
+        opening = [(RecordType.HEADER, encode_json(header))]
+        opening += [(RecordType.FACT, facts) for facts in remembered.untold]
+        for seq, (kind, words) in enumerate(opening, self._run.seq):
+            record = Record(seq, kind, VERSION, ts_ns, memoryview(words), Stream.ORDERS)
             self.watch.on_journal(record)
         self._ordered_seq = self._synced_seq = journal.seq
+        self.ended_by_power = False
         self._sync_errno = 0
         self.boundary("run begun")
         self._adopt(self._new_daemon(process, engine, ink, self._keep_house))
@@ -202,6 +210,8 @@ class RestartingWorld(World):
 
     def _end(self, how: tuple[str, str | int]) -> None:
         self.dies_at = 0
+        self.kept_seq = self._ordered_seq
+        self.ended_by_power = self.ended_by_power or how == (DEAD, "power")
         self._journal = self._run = None
         self.recorder_runs = True
         self.exited = True
