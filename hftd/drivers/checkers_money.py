@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from hftd.domain.codes import Code
+from hftd.domain.facts import FactKind
 from hftd.domain.order import FeeAsset, Side
 from hftd.drivers.checkers_told import Fact, Told
 from hftd.drivers.checkers_truth import ACCOUNT, Truth
@@ -59,7 +60,7 @@ class FillsOnce(Checker):
         for fact in told.twice:
             self.break_off("once", "twice", f"trade {fact.trade_id}")
         for fact in told.facts:
-            if fact.trade_id and (fact.instrument, fact.trade_id) in told.fills:
+            if fact.kind == FactKind.FILL:
                 self._compare(world, fact)
 
     def _compare(self, world: World, fact: Fact) -> None:

@@ -12,7 +12,7 @@ from hftd.domain.order import parse_client_order_id
 from hftd.drivers.checkers_told import Told
 from hftd.drivers.checkers_truth import ACCOUNT, Truth
 from hftd.drivers.watch import Checker, Watch, World
-from hftd.engine.breaker import PAUSE_COLLAR, PAUSE_OPERATOR, PAUSE_REFERENCE
+from hftd.engine.breaker import PAUSE_COLLAR, PAUSE_FOREIGN, PAUSE_OPERATOR, PAUSE_REFERENCE
 from hftd.journal.record import Record, RecordType, decode_json
 
 PULSES_TO_CANCEL = 40  # Four seconds awake: a cancel that a fault ate is sent again by then.
@@ -239,7 +239,7 @@ class Heals(Checker):
                 self.break_off("a reason", "none", state.name)
             return
         if state == TradingState.PAUSED:
-            asked = PAUSE_OPERATOR | PAUSE_COLLAR | PAUSE_REFERENCE
+            asked = PAUSE_OPERATOR | PAUSE_COLLAR | PAUSE_REFERENCE | PAUSE_FOREIGN
             if not int(core["pause_mask"]) & asked:
                 self.break_off("RUNNING", f"PAUSED ({code.name})")
             return
