@@ -49,6 +49,7 @@ class LiveFeed:
         self._venue = venue
         self._source = source
         self._symbols = list(symbols)
+        self._told: dict[str, str] = {}
 
     async def follow(self, at_once: AtOnce) -> None:
         """Follow for ever; ``at_once`` lets the venue take something at its own time."""
@@ -66,7 +67,9 @@ class LiveFeed:
     def _push(self, symbol: str, line: bytes, now_ns: int) -> None:
         for each in [symbol] if symbol else self._symbols:
             why = self._market(each).push(line, now_ns)
-            if why:
+            if why and self._told.get(each) != why:
+                # Once for each reason: the same mistake may come a hundred times a second.
+                self._told[each] = why
                 tell(f"{each}: {why}")
 
     def _market(self, symbol: str) -> LiveMarket:

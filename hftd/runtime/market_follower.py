@@ -86,6 +86,12 @@ class _Snapshot(msgspec.Struct):
     lastUpdateId: int  # noqa: N815 the wire's name
 
 
+class _Touch(msgspec.Struct):
+    bidPrice: Decimal  # noqa: N815
+    askPrice: Decimal  # noqa: N815
+
+
+_touch = msgspec.json.Decoder(_Touch)
 _head = msgspec.json.Decoder(_Head)
 _snapshot = msgspec.json.Decoder(_Snapshot)
 
@@ -122,11 +128,14 @@ def fetch_listing(source: Source, symbols: Sequence[str]) -> bytes:
 
 def fetch_mid(source: Source, symbol: str) -> Decimal:
     """Return the mid price of a symbol now; raises UsageError where there is none."""
-    touch = msgspec.json.decode(_fetch(source, f"/api/v3/ticker/bookTicker?symbol={symbol}"))
-    mid = (Decimal(touch["bidPrice"]) + Decimal(touch["askPrice"])) / 2
-    if mid <= 0:
-        raise UsageError(f"{source.name} has no price of {symbol}")
-    return mid
+    body = _fetch(source, f"/api/v3/ticker/bookTicker?symbol={symbol}")
+    try:
+        touch = _touch.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise UsageError(f"{source.name} tells no price of {symbol}: {error}") from None
+    if not touch.bidPrice > 0 or not touch.askPrice > 0:
+        raise UsageError(f"{source.name} has no price of {symbol} now")
+    return (touch.bidPrice + touch.askPrice) / 2
 
 
 def _fetch(source: Source, target: str) -> bytes:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import gzip
 import os
+import resource
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,11 @@ from tests.bench.clients import certificate
 from tests.runtime.exchange_process import WITHIN_S, exchange
 
 
-async def record(*words: str, environ: dict[str, str] | None = None) -> asyncio.subprocess.Process:
+async def record(
+    *words: str,
+    environ: dict[str, str] | None = None,
+    before: Callable[[], None] | None = None,
+) -> asyncio.subprocess.Process:
     """Start a recording."""
     return await asyncio.create_subprocess_exec(
         sys.executable,
@@ -23,6 +29,7 @@ async def record(*words: str, environ: dict[str, str] | None = None) -> asyncio.
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         env={**os.environ, **(environ or {})},
+        preexec_fn=before,
     )
 
 
@@ -86,6 +93,28 @@ def test_limits_end_a_recording(tmp_path: Path) -> None:
 
     asyncio.run(run())
     assert gzip.decompress(tape.read_bytes()).count(b"\n") > 1
+
+
+def test_a_full_disk_ends_a_recording_with_its_reason(tmp_path: Path) -> None:
+    """What was written stays under the unfinished name, one line says why, exit 1."""
+    tape = tmp_path / "tape"
+
+    def small_files() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))
+
+    async def run() -> None:
+        async with exchange(None, "--preset", "busy") as process:
+            child = await record(process.url, "--out", str(tape), before=small_files)
+            code, _, err = await ended(child)
+        assert code == 1
+        last = err.splitlines()[-1]
+        assert last == (
+            f"hftd: the recording ended: File too large; what was written is in {tape}.part"
+        )
+
+    asyncio.run(run())
+    assert not tape.exists()
+    assert 10_000 < (tmp_path / "tape.part").stat().st_size <= 30_000
 
 
 @pytest.mark.parametrize(
