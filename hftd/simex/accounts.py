@@ -18,7 +18,7 @@ CROWD = -1
 """The one account behind all house accounts."""
 
 
-class Balance(Struct):
+class Balance(Struct, gc=False):
     """What an account holds of one asset, in atoms."""
 
     free: int = 0

@@ -1,8 +1,9 @@
 """What users ask of the exchange, and what happens to them in answer.
 
 Owns the records between the exchange, its memory and its dialect. Knows no protocol text beyond
-the enum values. Events hold copies: nothing in them changes later. OrderEvent and BalanceEvent
-are a user's truth, to be logged before anybody hears of it; MarketEvent is public.
+the enum values. Events hold copies: nothing in them changes later, and no cycle can form.
+OrderEvent and BalanceEvent are a user's truth, to be logged before anybody hears of it;
+MarketEvent is public.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class RejectReason(Enum):
     TRIGGERS = "STOP_PRICE_WOULD_TRIGGER_IMMEDIATELY"
 
 
-class NewOrder(Struct, frozen=True):
+class NewOrder(Struct, frozen=True, gc=False):
     """A user's wish; prices and quantities in atoms, 0 where not given."""
 
     account: int
@@ -55,7 +56,7 @@ class NewOrder(Struct, frozen=True):
     strategy_type: int | None = None
 
 
-class OrderEvent(Struct, frozen=True, tag="order"):
+class OrderEvent(Struct, frozen=True, gc=False, tag="order"):
     """One change of a user's order.
 
     ``request_id`` is the client id of a cancel itself; where the order was REPLACED it is the
@@ -72,7 +73,7 @@ class OrderEvent(Struct, frozen=True, tag="order"):
     reason: RejectReason | None = None
 
 
-class BalanceEvent(Struct, frozen=True, tag="balance"):
+class BalanceEvent(Struct, frozen=True, gc=False, tag="balance"):
     """Balances of one account after a change: (asset, free, locked) in atoms."""
 
     account: int
@@ -80,7 +81,7 @@ class BalanceEvent(Struct, frozen=True, tag="balance"):
     balances: list[tuple[str, int, int]]
 
 
-class MarketEvent(Struct, frozen=True):
+class MarketEvent(Struct, frozen=True, gc=False):
     """A public report of one symbol."""
 
     symbol: str
@@ -90,7 +91,7 @@ class MarketEvent(Struct, frozen=True):
 Event: TypeAlias = OrderEvent | BalanceEvent | MarketEvent
 
 
-class Placed(Struct, frozen=True):
+class Placed(Struct, frozen=True, gc=False):
     """An order as it stood when its request was done, and what it did at once as a taker."""
 
     order: Order

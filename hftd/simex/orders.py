@@ -2,6 +2,7 @@
 
 Owns order records and their bounded history. Knows no matching, money or protocol text.
 
+Records hold nothing that could hold them, so the collector of cycles need not look at them.
 History is bounded by ``History``. What leaves it is handed out once, by ``take_closed``, for
 whoever keeps archives; here an archived order is known to have been, by its id, and no more.
 """
@@ -9,6 +10,7 @@ whoever keeps archives; here an archived order is known to have been, by its id,
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import deque
 from collections.abc import Callable
 from enum import Enum
 
@@ -44,7 +46,7 @@ class Status(Enum):
 OPEN = (Status.NEW, Status.PARTIALLY_FILLED)
 
 
-class Amendment(Struct, frozen=True):
+class Amendment(Struct, frozen=True, gc=False):
     """One reduction of an order that kept its place."""
 
     exec_id: int
@@ -55,7 +57,7 @@ class Amendment(Struct, frozen=True):
     ts_ns: int
 
 
-class Order(Struct):
+class Order(Struct, gc=False):
     """A user's order. ``reserved_atoms`` is what it still locks of the asset it pays with.
 
     ``triggered_ns`` is when a stop order began to work, 0 while it waits.
@@ -103,7 +105,7 @@ copied: Callable[[Order], Order] = Order.__copy__  # type: ignore[attr-defined]
 """Returns an order as it now stands: ``copy.copy`` without the search for how."""
 
 
-class AccountTrade(Struct, frozen=True):
+class AccountTrade(Struct, frozen=True, gc=False):
     """One execution of a user's order."""
 
     trade_id: int
@@ -119,7 +121,7 @@ class AccountTrade(Struct, frozen=True):
     is_maker: bool
 
 
-class PreventedMatch(Struct, frozen=True):
+class PreventedMatch(Struct, frozen=True, gc=False):
     """A trade of two orders of one account that did not come about; see ``Prevented``."""
 
     match_id: int
@@ -134,7 +136,7 @@ class PreventedMatch(Struct, frozen=True):
     ts_ns: int
 
 
-class OpenCounts(Struct):
+class OpenCounts(Struct, gc=False):
     """How many orders an account has open in a symbol; stop and iceberg orders count twice."""
 
     orders: int = 0
@@ -156,6 +158,9 @@ class OrderBookkeeping:
     def __init__(self, history: History) -> None:
         self.open: dict[tuple[str, int], Order] = {}
         self.final: dict[tuple[str, int], Order] = {}
+        # Its keys, oldest first: a dictionary that loses its first again and again is slow to
+        # find the next.
+        self._final_keys: deque[tuple[str, int]] = deque()
         self.trades: dict[str, list[AccountTrade]] = {}
         self.prevented: dict[str, list[PreventedMatch]] = {}
         self._history = history
@@ -180,6 +185,8 @@ class OrderBookkeeping:
             return
         if before is not None:
             self.forget(before)
+        if key not in self.final:
+            self._final_keys.append(key)
         self.final[key] = order
         self._final_by_client_id[client_key] = order
         while len(self.final) > self._history.final_orders:
@@ -198,7 +205,7 @@ class OrderBookkeeping:
         self._open_by_client_id[order.symbol, client_order_id] = order
 
     def _archive(self) -> None:
-        oldest = self.final.pop(next(iter(self.final)))
+        oldest = self.final.pop(self._final_keys.popleft())
         client_key = (oldest.symbol, oldest.client_order_id)
         if self._final_by_client_id.get(client_key) is oldest:
             del self._final_by_client_id[client_key]
