@@ -87,9 +87,9 @@ class RiskLimits(Section):
     reset_dwell_ms: PositiveMs = 5_000
     """How long HALTED or KILLED must have stood before reset is taken (C33)."""
     reconcile_orders_ms: PositiveMs = 5_000
-    """How often open orders are compared with the venue's (C35)."""
+    """How often open orders are compared with the venue's (C35); 400 ms an instrument at least."""
     reconcile_trades_ms: PositiveMs = 10_000
-    """How often our trades are compared with the venue's (C35)."""
+    """How often our trades are compared with the venue's (C35); a second an instrument at least."""
     reconcile_balances_ms: PositiveMs = 30_000
     """How often balances are compared with the venue's (C35)."""
     max_one_sided_fills: Count = 100

@@ -25,6 +25,8 @@ INT64_SAFE = 1 << 62  # Half of int64: sums of two such products still fit.
 MS = 1_000_000
 MINUTE_NS = 60_000_000_000
 DEFAULT_RATE_SHARE_PCT = 60
+# Weights 6 and 20 a list: at most 900 and 1,200 of the 6,000 that the venue takes a minute.
+ORDERS_LIST_MS, TRADES_LIST_MS = 400, 1_000
 CONFIG_HASH_DIGITS = 15  # As many hexadecimal digits as an int64 surely holds.
 
 
@@ -108,8 +110,11 @@ def fill_core(core: Any, profile: Profile, limits: RiskLimits) -> None:
     core["user_stream_timeout_ns"] = limits.user_stream_timeout_ms * MS
     core["pause_dwell_ns"] = limits.pause_dwell_ms * MS
     core["reset_dwell_ns"] = limits.reset_dwell_ms * MS
-    core["check_period_ns"][KIND_ORDERS] = limits.reconcile_orders_ms * MS
-    core["check_period_ns"][KIND_TRADES] = limits.reconcile_trades_ms * MS
+    # Each instrument's list costs the venue's weight: with many the periods stretch.
+    orders_ms = max(limits.reconcile_orders_ms, len(profile.instruments) * ORDERS_LIST_MS)
+    trades_ms = max(limits.reconcile_trades_ms, len(profile.instruments) * TRADES_LIST_MS)
+    core["check_period_ns"][KIND_ORDERS] = orders_ms * MS
+    core["check_period_ns"][KIND_TRADES] = trades_ms * MS
     core["check_period_ns"][KIND_BALANCES] = limits.reconcile_balances_ms * MS
     core["max_one_sided_fills"] = limits.max_one_sided_fills
     core["max_orders_without_fill"] = limits.max_orders_without_fill

@@ -39,6 +39,7 @@ CARRIED_CORE = (
     "decision_seq",
     "day",
     "day_open_equity_atoms",
+    "day_start_equity_atoms",
     "peak_equity_atoms",
     "day_loss_atoms",
     "drawdown_atoms",

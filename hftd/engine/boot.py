@@ -110,6 +110,7 @@ def forget_market(state: State, index: int) -> None:
         target = state.targets[index, side]
         target["wanted"] = 0
         target["denied_until_ns"] = 0
+        target["denied_code"] = Code.NONE
         target["quoted_code"] = Code.STARTING_UP
 
 

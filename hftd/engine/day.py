@@ -9,7 +9,7 @@ from __future__ import annotations
 from hftd.domain.codes import Code
 from hftd.domain.kernel import kernel
 from hftd.engine.breaker import halt
-from hftd.engine.position import equity_fact, mark, total_atoms
+from hftd.engine.position import equity_atoms, equity_fact, mark, total_atoms
 from hftd.engine.state import Out, State
 
 LOSS_CONFIRM_NS = 250_000_000  # C15 takes two updates at least this far apart.
@@ -29,7 +29,22 @@ def roll_day(state: State, out: Out) -> None:
     core["peak_equity_atoms"] = total
     core["turnover_atoms"] = 0
     core["loss_seen_ns"] = 0
+    core["day_start_equity_atoms"] = 0
     equity_fact(state, out)
+
+
+@kernel
+def keep_start_equity(state: State) -> None:
+    """Keep the equity of the day's start, as soon as every instrument has a mid."""
+    core = state.core[0]
+    if core["day_start_equity_atoms"] != 0:
+        return
+    for index in range(state.instruments.shape[0]):
+        instrument = state.instruments[index]
+        opening = state.balances[instrument["base_asset"]]["opening_known"]
+        if instrument["mid_half_ticks"] == 0 or opening == 0:
+            return
+    core["day_start_equity_atoms"] = equity_atoms(state)
 
 
 @kernel

@@ -220,24 +220,33 @@ def balance_fact(state: State, out: Out, asset: int) -> None:
 
 
 @kernel
+def equity_atoms(state: State) -> int:
+    """Return what our books hold, at mid."""
+    held = expected_atoms(state.balances[state.core[0]["quote_asset"]])
+    for index in range(state.instruments.shape[0]):
+        instrument = state.instruments[index]
+        base = expected_atoms(state.balances[instrument["base_asset"]])
+        worth = base // instrument["lot_atoms"] * instrument["mid_half_ticks"]
+        held += worth * instrument["unit_atoms"] // 2
+    return held
+
+
+@kernel
 def equity_fact(state: State, out: Out) -> None:
     """Record the profile's PnL, the day's loss, the drawdown and the turnover."""
     core = state.core[0]
     fact = add_fact(state, out, FactKind.EQUITY, -1)
-    realized, unrealized, fees, held = 0, 0, 0, 0
+    realized, unrealized, fees = 0, 0, 0
     for index in range(state.instruments.shape[0]):
         instrument = state.instruments[index]
         realized += instrument["realized_atoms"]
         unrealized += instrument["unrealized_atoms"]
         fees += instrument["fees_atoms"]
-        base = expected_atoms(state.balances[instrument["base_asset"]])
-        worth = base // instrument["lot_atoms"] * instrument["mid_half_ticks"]
-        held += worth * instrument["unit_atoms"] // 2
     fact["realized_atoms"] = realized
     fact["unrealized_atoms"] = unrealized
     fact["fees_atoms"] = fees
     fact["total_atoms"] = realized + unrealized - fees
-    fact["equity_atoms"] = expected_atoms(state.balances[core["quote_asset"]]) + held
+    fact["equity_atoms"] = equity_atoms(state)
     fact["day_loss_atoms"] = core["day_loss_atoms"]
     fact["drawdown_atoms"] = core["drawdown_atoms"]
     fact["turnover_atoms"] = core["turnover_atoms"]

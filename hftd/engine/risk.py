@@ -110,6 +110,9 @@ def refuse(state: State, out: Out, wish: Any, code: int) -> None:
     denied_fact(state, out, wish, code, core["verdict_value"], core["verdict_bound"])
     target = state.targets[wish["instrument"], wish["side"]]
     target["denied_until_ns"] = core["now_ns"] + DENIED_WAIT_NS
+    target["denied_code"] = code
+    target["denied_value"] = core["verdict_value"]
+    target["denied_bound"] = core["verdict_bound"]
     if code == Code.PRICE_COLLAR:
         core["breach_ns"][core["breach_next"] % WINDOW_CAPACITY] = core["now_ns"]
         core["breach_next"] += 1

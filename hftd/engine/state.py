@@ -114,6 +114,7 @@ CORE = layout(
     # Day (C15, C16).
     Field("day", "i8", "trading day, days since 1970 by the event clock"),
     Field("day_open_equity_atoms", "i8", "trading total at the day's opening"),
+    Field("day_start_equity_atoms", "i8", "equity at the day's first marks, 0 before them"),
     Field("peak_equity_atoms", "i8", "highest trading total since the day opened"),
     Field("day_loss_atoms", "i8", "loss of the day, 0 or more"),
     Field("drawdown_atoms", "i8", "fall from the peak, 0 or more"),
@@ -307,6 +308,9 @@ TARGET = layout(
     Field("quoted", "i8", "1: the last QUOTING fact said that the side is quoted"),
     Field("quoted_code", "i8", "last code told as a QUOTING fact"),
     Field("denied_until_ns", "i8", "after a refusal the side waits this long"),
+    Field("denied_code", "i8", "Code of that refusal, with its numbers below"),
+    Field("denied_value", "i8", ""),
+    Field("denied_bound", "i8", ""),
     Field("miss_away_ticks", "i8", "after a would-cross miss: one tick further for one update"),
     Field("miss_update_id", "i8", "touch at the miss; the side waits for a newer one"),
     Field("reason_since_ns", "i8", ""),

@@ -223,6 +223,7 @@ def observe_timer(state: State, event: Any, out: Out) -> None:
     """The driver's pulse, and once a second the equity."""
     if event["timer"] == Timer.SECOND:
         day.roll_day(state, out)
+        day.keep_start_equity(state)
         equity_fact(state, out)
         return
     for index in range(state.instruments.shape[0]):

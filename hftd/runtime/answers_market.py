@@ -173,7 +173,7 @@ def _chain(view: View, index: int, side: Side) -> list[shapes.Condition]:
             since_ns = target["reason_since_ns"] if code == target["quoted_code"] else 0
             chain.append(_condition(view, index, side, (code, ok == 1, value, bound), since_ns))
     if view.now_ns < target["denied_until_ns"]:
-        chain.append(_denied(view, target))
+        chain.append(_denied(view, index, side, target))
     if target["wanted"] == 0 and all(one["ok"] for one in chain):
         chain.append(_UNSTATED.copy())
     return chain
@@ -245,12 +245,14 @@ def _gate(view: View, target: dict[str, Any]) -> shapes.Condition:
     }
 
 
-def _denied(view: View, target: dict[str, Any]) -> shapes.Condition:
+def _denied(view: View, index: int, side: Side, target: dict[str, Any]) -> shapes.Condition:
     left = ms_text(target["denied_until_ns"] - view.now_ns)
+    code, value, bound = (target[f"denied_{name}"] for name in ("code", "value", "bound"))
+    why = reason_text(code, value, bound, view.quote_asset, view.instruments[index], side)
     return {
         "condition": Code.DENIED_RECENTLY.name,
         "ok": False,
         "value": left,
         "bound": "0 ms",
-        "detail": f"the gate refused this side's last order; it asks again in {left}",
+        "detail": f"the gate refused this side's last order ({why}); it asks again in {left}",
     }

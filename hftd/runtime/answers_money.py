@@ -137,7 +137,9 @@ def pnl(view: View, doubt_atoms: int | None) -> shapes.Pnl:
         "opening_holdings_gain_quote": None if gain is None else exact_text(gain),
         "day_start": day_text(day_ns) if core["day"] else None,
         # The engine keeps the day's opening as a trading total, not as what the account held.
-        "day_start_equity_quote": None,
+        "day_start_equity_quote": atoms_text(core["day_start_equity_atoms"])
+        if core["day_start_equity_atoms"]
+        else None,
         "daily_loss_used_quote": atoms_text(core["day_loss_atoms"]),
         "daily_loss_limit_quote": atoms_text(core["max_daily_loss_atoms"]),
         "drawdown_quote": atoms_text(core["drawdown_atoms"]),

@@ -77,7 +77,7 @@ def test_c30_nothing_leaves_before_retry_after(tmp_path: Path, kind: str, left: 
 def test_c35_jitter_alone_is_no_difference(tmp_path: Path) -> None:
     """A minute of fills and replacements, asked ten times as often: each kind agreed throughout."""
     world, _ = trading(
-        tmp_path, "risk.reconcile_orders_ms=200", "risk.reconcile_trades_ms=500",
+        tmp_path, "risk.reconcile_orders_ms=400", "risk.reconcile_trades_ms=1000",
         "risk.reconcile_balances_ms=700",
     )  # fmt: skip
     core = world.engine.state.core[0]

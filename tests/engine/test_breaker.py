@@ -435,3 +435,17 @@ def test_stop_keeps_what_is_latched() -> None:
     play = Playbook().start().command(C.KILL).command(C.STOP)
     play.open_orders_end().expect(A.EXIT)
     assert not [row for row in play.all_actions if row["kind"] == A.LATCH and row["state"] == 0]
+
+
+def test_the_days_start_keeps_its_equity() -> None:
+    """At the first marks of a day, and again at the next day's; a loss does not move it."""
+    play = Playbook()
+    play.start().second()
+    assert play.core["day_start_equity_atoms"] == 0  # No market was seen yet.
+    play.market().second()
+    start = 160_000 * 10**8  # A coin at 60,000 and 100,000 of quote.
+    assert play.core["day_start_equity_atoms"] == start
+    play.market(5980, 6000).second()
+    assert play.core["day_start_equity_atoms"] == start
+    play.after(seconds=DAY_S).market(5980, 6000).second()
+    assert play.core["day_start_equity_atoms"] == start - 100 * 10**8

@@ -12,13 +12,19 @@ from hftd.domain.events import Link
 from hftd.domain.facts import FactKind as F
 from hftd.domain.order import OrderState, Side
 from hftd.engine.recovery import TRADES_PAGE
-from tests.playbook import BTC, SECOND, USDT, Playbook
+from tests.playbook import BTC, BTC_USDT, ETH_USDT, MS, SECOND, USDT, Playbook
 
 # A tenth of the periods: fewer pulses to wait for, and a market that does not go stale meanwhile.
 SOON = [
     "risk.reconcile_orders_ms=500",
     "risk.reconcile_trades_ms=1000",
     "risk.reconcile_balances_ms=3000",
+]
+
+PAIR = [BTC_USDT, ETH_USDT]
+TWO = [
+    "instruments=[BTC-USDT, ETH-USDT]",
+    'venue.opening_balances={BTC: "1", ETH: "10", USDT: "100000"}',
 ]
 
 
@@ -68,6 +74,8 @@ def test_c35_each_kind_has_its_period() -> None:
     """By default orders each 5 s, trades each 10 s, balances each 30 s; agreement is silent."""
     play = Playbook().start()
     assert play.core["check_period_ns"].tolist() == [5 * SECOND, 10 * SECOND, 30 * SECOND]
+    two = Playbook(sets=[*SOON, "risk.reconcile_orders_ms=400", *TWO], instruments=PAIR)
+    assert two.core["check_period_ns"].tolist() == [800 * MS, 2 * SECOND, 3 * SECOND]
     play = Playbook(sets=SOON)
     play.resting()
     begin = len(play.all_facts)

@@ -245,3 +245,15 @@ def test_what_closes_the_gate_is_named(field: str, value: int, detail: str) -> N
     told = failing(desk, "buy")
     assert (told["condition"], told["value"]) == ("GATE_CLOSED", "closed")
     assert told["detail"].startswith(detail)
+
+
+def test_explain_tells_what_the_last_refusal_judged() -> None:
+    """A side that waits after a refusal says which limit it met, with both numbers."""
+    desk = a_desk()
+    target = desk.scene.state.targets[0, BUY]
+    target["denied_until_ns"] = desk.clock.now_ns + 300 * MS
+    target["denied_code"], target["denied_value"] = Code.OPEN_ORDERS, 9
+    target["denied_bound"] = 8
+    (instrument,) = desk.ask("explain")["instruments"]
+    denied = next(one for one in instrument["sides"]["buy"] if one["value"] == "300 ms")
+    assert "OPEN_ORDERS: open=9, max=8" in denied["detail"]
