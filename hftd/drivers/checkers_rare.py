@@ -5,14 +5,24 @@ Owns no invariant. The names stand in `drivers.rare_states`.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from hftd.domain.codes import BookState, Code, TradingState, VenueCode
 from hftd.domain.events import Link
 from hftd.domain.facts import FactKind
-from hftd.domain.order import FeeAsset, OrderEvent, OrderState
+from hftd.domain.order import FeeAsset, OrderEvent, OrderState, parse_client_order_id
 from hftd.drivers.checkers_told import Fact, Told
 from hftd.drivers.checkers_truth import ACCOUNT, Truth
 from hftd.drivers.watch import Checker, Watch, World
-from hftd.journal.record import Record, RecordType
+from hftd.journal.record import (
+    SEGMENT_HEAD_BYTES,
+    Record,
+    RecordType,
+    Stream,
+    read_record,
+    written_end,
+)
+from hftd.journal.segment import segments
 
 _PAUSES = {
     Code.USER_STREAM_STALE: "paused for lost reports",
@@ -58,33 +68,69 @@ _FILLS = {
 _STOPPED = (TradingState.HALTED, TradingState.KILLED)
 
 
+def is_torn(folder: Path | None) -> bool:
+    """Return whether the newest segment of orders ends in something that is no record."""
+    parts = segments(folder, Stream.ORDERS) if folder is not None else []
+    if not parts:
+        return False
+    view = memoryview(parts[-1].path.read_bytes())
+    at, chain = SEGMENT_HEAD_BYTES, parts[-1].head.chain
+    while found := read_record(view, at, chain, Stream.ORDERS):
+        at, chain = found.end, found.chain
+    return written_end(view, at) > at
+
+
 class RareStates(Checker):
     """All of `rare_states.SEEN`."""
 
-    READS = (RecordType.FRAME_IN,)
+    READS = (RecordType.FRAME_IN, RecordType.INTENT)
 
     def __init__(self, world: World, watch: Watch, truth: Truth, told: Told) -> None:
         super().__init__(world, watch)
         self._truth, self._told, self._world = truth, told, world
         self._trading = TradingState.STARTING
-        self._link_was_up = False
-        self._flattening = False
-        self._recovering = False
         self._orders: dict[int, int] = {}
         self._ended_by_us: set[int] = set()
         self._trades_at_crash = 0
         self._reset_asked = False
+        self._unsent = False  # An intent is journaled and has not left.
+        self._traded = True  # Since the last crash.
+        self._crashed = True
+        self._asked_orders = 0
+        self._links = list(told.links)
+        self._steps = 0
+        self._day = 0
 
     # --- boots ----------------------------------------------------------------------------
 
     def on_crash(self, kind: str) -> None:
         """Keep where the exchange stood."""
         self._trades_at_crash = len(self._truth.trades)
+        watch, trading = self.watch, self._trading
+        if self._unsent:
+            watch.sometimes("crash between intent and send")
+        if self._truth.in_flight:
+            watch.sometimes("crash between send and ack")
+        if trading == TradingState.RECOVERING:
+            watch.sometimes("crash while recovering")
+        if trading == TradingState.KILLED:
+            watch.sometimes("crash while killed")
+            if kind == "power":
+                watch.sometimes("latch synced before power was lost")
+        if not self._traded:
+            watch.sometimes("crash twice in a row")
+        if kind == "power" and is_torn(getattr(self._world, "journal_folder", None)):
+            watch.sometimes("torn tail cut")
+        self._crashed, self._traded = True, False
         if any(state == OrderState.PENDING_NEW for state in self._orders.values()):
             self.watch.sometimes("booted after a crash with orders in flight")
 
     def on_boot(self, epoch: int) -> None:
         """A boot begins: what stands at the exchange?"""
+        if not self._crashed and self._trading == TradingState.STOPPING:
+            self.watch.sometimes("stopped clean")
+        self._crashed, self._unsent, self._asked_orders = False, False, 0
+        self._links = [False] * len(self._links)
         self._trading = TradingState.STARTING
         book = self._world.venue.exchange.bookkeeping(ACCOUNT)
         if any(
@@ -106,6 +152,9 @@ class RareStates(Checker):
     def on_record(self, record: Record) -> None:
         """What the exchange answered to our creates and replacements."""
         answer = self._truth.answer
+        if record.record_type == RecordType.INTENT:
+            self._unsent = True
+            return
         if record.payload[0] != Link.ORDER or answer is None:
             return
         if answer.id is None and b'"x":"TRADE"' in bytes(record.payload):
@@ -115,10 +164,24 @@ class RareStates(Checker):
             self.watch.sometimes("replace's create failed")
 
     def on_sent(self, link: Link, frame: bytes, ts_ns: int) -> None:
-        """A cancel that leaves before its create is acknowledged."""
+        """What is asked for, and what leaves before its create is acknowledged."""
         asked = self._truth.asked
-        if asked is not None and asked.cancels in self._truth.in_flight:
+        self._unsent = False
+        if asked is None:
+            return
+        if asked.cancels in self._truth.in_flight:
             self.watch.sometimes("cancel of an order in flight")
+        if asked.method == "order.status" and self._is_leaving(asked.request_id):
+            self.watch.sometimes("cancel without an answer")
+        if asked.method == "openOrders.status" and self._trading == TradingState.RECOVERING:
+            self._asked_orders += 1
+            if self._asked_orders == 2 * len(self._truth.symbols):
+                self.watch.sometimes("recovery began again")
+
+    def _is_leaving(self, request_id: str) -> bool:
+        name = self._truth.prefix + request_id.partition(".")[2]
+        key = parse_client_order_id(self._truth.prefix.split("-")[1], name)
+        return self._orders.get(key) in (OrderState.PENDING_CANCEL, OrderState.PENDING_REPLACE)
 
     # --- facts ----------------------------------------------------------------------------
 
@@ -127,8 +190,19 @@ class RareStates(Checker):
         told = self._told
         if "kill" in told.commands:
             self._count_kill()
-        if "flatten" in told.commands:
-            self._flattening = True
+        if "reset" in told.commands:
+            self._reset_asked = True
+        if told.links != self._links:
+            lost = any(was and not up for was, up in zip(self._links, told.links, strict=True))
+            if lost and self._trading == TradingState.RECOVERING:
+                self.watch.sometimes("link lost while recovering")
+            self._links = list(told.links)
+        self._steps += 1
+        if self._steps % 64 == 0:
+            day = int(world.engine.state.core[0]["day"])
+            if 0 < self._day < day:
+                self.watch.sometimes("day rolled over")
+            self._day = day
         for fact in told.facts:
             kind = fact.kind
             if kind == FactKind.ORDER:
@@ -141,6 +215,9 @@ class RareStates(Checker):
                 self.watch.sometimes(_REFUSALS[Code(fact.code)])
             elif kind == FactKind.EXTERNAL_FLOW:
                 self.watch.sometimes("fill of a foreign order")
+            elif kind == FactKind.DIFFERENCE and self._reset_asked and self._trading in _STOPPED:
+                self.watch.sometimes("reset refused by a difference")
+                self._reset_asked = False
             elif kind == FactKind.REJECT:
                 self._reject(fact)
             elif kind == FactKind.BOOK:
@@ -230,6 +307,7 @@ class RareStates(Checker):
                 watch.sometimes(_HALTS[code])
         if after in _STOPPED and fact.state_from == TradingState.RECOVERING:
             watch.sometimes("booted with a latch")
+        self._traded = self._traded or after == TradingState.RUNNING
         if after == TradingState.RUNNING and code == Code.RESUMED:
             watch.sometimes("paused and resumed by itself")
         self._trading = after

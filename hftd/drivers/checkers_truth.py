@@ -29,6 +29,12 @@ BOOK_LIES = (
     "corrupt",
 )  # fmt: skip
 
+BY_HAND = {
+    "truncate": "frame cut in half",
+    "cancel_unasked": "operator canceled at the exchange",
+    "foreign_trade": "operator traded at the exchange",
+}
+
 
 class Create(NamedTuple):
     """A new order as its frame asked for it; times are the world's."""
@@ -211,8 +217,11 @@ class Truth(Checker):
 
     def _read_faults(self, world: World) -> None:
         log = world.script.log
-        if any(entry["fault"] in BOOK_LIES for entry in log[self._faults_seen :]):
-            self.book_lied_ns = world.now_ns
+        for entry in log[self._faults_seen :]:
+            if entry["fault"] in BOOK_LIES:
+                self.book_lied_ns = world.now_ns
+            if entry["fault"] in BY_HAND:
+                self.watch.sometimes(BY_HAND[entry["fault"]])
         self._faults_seen = len(log)
 
     def settled(self) -> None:

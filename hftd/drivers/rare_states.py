@@ -37,7 +37,7 @@ SEEN = {
     "fee in the base asset": "a commission was taken in base",
     # Cancels and replacements.
     "cancel rejected": "a cancel was refused, mostly since it raced a fill",
-    "cancel answer lost": "a cancel's answer was lost and the order asked for",
+    "cancel without an answer": "an order was asked for since its cancel brought no answer",
     "replace stopped half way": "the cancel leg failed and the new order was never tried",
     "replace's create failed": "the cancel leg was done and the new order refused",
     "order canceled unasked": "the exchange ended an order that we had not canceled",
@@ -78,7 +78,6 @@ SEEN = {
     "sequence gap": "a depth event did not follow the one before it",
     "resynced": "a book came back from a snapshot",
     "book stale by age": "a book was not believed for its silence",
-    "trade outside the touch": "a public trade contradicted the book",
     "market halted by the exchange": "the symbol took no orders",
     # Gate.
     "position limit refused": "the gate refused for the worst-case position",
@@ -98,8 +97,7 @@ DONE = {
     "crash while killed": "the process died with the kill latched",
     "crash twice in a row": "the process died again before it traded",
     "power lost": "the whole machine lost power",
-    "torn tail cut": "a boot cut a half record off the journal",
-    "wrote on after a torn tail": "a second boot read what was written behind a cut tail",
+    "torn tail cut": "the power went in the middle of a record, which the next boot cut",
     "journal lost its newest records": "the power loss took records that were not synced",
     "latch synced before power was lost": "a kill outlived a power loss",
     "fsync failed": "the disk reported an error on fsync",

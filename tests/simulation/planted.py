@@ -39,20 +39,23 @@ END_REJECTED = "orders.end(state, out, slot, OrderEvent.REJECTED, OrderState.REJ
 BUGS = (
     # --- G1: a time-out treated as a failure --------------------------------------------------
     Bug(
-        "lost-is-not-sent", "G1", "hummingbot #493", "ack-lost cut-order-link",
+        "lost-is-not-sent", "G1", "hummingbot #493",
+        "cut-order-link slow-road mute",
         "a request without an answer counts as never sent",
         (Edit("runtime/in_flight.py", "write_in_doubt(self._parse(identity), 0, rows)",
               "write_not_sent(self._parse(identity), rows)"),),
     ),
     Bug(
-        "5xx-is-a-refusal", "G1", "ccxt #2599", "error-accepted",
+        "5xx-is-a-refusal", "G1", "ccxt #2599",
+        "accept-late error-accepted",
         "a 5xx or -1007 ends the order, which may stand all the same",
         (Edit("venues/binance/replies.py",
               "in_doubt = reply.status >= 500 or error.code in IN_DOUBT or reply.error is None",
               "in_doubt = reply.error is None"),),
     ),
     Bug(
-        "timeout-is-a-refusal", "G1", "nautilus #4958", "ack-lost error-accepted",
+        "timeout-is-a-refusal", "G1", "nautilus #4958",
+        "accept-late cut-order-link slow-road",
         "an order in doubt is taken out of the table as rejected",
         (Edit("engine/reports.py",
               "        order[\"state\"] = orders.next_state(before, "
@@ -61,7 +64,8 @@ BUGS = (
               "    if order[\"query_at_ns\"] == 0:"),),
     ),
     Bug(
-        "not-found-is-final", "G1", "hummingbot #601", "ack-lost accept-late not-found",
+        "not-found-is-final", "G1", "hummingbot #601",
+        "accept-late cut-order-link slow-road not-found",
         "the first NOT_FOUND ends an order that the exchange may yet take",
         (Edit("engine/chase.py", "    if now < final_ns:\n",
               "    if order[\"state\"] == OrderState.UNKNOWN:\n"
@@ -69,7 +73,8 @@ BUGS = (
               "OrderState.REJECTED, Code.NONE)\n        return\n    if now < final_ns:\n"),),
     ),
     Bug(
-        "doubt-blocks-nothing", "G1", "hummingbot #3374", "ack-lost error-accepted",
+        "doubt-blocks-nothing", "G1", "hummingbot #3374",
+        "accept-late cut-order-link slow-road",
         "an order in doubt neither counts as open nor blocks its side",
         (Edit("engine/exposure.py",
               "        if order[\"key\"] != 0 and order[\"instrument\"] == index and "
