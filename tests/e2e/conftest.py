@@ -1,4 +1,8 @@
-"""Fixtures: fresh instances whose processes are gone after the test, whatever it did."""
+"""Fixtures: fresh instances whose processes are gone after the test, whatever it did.
+
+Every journal that a test leaves is replayed then, crashes and all: each run must come out of
+the engine again as it stands there.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +20,7 @@ def instance(tmp_path: Path) -> Iterator[Instance]:
     made = Instance(tmp_path)
     yield made
     made.clean_up()
+    made.replay_all()
 
 
 @pytest.fixture(scope="module")
@@ -24,3 +29,4 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
     made = Instance(tmp_path_factory.mktemp("shared"))
     yield made
     made.clean_up()
+    made.replay_all()
