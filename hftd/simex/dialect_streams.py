@@ -212,12 +212,15 @@ class StreamDialect:
 
     def send_encoded(self, stream: str, plain: bytes) -> None:
         """Send an event that is JSON already to all who read a stream."""
-        # Encoded once, however many read it.
-        wrapped = b'{"stream":%b,"data":%b}' % (msgspec.json.encode(stream), plain)
+        # Each form is made once, however many read it.
+        frames: dict[tuple[bool, bool], bytes] = {}
         for connection in self._streams[stream]:
             subscriber = self._subscribers[connection]
-            frame = wrapped if subscriber.combined else plain
-            self._out.append((connection, in_microseconds(frame) if subscriber.micro else frame))
+            form = (subscriber.combined, subscriber.micro)
+            frame = frames.get(form)
+            if frame is None:
+                frame = frames[form] = _frame(stream, plain, *form)
+            self._out.append((connection, frame))
 
     def _publish_depth(self, listing: Listing, name: str, report: DepthChanged) -> None:
         stream = f"{name}@depth@100ms"
@@ -270,6 +273,12 @@ class StreamDialect:
 
     def _send(self, stream: str, event: object) -> None:
         self.send_encoded(stream, msgspec.json.encode(event))
+
+
+def _frame(stream: str, plain: bytes, combined: bool, micro: bool) -> bytes:
+    if combined:
+        plain = b'{"stream":%b,"data":%b}' % (msgspec.json.encode(stream), plain)
+    return in_microseconds(plain) if micro else plain
 
 
 def _depth_event(listing: Listing, report: DepthChanged) -> dict[str, Any]:

@@ -34,6 +34,30 @@ def test_raw_and_combined() -> None:
     assert client.heard(raw) == [{"result": None, "id": 1}, {"result": True, "id": 2}]
 
 
+def test_one_event_in_every_form_for_its_readers() -> None:
+    """Who reads it wrapped, or in microseconds, or both, hears the same event in that form."""
+    client = Client(quiet_venue())
+    unit = "timeUnit=MICROSECOND"
+    paths = {
+        ("raw", "ms"): "/ws/btcusdt@trade",
+        ("raw", "us"): f"/ws/btcusdt@trade?{unit}",
+        ("combined", "ms"): "/stream?streams=btcusdt@trade",
+        ("combined", "us"): f"/stream?streams=btcusdt@trade&{unit}",
+    }
+    readers = {form: [client.open(path), client.open(path)] for form, path in paths.items()}
+    client.limit("BUY", "60001.00", "0.01")
+    plain = client.heard(readers["raw", "ms"][0])
+    assert [each["e"] for each in plain] == ["trade"]
+    for (wrap, time), connections in readers.items():
+        expected = plain[0]
+        if time == "us":
+            expected = {**expected, "E": expected["E"] * 1000, "T": expected["T"] * 1000}
+        if wrap == "combined":
+            expected = {"stream": "btcusdt@trade", "data": expected}
+        heard = plain if (wrap, time) == ("raw", "ms") else client.heard(connections[0])
+        assert heard == client.heard(connections[1]) == [expected]
+
+
 @pytest.mark.parametrize("path", ["/ws", "/ws/0", "/ws/", "/stream", "/ws/anything"])
 def test_paths_without_streams_are_subscribed_later(path: str) -> None:
     """A path token is no stream; SUBSCRIBE, LIST and UNSUBSCRIBE follow."""
