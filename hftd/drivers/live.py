@@ -134,8 +134,8 @@ class Live:
 
     async def _set_up(self) -> None:
         """Memory, exchange, instruments, journal: everything before the first link."""
-        reader = JournalReader(self._paths.journal_dir)
-        remembered = memory.recall(reader, self._parts.build)
+        remembered = memory.recall(JournalReader(self._paths.journal_dir), self._parts.build)
+        self._clock.not_before(remembered.last_ns)
         endpoints = loopback((await self._exchange.start()).port)
         instruments = await listed_instruments(
             self._loaded.profile, endpoints.rest_url, self._parts.signer, self._clock

@@ -89,6 +89,11 @@ class Memory(NamedTuple):
     untold: tuple[bytes, ...] = ()
     """Facts of the last input that the process died before it could write."""
 
+    @property
+    def last_ns(self) -> int:
+        """Return the time of the last input, before which no clock may begin."""
+        return 0 if self.engine is None else int(self.engine.state.core[0]["now_ns"])
+
 
 class Silence:
     """An ink that keeps nothing: the tail is in the journal already."""

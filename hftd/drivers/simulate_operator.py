@@ -15,7 +15,9 @@ SECOND_NS = 1_000_000_000
 COMMANDS = (
     CommandKind.PAUSE, CommandKind.PAUSE, CommandKind.KILL, CommandKind.CANCEL_ALL,
     CommandKind.FLATTEN, CommandKind.STOP, CommandKind.RESUME, CommandKind.RESET,
+    CommandKind.RECONCILE,
 )  # fmt: skip
+TRIES = 8  # Three seconds apart: a reset waits for its dwell, and for acknowledgment.
 LATCHED = (TradingState.HALTED, TradingState.KILLED)
 
 
@@ -40,7 +42,7 @@ class SimulatedOperator:
         if not self._restoring:
             self._restoring = True
             wait_ns = noise.between(1, 20) * SECOND_NS
-            self._world.calendar.at(self._world.now_ns + wait_ns, self.restore, 5)
+            self._world.calendar.at(self._world.now_ns + wait_ns, self.restore, TRIES)
 
     def care(self, until_ns: int, noise: Noise) -> None:
         """Look in now and then; what has halted is begun again, since a halt tests little."""
@@ -48,7 +50,7 @@ class SimulatedOperator:
         if world.now_ns >= until_ns:
             return
         if world.alive and self.state() in LATCHED and not self._restoring:
-            self.restore(5)
+            self.restore(TRIES)
         wait_ns = noise.between(5, 40) * SECOND_NS
         world.calendar.at(world.now_ns + wait_ns, self.care, until_ns, noise)
 
@@ -77,6 +79,10 @@ class SimulatedOperator:
             return
         self._restoring = True
         self._world.calendar.at(self._world.now_ns + 3 * SECOND_NS, self.restore, tries - 1)
+
+    def _has_no_journal(self) -> bool:
+        # Only another process can write again: it is stopped, and started by hand.
+        return int(self._world.engine.state.core[0]["journal_failed"]) == 1
 
     def _command(self, kind: CommandKind) -> None:
         self._world.command(kind)

@@ -35,7 +35,7 @@ class Process(Clock):
         self._calendar = calendar
         self._clocks = clocks
         self._on_death = on_death
-        self._set_by_ns = clocks.set_by_ns
+        self._base_ns = clocks.set_by_ns
         self._backlog: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
         self._busy_until_ns = 0
         self.turn_ns = 0  # How long it takes over each thing that happens to it.
@@ -48,15 +48,20 @@ class Process(Clock):
 
     def ts_ns(self) -> int:
         """Return the clock on the axis of all events; it never steps back."""
-        return self._clocks.monotonic_ns(self._calendar.now_ns) + self._set_by_ns
+        return self._clocks.monotonic_ns(self._calendar.now_ns) + self._base_ns
+
+    def not_before(self, ts_ns: int) -> None:
+        """Go on from a time that was told before; nothing may have been put in for later yet."""
+        behind_ns = ts_ns - self._clocks.monotonic_ns(self._calendar.now_ns)
+        self._base_ns = max(self._base_ns, behind_ns)
 
     def wall_offset_ns(self) -> int:
-        """Return what the wall clock was set by since the process began."""
-        return self._clocks.set_by_ns - self._set_by_ns
+        """Return the wall clock less `ts_ns`."""
+        return self._clocks.set_by_ns - self._base_ns
 
     def at(self, ts_ns: int, actor: Callable[..., None], *event: Any) -> None:
         """Let something happen at a time of the process's own clock, or when it can."""
-        world_ns = self._clocks.world_ns(ts_ns - self._set_by_ns)
+        world_ns = self._clocks.world_ns(ts_ns - self._base_ns)
         self._calendar.at(max(world_ns, self._calendar.now_ns), self.take, actor, *event)
 
     def take(self, actor: Callable[..., None], *event: Any) -> None:

@@ -111,6 +111,7 @@ class RestartingWorld(World):
     def _set_up(self, process: Process) -> dict[str, int]:
         reader = JournalReader(self.journal_folder)
         remembered = memory.recall(reader, self.build)
+        process.not_before(remembered.last_ns)
         if self.ended_by_power:
             for record in reader.records(streams=(Stream.ORDERS,)):
                 self.kept_seq = record.seq

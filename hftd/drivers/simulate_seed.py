@@ -26,6 +26,7 @@ from hftd.drivers.simulate import TAG
 from hftd.drivers.simulate_faults import KINDS
 from hftd.drivers.simulate_machine import NO_RESTART, OUR_ACCOUNT, Machine
 from hftd.drivers.simulate_network import Delay, Latency
+from hftd.drivers.simulate_operator import TRIES
 from hftd.drivers.simulate_restarts import STOPPED, RestartingWorld
 from hftd.drivers.watch import BuildCheckers, InvariantViolated, Watch
 from hftd.engine.recovery import Phase
@@ -166,7 +167,7 @@ class SeedRun:
         machine.heal()
         self.watch.at_heal(world)
         if self.drawn.begins_anew:
-            machine.operator.restore(5)
+            machine.operator.restore(TRIES)
         end_ns = self._heal_ns + LIVENESS_NS
         while world.now_ns < end_ns:
             world.run_until(min(world.now_ns + LOOK_NS, end_ns))

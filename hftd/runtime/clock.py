@@ -19,6 +19,13 @@ class Clock:
         """Return now, on the axis of all events."""
         return self._boot_ns + time.monotonic_ns()
 
+    def not_before(self, ts_ns: int) -> None:
+        """Go on from a time that was told before, where the wall clock was set back since.
+
+        What the clock then shows too much stands in `wall_offset_ns`, and in the venue's offset.
+        """
+        self._boot_ns = max(self._boot_ns, ts_ns - time.monotonic_ns())
+
     def wall_offset_ns(self) -> int:
         """Return the wall clock less `ts_ns`: what it was stepped or slewed by since boot."""
         return time.time_ns() - self.ts_ns()

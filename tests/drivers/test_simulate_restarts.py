@@ -75,6 +75,7 @@ def test_a_kill_outlives_the_power(tmp_path: Path) -> None:
     assert state_of(world) == (TradingState.KILLED, Code.KILL)
     assert int(world.engine.state.core[0]["submitted"]) == 0
     assert not world.venue.exchange.bookkeeping(ACCOUNT).open
+    assert world.command(CommandKind.ACK) == Code.NONE
     assert world.command(CommandKind.RESET) == Code.NONE
     after(world, 5)
     assert world.command(CommandKind.RESUME) == Code.NONE
@@ -116,6 +117,7 @@ def test_a_full_disk_halts_and_a_disk_that_refuses_a_sync_halts(tmp_path: Path) 
         world.boot()
         after(world, 10)
         assert state_of(world) == (TradingState.HALTED, Code.JOURNAL)
+        world.command(CommandKind.ACK)
         world.command(CommandKind.ACK)
         world.command(CommandKind.RESET)
         after(world, 5)
@@ -173,3 +175,30 @@ def test_a_fill_that_the_process_died_over_is_told_to_the_ledger_late(tmp_path: 
     trades = world.venue.exchange.bookkeeping(ACCOUNT).trades["BTCUSDT"]
     assert sorted(told) == [trade.trade_id for trade in trades] != []
     assert [replay(world.journal_folder, run.name, BUILD).inputs > 0 for run in reader.runs()]
+
+
+@pytest.mark.parametrize("back_s", [2, 3600])
+def test_a_wall_clock_that_was_set_back_between_two_boots_stops_nobody(
+    back_s: int, tmp_path: Path
+) -> None:
+    """Time goes on from the journal's last record; the wrong clock halts, the right one trades."""
+    world = world_of(tmp_path, 3)
+    world.boot()
+    after(world, 20)
+    last_ns = int(world.engine.state.core[0]["now_ns"])
+    world.clocks.step(-back_s * SECOND_NS)
+    world.on_death("kill -9")
+    after(world, 1)
+    world.boot()
+    after(world, 20)
+    assert state_of(world) == (TradingState.HALTED, Code.CLOCK)
+    assert int(world.engine.state.core[0]["now_ns"]) > last_ns
+    world.clocks.set_right()
+    after(world, 25)
+    assert world.command(CommandKind.ACK) == Code.NONE
+    assert world.command(CommandKind.RESET) == Code.NONE
+    after(world, 5)
+    assert world.command(CommandKind.RESUME) == Code.NONE
+    after(world, 10)
+    assert state_of(world)[0] == TradingState.RUNNING
+    assert world.venue.exchange.bookkeeping(ACCOUNT).open

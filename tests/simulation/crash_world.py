@@ -34,8 +34,9 @@ SCRIPT = {
     33: CommandKind.RESUME,
     45: CommandKind.CANCEL_ALL,
     55: CommandKind.KILL,
-    60: CommandKind.RESET,
-    64: CommandKind.RESUME,
+    59: CommandKind.ACK,
+    61: CommandKind.RESET,
+    65: CommandKind.RESUME,
     80: CommandKind.STOP,
 }
 CUT_AT_S = 40
