@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 
 import msgspec
 
@@ -24,6 +25,7 @@ from tests.simulation.planted import Bug
 ROOT = Path(__file__).parents[2]
 CACHE = Path(tempfile.gettempdir(), f"hftd-planted-{os.getuid()}")
 HUNT_SECONDS = 1_800
+_COPYING = Lock()
 
 
 class Hunt(msgspec.Struct, frozen=True):
@@ -66,9 +68,10 @@ def own_cache() -> Path:
     CACHE.mkdir(mode=0o700, exist_ok=True)
     kernels.mkdir(mode=0o700, exist_ok=True)
     shared = kernel_cache.cache_root(os.environ)
-    for key in kernel_cache.kernel_keys().values():
-        if (shared / key).is_dir() and not (kernels / key).exists():
-            shutil.copytree(shared / key, kernels / key)
+    with _COPYING:
+        for key in kernel_cache.kernel_keys().values():
+            if (shared / key).is_dir() and not (kernels / key).exists():
+                shutil.copytree(shared / key, kernels / key)
     return CACHE
 
 
