@@ -17,6 +17,8 @@ from hftd.domain.codes import BookState, Code, TradingState
 from hftd.domain.events import CommandKind, Link
 from hftd.domain.facts import FACT, FactKind
 from hftd.domain.order import OrderEvent, OrderState, Side, client_order_id, order_key, to_base36
+from hftd.drivers.checkers_journal import LedgerTrue
+from hftd.drivers.checkers_told import Fact, Told
 from hftd.drivers.simulate import START_NS, TAG
 from hftd.drivers.simulate_restarts import RestartingWorld
 from hftd.drivers.watch import InvariantViolated
@@ -375,3 +377,24 @@ def test_retry_after_outlives_the_process(tmp_path: Path) -> None:
     assert core["state"] != TradingState.RUNNING and core["submitted"] == 0
     world.run_until(until_ns + 20 * SECOND_NS)
     assert core["state"] == TradingState.RUNNING and core["submitted"] > 0
+
+
+def test_a_journal_that_does_not_replay_is_found(tmp_path: Path) -> None:
+    """I12: a fact that no decision made stands in the journal."""
+    world = running(tmp_path, seed=9)
+    Forger(world).fact(FactKind.NOTE, code=Code.RECONCILED)
+    with pytest.raises(InvariantViolated) as breach:
+        world.watch.at_quiescence(world)
+    assert breach.value.invariant == "I12", str(breach.value)
+
+
+def test_a_ledger_that_lacks_a_fill_is_found(tmp_path: Path) -> None:
+    """I13: the judge was told of a fill that the ledger has no row of."""
+    world = running(tmp_path, seed=16)
+    told = Told(world, world.watch)
+    fill = fill_of(Forger(world))
+    told.fills[0, fill["trade_id"]] = Fact(*range(len(Fact._fields)))
+    told.fills[0, 1 << 40] = told.fills[0, fill["trade_id"]]
+    with pytest.raises(InvariantViolated) as breach:
+        LedgerTrue(world, world.watch, told).at_quiescence(world)
+    assert breach.value.invariant == "I13", str(breach.value)
