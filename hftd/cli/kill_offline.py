@@ -88,7 +88,7 @@ def told(order: Order, outcome: Outcome) -> dict[str, Any]:
 def _line(order: Order, outcome: Outcome) -> str:
     took = f"{outcome.elapsed_ms:.0f} ms"
     if outcome.missing:
-        return f"kill-offline: NOT COMPLETE after {took}: {'; '.join(outcome.missing)}"
+        return f"CRITICAL: kill-offline NOT COMPLETE after {took}: {'; '.join(outcome.missing)}"
     swept = outcome.swept
     checked = f"0 open orders (venue checked {_clock(swept.checked_ns)})" if swept else ""
     if order.after_stop:

@@ -111,7 +111,7 @@ def test_credentials_that_cannot_be_read(state: Path, tmp_path: Path) -> None:
     ended = kill(state, NAME, "--profile", str(profile))
     assert ended.code == 4, ended.err
     assert "env:OUR_" in ended.err and f"run: hftd kill-offline {NAME}" in ended.err
-    assert ended.out.startswith("kill-offline: NOT COMPLETE")
+    assert ended.out.startswith("CRITICAL: kill-offline NOT COMPLETE")
     assert is_killed(state)
 
 
