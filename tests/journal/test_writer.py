@@ -111,6 +111,17 @@ def test_old_market_segments_go_only_when_read(tmp_path):
     assert payloads(tmp_path)[-1][1] == b"\x00and the market too"
 
 
+def test_a_database_that_is_away_keeps_no_market_data(tmp_path):
+    """What is in the logs may go, however far behind SQL is: SQL needs no market data."""
+    writer = small_writer(tmp_path, max_bytes=8 * SMALL)
+    writer.open(HEADER, 0)
+    for number in range(20):
+        writer.append_market(number, 0, bytes(3000))
+        publish(tmp_path, RecorderCursor(seq=1, logged_seq=writer.seq))
+        assert writer.maintain() is None
+    assert not (tmp_path / "market-00000001.hj").exists()
+
+
 def test_disk_floor_is_told_while_there_is_room(tmp_path):
     """Under the floor ``full`` says so with numbers, and the records of a halt still fit."""
     writer = small_writer(tmp_path)
