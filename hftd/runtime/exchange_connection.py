@@ -30,6 +30,7 @@ ANSWER_WITHIN_S = 120.0
 MAX_QUEUED_BYTES = 4_000_000
 MAX_FRAME_BYTES = 1_000_000
 _CLOSE_WITHIN_S = 1.0
+_LOOK_EVERY_S = 0.01
 _HALF_A_FRAME = b'\x81\x7e\x10\x00{"e":"dep'
 """The head of a text frame of 4,096 bytes, and the first ten of them."""
 
@@ -91,6 +92,7 @@ class Connection:
                     await self._breaking
                     return
                 if self._closing:
+                    await self._drain()
                     async with asyncio.timeout(_CLOSE_WITHIN_S):
                         await self._socket.close()
                     return
@@ -112,6 +114,12 @@ class Connection:
         self._queue.clear()
         self._queued_bytes = 0
         self._transport.write(b"".join(parts))
+
+    async def _drain(self) -> None:
+        # A client that reads slowly, but reads, gets what was sent before the goodbye.
+        async with asyncio.timeout(PONG_WITHIN_S):
+            while self._transport.get_write_buffer_size() and not self._transport.is_closing():
+                await asyncio.sleep(_LOOK_EVERY_S)
 
     async def ping(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from socket import SO_SNDBUF, SOL_SOCKET
 from typing import Any
 
 import aiohttp
@@ -116,6 +117,35 @@ def test_frames_of_every_length_arrive_whole() -> None:
     async def run() -> None:
         async with served(scenario) as client:
             assert [len(await client.receive_str()) for _ in lengths] == lengths
+
+    asyncio.run(run())
+
+
+def test_who_reads_slowly_gets_all_before_the_goodbye() -> None:
+    """What the kernel does not take at once waits, and the goodbye begins only after it."""
+    frames, length = 30, 100_000
+    reads = asyncio.Event()
+
+    async def scenario(connection: Connection, socket: web.WebSocketResponse) -> None:
+        # A small buffer in the kernel, so that the transport's own is used.
+        bare = socket.get_extra_info("socket")
+        bare.setsockopt(SOL_SOCKET, SO_SNDBUF, 4096)
+        for _ in range(frames):
+            connection.push(b"x" * length)
+        connection.finish()
+        writing = asyncio.create_task(connection.write())
+        await asyncio.wait([writing], timeout=0.05)
+        assert not socket.closed
+        reads.set()
+        async for _ in socket:
+            pass
+        await writing
+
+    async def run() -> None:
+        async with served(scenario) as client:
+            await reads.wait()
+            assert [len(await client.receive_str()) for _ in range(frames)] == [length] * frames
+            assert (await client.receive()).type is WSMsgType.CLOSE
 
     asyncio.run(run())
 
