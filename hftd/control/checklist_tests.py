@@ -190,6 +190,14 @@ TESTS: Final[dict[str, tuple[str, ...]]] = {
     "C37": (
         "tests/config/test_schema.py::test_c37_the_canary_scales_sizes_and_money_and_nothing_else",
     ),
+    "C38": (
+        "tests/engine/test_limits.py::test_c38_every_limit_tightens_while_running_and_loosens_only_while_halted",
+        "tests/engine/test_limits.py::test_c38_what_names_no_limit_or_no_value_is_refused",
+        "tests/engine/test_limits.py::test_c38_all_or_none",
+        "tests/engine/test_limits.py::test_c38_more_than_there_is_room_for_is_refused_whole",
+        "tests/engine/test_limits.py::test_c38_the_hash_of_the_limits_in_force_is_told",
+        "tests/engine/test_limits.py::test_c38_a_tighter_limit_holds_for_the_next_order",
+    ),
     "C39": (
         "tests/engine/test_strangers.py::test_c39_an_order_of_a_later_boot_halts",
         "tests/engine/test_strangers.py::test_c39_a_copy_of_our_own_boot_halts_too",

@@ -106,6 +106,9 @@ class Code(IntEnum):
     SECOND_INSTANCE = 72  # C39: an order of our tag from a later boot than this one
     RESET_DWELL = 73  # C33
     UNACKNOWLEDGED = 74  # C41
+    LIMITS = 76  # C38: the hash of the limits in force
+    LIMIT_LOOSENED = 77  # C38
+    LIMIT_INVALID = 78  # C38
     LOST_REPORT = 75  # C35: a fill that only the list of trades has told
     # Why a side is not quoted (explain).
     BOOK_NOT_SYNCED = 80

@@ -52,6 +52,7 @@ class EventKind(IntEnum):
     OPEN_ORDERS_END = 52  # instrument, order_count: how many of ours the venue listed
     TRADES_END = 53  # instrument, order_count: delivered in this page, trade_id: the last
     BALANCES_END = 54  # every asset of the profile was delivered
+    LIMIT = 56  # limit, instrument (-1: the profile's), value: proposed, see SET_LIMITS
     QUERY_FAILED = 55  # a query of recovery got an error: instrument, code
 
 
@@ -85,6 +86,7 @@ class CommandKind(IntEnum):
     STOP = 8
     RECONCILE = 9
     ACK = 10
+    SET_LIMITS = 11  # Take all limits that LIMIT events have proposed, or none.
 
 
 EVENT = layout(
@@ -123,6 +125,8 @@ EVENT = layout(
     Field("timer", "i4", "Timer"),
     Field("lag_ns", "i8", "of the pulse, by the driver's clock"),
     Field("command", "i4", "CommandKind"),
+    Field("limit", "i4", "Limit"),
+    Field("value", "i8", "of the limit, in the engine's units"),
     Field("wall_offset_ns", "i8", "wall clock less ts_ns"),
     Field("venue_offset_ns", "i8", "venue clock less ts_ns"),
     Field("round_trip_ns", "i8", "of the clock sample"),

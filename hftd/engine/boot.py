@@ -12,7 +12,7 @@ from hftd.domain.actions import ActionKind
 from hftd.domain.codes import BookState, Code, TradingState
 from hftd.domain.kernel import kernel
 from hftd.domain.order import OrderEvent, OrderState
-from hftd.engine import alerts, breaker, known_trades, recovery
+from hftd.engine import alerts, breaker, known_trades, limits, recovery
 from hftd.engine.emit import add_action, order_fact
 from hftd.engine.exposure import open_lots
 from hftd.engine.state import ORDERS_CAPACITY, Out, State
@@ -65,6 +65,8 @@ def boot(state: State, event: Any, out: Out) -> None:
         breaker.set_state(state, out, event["latched"], event["code"], 0, 0)
         if event["latched"] == TradingState.HALTED and not alerts.is_raised(state, event["code"]):
             alerts.raise_alert(state, out, event["code"], 0, 0)
+    core["proposals"] = 0
+    limits.tell(state, out)
     recovery.start(state, out)
 
 

@@ -8,7 +8,7 @@ from hftd.domain.codes import Code, TradingState
 from hftd.domain.events import CommandKind
 from hftd.domain.facts import FactKind
 from hftd.domain.kernel import kernel
-from hftd.engine import alerts, breaker, orders, reconcile, recovery
+from hftd.engine import alerts, breaker, limits, orders, reconcile, recovery
 from hftd.engine.emit import add_fact
 from hftd.engine.state import Out, State
 
@@ -47,6 +47,8 @@ def perform(state: State, event: Any, out: Out) -> int:
         return reset(state, out)
     if command == CommandKind.RECONCILE:
         return run_reconcile(state, out)
+    if command == CommandKind.SET_LIMITS:
+        return limits.take(state, out)
     if command == CommandKind.ACK:
         return acknowledge(state, event, out)
     return flatten(state, event["instrument"])

@@ -40,6 +40,7 @@ ACKS_CAPACITY = 128  # Acknowledgements whose latency C28 judges, oldest overwri
 MIDS_CAPACITY = 32  # Mids within C29's window, sampled evenly, oldest overwritten.
 ALERTS_CAPACITY = 16  # A halt raises one and none may follow unacknowledged; oldest overwritten.
 RATE_WINDOWS_CAPACITY = 4  # Windows of the venue's order limit; one more is not kept.
+PROPOSALS_CAPACITY = 512  # Limits that one command may change: ten for each of 50 instruments.
 KIND_ORDERS, KIND_TRADES, KIND_BALANCES = 0, 1, 2  # What reconcile.py compares.
 RECONCILED_KINDS = 3
 
@@ -110,6 +111,7 @@ CORE = layout(
     Field("rate_used", f"({RATE_WINDOWS_CAPACITY},)i8", "of them used by this account"),
     Field("rate_number", f"({RATE_WINDOWS_CAPACITY},)i8", "which window that was, since 1970"),
     Field("banned_until_ns", "i8", "418 or 403: not even a cancel may leave before"),
+    Field("proposals", "i8", "limits proposed since the last command that took or refused them"),
     Field("next_alert", "i8", "number of the last alert raised (C41)"),
     # Day (C15, C16).
     Field("day", "i8", "trading day, days since 1970 by the event clock"),
@@ -397,12 +399,20 @@ ALERT = layout(
 )
 
 
+PROPOSAL = layout(
+    Field("limit", "i8", "Limit"),
+    Field("instrument", "i8", "-1: the profile's"),
+    Field("value", "i8", ""),
+)
+
+
 class State(Protocol):
     """All trading state of one engine, as one record; each field is a view into it.
 
     Shapes: core (1,), instruments (n,), books (n,), targets (n, 2), orders (257,) of which
     the last is kept blank, tombstones (4096,), trades_seen (4096,), balances (assets,), alerts
-    (16,). ``rings`` (2,) counts what was ever put into tombstones (0) and trades_seen (1).
+    (16,), proposals (512,). ``rings`` (2,) counts what was ever put into tombstones (0) and
+    trades_seen (1).
 
     One record and not a tuple of arrays: a kernel then passes one pointer on, which makes a
     call 30 times cheaper and compiling several times quicker (measured with Numba 0.68).
@@ -417,6 +427,7 @@ class State(Protocol):
     trades_seen: Records
     balances: Records
     alerts: Records
+    proposals: Records
     rings: np.ndarray[Any, np.dtype[np.int64]]
 
 
@@ -451,6 +462,7 @@ def _world_layout(instruments: int, assets: int) -> np.dtype[Any]:
         ("trades_seen", TRADE_SEEN, (TRADES_SEEN_CAPACITY,)),
         ("balances", BALANCE, (assets,)),
         ("alerts", ALERT, (ALERTS_CAPACITY,)),
+        ("proposals", PROPOSAL, (PROPOSALS_CAPACITY,)),
         ("rings", np.int64, (2,)),
     )
 
@@ -479,7 +491,8 @@ def layout_hash() -> str:
     Events and actions count too: a journal holds them as they lie in memory.
     """
     layouts = (
-        CORE, INSTRUMENT, BOOK, TARGET, ORDER, TOMBSTONE, TRADE_SEEN, BALANCE, ALERT, EVENT, ACTION
+        CORE, INSTRUMENT, BOOK, TARGET, ORDER, TOMBSTONE, TRADE_SEEN, BALANCE, ALERT, PROPOSAL,
+        EVENT, ACTION
     )  # fmt: skip
     text = ";".join(str(item.descr) for item in layouts)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -26,6 +26,7 @@ from hftd.engine import (
     day,
     flatten,
     known_trades,
+    limits,
     orders,
     prints,
     quoter,
@@ -214,6 +215,8 @@ def observe_world(state: State, event: Any, out: Out) -> None:
     elif kind == EventKind.BALANCES_END:
         reconcile.apply_balances_end(state, out)
         recovery.apply_balances_end(state, out)
+    elif kind == EventKind.LIMIT:
+        limits.propose(state, event)
     elif kind == EventKind.QUERY_FAILED:
         note(state, out, event["instrument"], Code.NONE, event["code"], 0)
 

@@ -17,6 +17,8 @@ def test_kill_holds_until_reset_and_resume(instance: Instance) -> None:
     """Nothing is open after a kill; a restart stays KILLED; reset and resume lead back."""
     instance.start().running()
     instance.await_quotes()
+    compared = instance.ask("reconcile")
+    assert (compared["agrees"], compared["differences"]) == (True, [])
     killed = instance.hftctl("kill", "--reason", "drill")
     assert killed.returncode == 0, killed.stdout + killed.stderr
     assert LAST_LINE.fullmatch(killed.stdout.splitlines()[-1]), killed.stdout
