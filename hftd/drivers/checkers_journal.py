@@ -26,7 +26,7 @@ from hftd.store.database import open_database
 from hftd.store.projector import Projector
 from hftd.store.words import RunWords
 
-SEEDS_PER_PROJECTION = 16
+SEEDS_PER_PROJECTION = 8
 SEEDS_PER_REPLAY = 8
 BATCH = 200
 

@@ -25,11 +25,11 @@ SECOND_NS = 1_000_000_000
 SHARE_OF_TEN_SECONDS = 60  # Of the 100 orders in ten seconds that the exchange takes.
 MS_NS = 1_000_000
 FILTERS = (-1013, -1111, -1100, -1102, -1106)  # The exchange's words for an ill-formed order.
-CLOCK_ERROR_NS = 250 * MS_NS  # Drift and a slow loop, until the next sample.
+CLOCK_ERROR_NS = 25 * MS_NS  # Of drift, until the next sample.
 MAX_FRAMES_A_SECOND = 200
 MAX_LOGONS = 10  # Attempts to log on within ten seconds.
 MAX_ACTIONS_A_STEP = 600  # A cancel and a query for each place of the order table, and some.
-MAX_ITEMS = 5_000  # Of any container that the daemon keeps.
+MAX_ITEMS = 1_100  # Of any container of the daemon: its table of requests may hold 1,024.
 
 
 class Bounds:

@@ -397,10 +397,11 @@ BUGS = (
               "        self.__dict__.setdefault(\"told\", []).append(ts_ns)\n"),),
     ),
     Bug(
-        "requests-never-forgotten", "G11", "freqtrade #13082", "operator",
-        "an answered request stays in the table of those that wait",
-        (Edit("runtime/in_flight.py", "        self._deadline_ns.pop(identity, None)\n",
-              "        pass\n"),),
+        "decisions-kept", "G11", "nautilus #4533", "operator",
+        "the loop keeps a note of every decision",
+        (Edit("drivers/loop.py", "        engine.handle(at, self._stamps.stamp)\n",
+              "        engine.handle(at, self._stamps.stamp)\n"
+              "        self.__dict__.setdefault(\"decided\", []).append(ts_ns)\n"),),
     ),
     # --- G12: clocks, ids, secrets --------------------------------------------------------------
     Bug(
