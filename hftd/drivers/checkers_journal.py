@@ -160,8 +160,10 @@ class LedgerTrue(Checker):
         wanted = sorted((names[index], trade_id) for index, trade_id in self._told.fills)
         if sorted((row[0], row[1]) for row in rows) != wanted:
             self.break_off(f"{len(wanted)} fills", len(rows), "rows of fills")
-        for name, lots in held:
-            ours = int(world.engine.state.instruments[names.index(name)]["position_lots"])
+        rows_of = {row[0]: row[1] for row in held}
+        for index, name in enumerate(names):
+            ours = int(world.engine.state.instruments[index]["position_lots"])
+            lots = rows_of.get(name, 0)
             if lots != ours:
                 self.break_off(ours, lots, f"position_lots of {name}")
 
