@@ -1,6 +1,6 @@
 """The crash matrix whole: a death at every effect of the session, where the tests take a part.
 
-scripts/bench crashes [--stride N] [--offset K] [--jobs N]
+scripts/bench crashes [--stride N] [--offset K] [--jobs N] [--kind power]
 """
 
 from __future__ import annotations

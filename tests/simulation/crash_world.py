@@ -16,7 +16,6 @@ from hftd.drivers.simulate_restarts import SECOND_NS, RestartingWorld
 from hftd.drivers.watch import Watch
 from tests.simulation.crash_matrix import (
     DOWN_S,
-    KINDS,
     QUIET_S,
     RECOVERED_S,
     SECONDS,
@@ -72,7 +71,7 @@ class CrashWorld(RestartingWorld):
             self._die_in(own, self.boundaries)
 
     def _die_in(self, own: Path, effect: int) -> None:
-        kind = KINDS[effect % len(KINDS)]
+        kind = self._forks.kind
         self.on_end = lambda: self._come_back(own, effect, kind)
         self.move_to(own)
         raise ProcessDied(kind)
