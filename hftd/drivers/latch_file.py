@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from hftd.runtime.identity import NO_LATCH, Latch, write_latch
+from hftd.runtime.identity import NO_LATCH, Latch, read_latch, write_latch
 
 
 class LatchFile:
@@ -21,6 +21,18 @@ class LatchFile:
         self._path = path
         self._say = say
         self._wanted = NO_LATCH
+
+    def at_boot(self, remembered: tuple[int, int], ts_ns: int) -> Latch:
+        """Return what holds at a boot: what the file says, else what the journal ended in.
+
+        A process that dies between a kill's record and its latch leaves the one without the
+        other; the file is written then. Raises: see `read_latch`.
+        """
+        found = read_latch(self._path)
+        if found.state != 0 or remembered[0] == 0:
+            return found
+        self.write(*remembered, ts_ns)
+        return self._wanted
 
     def write(self, state: int, code: int, ts_ns: int) -> None:
         """Make a latched state durable, or its end (state 0), or remember why it is not."""

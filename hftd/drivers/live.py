@@ -156,7 +156,7 @@ class Live:
         self._performer.roads = self._connector
         await self._recorder.start()
         await self._serve()
-        latch = identity.read_latch(self._paths.latch_path)
+        latch = self._latch.at_boot(remembered.latched, self._clock.ts_ns())
         boot = new_event(
             EventKind.BOOT,
             self._clock.ts_ns(),

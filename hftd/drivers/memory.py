@@ -18,6 +18,7 @@ import numpy as np
 from hftd.config.load import LoadedProfile
 from hftd.config.schema import Profile
 from hftd.domain.actions import Action
+from hftd.domain.codes import TradingState
 from hftd.domain.events import EVENT, Link
 from hftd.domain.facts import FACT
 from hftd.domain.instrument import Instrument
@@ -88,6 +89,15 @@ class Memory(NamedTuple):
     records: int
     untold: tuple[bytes, ...] = ()
     """Facts of the last input that the process died before it could write."""
+
+    @property
+    def latched(self) -> tuple[int, int]:
+        """Return the TradingState that the run ended in and why, zeros where none that latches."""
+        if self.engine is None:
+            return 0, 0
+        core = self.engine.state.core[0]
+        stops = core["state"] in (TradingState.HALTED, TradingState.KILLED)
+        return (int(core["state"]), int(core["state_code"])) if stops else (0, 0)
 
     @property
     def last_ns(self) -> int:

@@ -138,8 +138,11 @@ class RestartingWorld(World):
         self._sync_errno = 0
         self.boundary("run begun")
         self._adopt(self._new_daemon(process, engine, ink, self._keep_house))
-        latch = identity.read_latch(self._latch_path)
         self._latch = LatchFile(self._latch_path, lambda _words: None)
+        latch = self._latch.at_boot(remembered.latched, ts_ns)
+        if latch.state != self.latched[0]:
+            self.latched = latch.state, latch.code
+            self.watch.on_latch(TradingState(latch.state), Code(latch.code))
         self.watch.on_boot(epoch)
         self.calendar.at(self.now_ns + RECORDER_EVERY_NS, process.take, self._record, process)
         return {
@@ -257,8 +260,8 @@ class RestartingWorld(World):
         self.boundary("latch")
         self._latch.write(state, code, self.process.ts_ns())
         self.latched = state, code
-        self.boundary("latched")
         self.watch.on_latch(TradingState(state), Code(code))
+        self.boundary("latched")
 
 
 class WatchedInk:

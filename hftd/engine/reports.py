@@ -66,6 +66,17 @@ def may_be_ours(state: State, event: Any) -> bool:
 
 
 @kernel
+def acknowledge(state: State, order: Any, before: int) -> None:
+    """Note when the venue first told of an order.
+
+    C28 judges answers: what a query found of an order in doubt says nothing of their pace.
+    """
+    order["acked_ns"] = state.core[0]["now_ns"]
+    if before == OrderState.PENDING_NEW:
+        tripwires.keep_ack(state, order["acked_ns"] - order["sent_ns"])
+
+
+@kernel
 def apply_accepted(state: State, event: Any, out: Out) -> None:
     """The venue has the order; one whose cancel is wanted is canceled as it surfaces."""
     slot = orders.find(state, event["order_key"], event["venue_order_id"])
@@ -82,8 +93,7 @@ def apply_accepted(state: State, event: Any, out: Out) -> None:
     order["unknown_since_ns"] = 0
     order["query_at_ns"] = 0
     if order["acked_ns"] == 0:
-        order["acked_ns"] = state.core[0]["now_ns"]
-        tripwires.keep_ack(state, order["acked_ns"] - order["sent_ns"])
+        acknowledge(state, order, before)
         order_fact(state, out, order, OrderEvent.ACCEPTED, before, Code.NONE)
         state.instruments[order["instrument"]]["dirty"] = 1
     if order["cancel_wanted"] == 1 and before != order["state"]:
@@ -180,8 +190,7 @@ def apply_fill_to_order(state: State, event: Any, out: Out, slot: int) -> None:
     if event["venue_order_id"] != 0:
         order["venue_order_id"] = event["venue_order_id"]
     if order["acked_ns"] == 0:
-        order["acked_ns"] = state.core[0]["now_ns"]
-        tripwires.keep_ack(state, order["acked_ns"] - order["sent_ns"])
+        acknowledge(state, order, before)
     fill_fact(state, out, event, order["key"])
     final = order["final_state"]
     whole = order["qty_lots"] if final == 0 else order["venue_cum_lots"]

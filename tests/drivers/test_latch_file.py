@@ -23,3 +23,13 @@ def test_a_latch_is_kept_once_the_disk_takes_it(tmp_path: Path) -> None:
     assert latch.fault == "" and read_latch(folder / "latch.json") == KILLED
     latch.write(*NO_LATCH)
     assert read_latch(folder / "latch.json") == NO_LATCH
+
+
+def test_a_boot_is_latched_by_the_journal_where_the_file_was_not_reached(tmp_path: Path) -> None:
+    """A kill that is journaled holds, though the process died before its latch; a file wins."""
+    path = tmp_path / "latch.json"
+    latch = LatchFile(path, lambda _words: None)
+    assert latch.at_boot((0, 0), 7) == NO_LATCH
+    assert latch.at_boot((TradingState.KILLED, Code.KILL), 7) == KILLED._replace(ts_ns=7)
+    assert read_latch(path) == KILLED._replace(ts_ns=7)
+    assert latch.at_boot((TradingState.HALTED, Code.CLOCK), 8) == KILLED._replace(ts_ns=7)

@@ -237,6 +237,14 @@ def test_c28_an_acknowledgement_is_measured_once() -> None:
     assert taken == [7, 9]
 
 
+def test_c28_what_a_query_found_is_no_acknowledgement() -> None:
+    """An order in doubt that turns out to live says nothing of the pace of answers."""
+    play = Playbook().run()
+    buy = play.key(Side.BUY)
+    play.feed(E.OUTCOME_UNKNOWN, order_key=buy).after(ms=900).accept(buy)
+    assert int(play.core["ack_next"]) == 0
+
+
 # --- C29: a jump of the price.
 
 
