@@ -204,7 +204,8 @@ def test_whatever_is_spoiled_what_is_kept_is_true(tmp_path_factory, data):
     worked(folder)
     whole = read(folder)
     files = sorted(folder.glob("*.hj"))
-    for _ in range(data.draw(st.integers(1, 3))):
+    spoils = data.draw(st.integers(1, 3))
+    for _ in range(spoils):
         path = data.draw(st.sampled_from(files))
         offset = data.draw(st.integers(0, 8191))
         if data.draw(st.booleans()):
@@ -221,8 +222,20 @@ def test_whatever_is_spoiled_what_is_kept_is_true(tmp_path_factory, data):
         assert held == {key: whole[key] for key in held}
         assert len(held) >= len(whole) - sum(_lost(whole, hole) for hole in found.holes) - (
             sum(seq > found.cut_seq for _, seq in whole) if found.cut_seq else 0
-        ) - (sum(stream == 2 for stream, _ in whole) if found.market_from else 0)
+        ) - (sum(stream == 2 for stream, _ in whole) if found.market_from else 0) - (
+            min(_torn(whole, held), TORN_BY_ONE * spoils)
+        )
     shutil.rmtree(folder.parent)
+
+
+# The very end of a stream that nobody was promised is no hole: 64 bytes touch three records,
+# and the one behind them has none after it that vouches for it.
+TORN_BY_ONE = 4
+
+
+def _torn(whole, held):
+    last = {stream: max((seq for of, seq in held if of == stream), default=0) for stream in (1, 2)}
+    return sum(seq > last[stream] for stream, seq in whole)
 
 
 def _lost(whole, hole):
