@@ -58,6 +58,7 @@ def gate() -> rows.Row:
     for slot in range(3):
         put_order(scene, 2 * slot, BUY, BID - 1 - slot, LOTS)
         put_order(scene, 2 * slot + 1, SELL, ASK + 1 + slot, LOTS)
+    scene.instrument["sent_lots"][:] = 3 * LOTS
     wish(scene)
     judge = entry(_judge, scene.world, scene.outs, 1)
     assert judge(scene.world, scene.outs, 3) == 3 * Code.NONE, "a refusal would end it early"

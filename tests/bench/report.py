@@ -23,6 +23,7 @@ PARTS = {  # In the order in which they run: what needs a quiet machine first.
     "decode": ([],),
     "instruments": ([],),
     "gate": ([],),
+    "ledger": ([],),
 }
 
 
@@ -48,6 +49,11 @@ def table() -> str:
     return "\n".join(found)
 
 
+def short(value: float) -> str:
+    """Return a number of about three digits, as people write it."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
 def markdown() -> str:
     """Return the committed results as README's table."""
     heads = ("what", "ours", "beside", "theirs", "ratio", "to reach")
@@ -55,14 +61,16 @@ def markdown() -> str:
     for _, part in sorted(rows.known().items()):
         for row in rows.rows_of(part):
             if not row.ratio:
-                lines.append(f"| {row.name} | {row.ours:.3g} {row.unit} | – | – | – | {row.note} |")
+                lines.append(
+                    f"| {row.name} | {short(row.ours)} {row.unit} | – | – | – | {row.note} |"
+                )
                 continue
             sign = "≤" if row.better == "lower" else "≥"
             verdict = {True: "", False: ", not reached", None: ""}[row.reached()]
             reach = f"{sign} {row.reach:g}{verdict}" if row.reach else "–"
             lines.append(
-                f"| {row.name} | {row.ours:.3g} {row.unit} | {row.beside} | "
-                f"{row.theirs:.3g} {row.unit} | {row.ratio:.3g} | {reach} |"
+                f"| {row.name} | {short(row.ours)} {row.unit} | {row.beside} | "
+                f"{short(row.theirs)} {row.unit} | {short(row.ratio)} | {reach} |"
             )
     return "\n".join(lines)
 

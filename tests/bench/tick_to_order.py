@@ -42,6 +42,14 @@ ORDER_BYTES = 420  # A cancel-replace; the floors send as much.
 SETS = (
     "strategy.min_quote_life_ms=0",
     "risk.max_orders_per_second=1000",
+    # Nor is it the daemon's fault that it is stopped while another is timed, and never filled.
+    "risk.max_loop_lag_ms=2000",
+    "risk.max_ack_ms=60000",
+    "risk.max_orders_without_fill=1000000",
+    # The exchange in C answers, but keeps no books that ours could be compared with.
+    "risk.reconcile_orders_ms=3600000",
+    "risk.reconcile_trades_ms=3600000",
+    "risk.reconcile_balances_ms=3600000",
 )
 
 
