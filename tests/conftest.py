@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +21,10 @@ from hftd.control.checklist import RESULTS
 from hftd.runtime import kernel_cache
 
 kernel_cache.prepare()
+
+# A run in a shell's background inherits an ignored SIGINT, and so would every program that a test
+# starts: none of them would hear Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 if TYPE_CHECKING:
     from tests.postgres import Postgres

@@ -24,24 +24,22 @@ import asyncio
 import datetime
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
-import venv
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import platformdirs
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from hftd.runtime.exchange_markets import DEFAULT_KEY, DEFAULT_SECRET
 from tests.bench.client_book import compare
+from tests.bench.foreign import Missing, environment
 from tests.bench.rows import machine
 from tests.runtime.exchange_process import exchange
 
@@ -75,38 +73,6 @@ CLIENTS = (
         needs=("cython<3.1", "setuptools", "wheel"),
     ),
 )
-
-
-class CannotBeInstalled(Exception):
-    """A client has no build for this Python; the text says why."""
-
-
-def environment(client: Client) -> Path:
-    """Return the Python of a client's environment, made where it is not there yet."""
-    tag = "-".join(each.replace("==", "-") for each in client.packages)
-    python_tag = f"py{sys.version_info.major}{sys.version_info.minor}"
-    folder = platformdirs.user_cache_path("hftd") / "clients" / f"{tag}-{python_tag}"
-    python, ready = folder / "bin" / "python", folder / "ready"
-    if ready.exists():
-        return python
-    say(f"{client.name}: making an environment with {' '.join(client.packages)} …")
-    venv.create(folder, with_pip=True, clear=True)
-    if client.needs:
-        install(python, "--only-binary=:all:", *client.needs)
-        install(python, "--no-build-isolation", "--prefer-binary", *client.packages)
-    else:
-        install(python, "--only-binary=:all:", *client.packages)
-    ready.touch()
-    return python
-
-
-def install(python: Path, *words: str) -> None:
-    """Run pip; raises CannotBeInstalled with its last error."""
-    command = [str(python), "-m", "pip", "install", "--quiet", *words]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        errors = [line for line in done.stderr.splitlines() if "error" in line.lower()]
-        raise CannotBeInstalled(errors[-1] if errors else "pip failed and said nothing")
 
 
 def say(text: str) -> None:
@@ -201,8 +167,14 @@ async def trade(client: Client, python: Path | str) -> None:
 async def one(client: Client, events: int, pace: int) -> dict[str, Any]:
     """Return what a client did; an assertion that fails ends the run."""
     try:
-        python = await asyncio.to_thread(environment, client)
-    except CannotBeInstalled as reason:
+        python = await asyncio.to_thread(
+            environment,
+            client.name,
+            *client.packages,
+            wheels_only=not client.needs,
+            needs=client.needs,
+        )
+    except Missing as reason:
         say(f"{client.name}: skipped, {reason}")
         return {"skipped": str(reason)}
     say(f"{client.name}: following {events} depth events at pace {pace} …")
