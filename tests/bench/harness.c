@@ -1,316 +1,61 @@
 /* The exchange of the benchmark: it answers what the daemon asks, and times what it does.
  *
- * One process plays Binance Spot on one loopback port: set-up answers, a book that moves when
- * told, and orders that are taken and never filled. In a block it sends one frame of market
- * data at each beat and spins until an order frame has come. `harness_echo` and
- * `harness_peer.py` have the same two links, so that the floor is timed by the same lines.
+ * `harness [CANNED [CERT KEY]]` plays Binance Spot on one loopback port: set-up answers (those of
+ * the folder CANNED for whoever wants more than hftd), a book that moves when told, orders that
+ * are taken and never filled; over TLS with a certificate. `harness_echo` and `harness_peer.py`
+ * have the same two links, so that the floor is timed by the same lines.
  *
- * Standard input, a line each; each answer is a line of standard output:
+ * Standard input, a line each; each answer is lines of standard output, the last one `end`:
  *
- *     pid PEER PID                     whom to stop while another is timed
- *     block PEER STREAM ROUNDS BEAT_US   STREAM: touch | depth; then a line of four numbers a
+ *     pid PEER PID                     whom to stop while another is timed; no answer
+ *     block PEER STREAM ROUNDS BEAT_US   STREAM: touch | depth | trade. A line of four numbers a
  *                                      round, in ns: sent to first order frame (-1: none came),
  *                                      beat to first, sent to last, bytes of the first
+ *     plan PEER FILE spin|calm         see `run_plan`
  *     flood COUNT                      depth to the daemon as fast as it reads, the last one moves
- *                                      the book; then a line: ns until the order (-1: none came)
+ *                                      the book; ns until the order (-1: none came)
+ *     stress ROUNDS                    the book moves again as soon as every order is answered:
+ *                                      ns of all, orders
+ *     outage ROUNDS                    see `outage`
  *     quit
  *
  * The beat does not wait for a late answer: what came late delays the next, and is counted from
  * the beat (no coordinated omission). From "sent" the exchange's own lateness is left out.
  */
 #define _GNU_SOURCE
-#include <poll.h>
+#include <inttypes.h>
 #include <signal.h>
 
-#include "harness_wire.h"
+#include "harness_venue.h"
 
-enum { LINKS = 64, HTTP = 1, MARKET = 2, ORDER = 3, PEERS = 3, SIDE_LEVELS = 28, BASE = 60000 };
-enum { SETTLE_US = 20000, WARM_ROUNDS = 5, LATE_MS = 200, QUIET_US = 400, SPREAD = 40, REFRESH_MS = 300, FLOOD_S = 60 };
+enum { SETTLE_US = 20000, WARM_ROUNDS = 5, LATE_MS = 200, QUIET_US = 400, REFRESH_MS = 300 };
+enum { FLOOD_S = 60, OUTAGE_MS = 3000, DEPTH_EVERY_MS = 100, HELD_MS = 60 };
 
-static const char *NAMES[PEERS] = {"hftd", "c", "picows"};
-static struct wire links[LINKS];
-static int kinds[LINKS], peers[LINKS];
 static pid_t pids[PEERS];
-/* Each peer has a book of its own, or one would see the other's updates as a gap. */
-struct book {
-    int64_t update_id, depth_id;
-    int shifted; /* It stands one up. */
-};
-static struct book books[PEERS] = {{1000, 1000, 0}, {1000, 1000, 0}, {1000, 1000, 0}};
-static int64_t report_id, refreshed_ns;
-
-/* What an order frame of the round says, kept to be answered after the clock has stopped. */
-static char asked[16][2048];
-static int asked_count;
-
-static void say(struct wire *link, const char *text)
-{
-    static unsigned char out[ROOM];
-    put(link->fd, out, frame(out, TEXT, text, strlen(text), 0));
-}
-
-static const char *field(const char *json, const char *name, char out[128])
-{
-    char quoted[64];
-    snprintf(quoted, sizeof quoted, "\"%s\":\"", name);
-    const char *at = strstr(json, quoted);
-    out[0] = 0;
-    if (at != NULL)
-        sscanf(at + strlen(quoted), "%127[^\"]", out);
-    return out;
-}
-
-static uint32_t order_id(const char *client_id)
-{
-    uint32_t hash = 2166136261u;
-    for (; *client_id; client_id++)
-        hash = (hash ^ (unsigned char)*client_id) * 16777619u;
-    return hash >> 1 | 1;
-}
-
-static int placed(char *out, size_t room, const char *json)
-{
-    char id[128], price[128], qty[128], side[128];
-    field(json, "newClientOrderId", id);
-    return snprintf(out, room,
-                    "{\"symbol\":\"BTCUSDT\",\"orderId\":%u,\"orderListId\":-1,"
-                    "\"clientOrderId\":\"%s\",\"transactTime\":%lld,\"price\":\"%s\","
-                    "\"origQty\":\"%s\",\"executedQty\":\"0.00000000\",\"status\":\"NEW\","
-                    "\"timeInForce\":\"GTC\",\"type\":\"LIMIT_MAKER\",\"side\":\"%s\"}",
-                    order_id(id), id, (long long)wall_ms(), field(json, "price", price),
-                    field(json, "quantity", qty), field(json, "side", side));
-}
-
-static int canceled(char *out, size_t room, const char *target)
-{
-    return snprintf(out, room,
-                    "{\"symbol\":\"BTCUSDT\",\"origClientOrderId\":\"%s\",\"orderId\":%u,"
-                    "\"orderListId\":-1,\"clientOrderId\":\"x\",\"transactTime\":%lld,"
-                    "\"executedQty\":\"0.00000000\",\"status\":\"CANCELED\",\"side\":\"BUY\"}",
-                    target, order_id(target), (long long)wall_ms());
-}
-
-static void report(struct wire *link, const char *json, const char *id, int is_new)
-{
-    char text[2048], side[128], price[128], qty[128];
-    const char *word = is_new ? "NEW" : "CANCELED";
-    snprintf(text, sizeof text,
-             "{\"subscriptionId\":0,\"event\":{\"e\":\"executionReport\",\"E\":%lld,"
-             "\"s\":\"BTCUSDT\",\"c\":\"%s\",\"S\":\"%s\",\"o\":\"LIMIT_MAKER\",\"f\":\"GTC\","
-             "\"q\":\"%s\",\"p\":\"%s\",\"P\":\"0.00000000\",\"F\":\"0.00000000\",\"g\":-1,"
-             "\"C\":\"%s\",\"x\":\"%s\",\"X\":\"%s\",\"r\":\"NONE\",\"i\":%u,"
-             "\"l\":\"0.00000000\",\"z\":\"0.00000000\",\"L\":\"0.00000000\",\"n\":\"0\","
-             "\"N\":null,\"T\":%lld,\"t\":-1,\"I\":%lld,\"w\":true,\"m\":false,\"M\":false}}",
-             (long long)wall_ms(), is_new ? id : "x",
-             *field(json, "side", side) ? side : "BUY",
-             *field(json, "quantity", qty) ? qty : "0.00000000",
-             *field(json, "price", price) ? price : "0.00000000", is_new ? "" : id, word, word,
-             order_id(id), (long long)wall_ms(), (long long)++report_id);
-    say(link, text);
-}
-
-/* Answer a request of the WS API. */
-static void answer(struct wire *link, const char *json)
-{
-    static char result[4096], text[5120];
-    char id[128], method[128], target[128], fresh[128];
-    field(json, "id", id);
-    field(json, "method", method);
-    int replaces = strcmp(method, "order.cancelReplace") == 0;
-    field(json, replaces ? "cancelOrigClientOrderId" : "origClientOrderId", target);
-    field(json, "newClientOrderId", fresh);
-    if (replaces) {
-        char old[1024], new[1024];
-        canceled(old, sizeof old, target);
-        placed(new, sizeof new, json);
-        snprintf(result, sizeof result,
-                 "{\"cancelResult\":\"SUCCESS\",\"newOrderResult\":\"SUCCESS\","
-                 "\"cancelResponse\":%s,\"newOrderResponse\":%s}",
-                 old, new);
-    } else if (strcmp(method, "order.place") == 0) {
-        placed(result, sizeof result, json);
-    } else if (strcmp(method, "order.cancel") == 0) {
-        canceled(result, sizeof result, target);
-    } else if (strcmp(method, "time") == 0) {
-        snprintf(result, sizeof result, "{\"serverTime\":%lld}", (long long)wall_ms());
-    } else if (strcmp(method, "account.status") == 0) {
-        snprintf(result, sizeof result,
-                 "{\"balances\":[{\"asset\":\"BTC\",\"free\":\"1.00000000\",\"locked\":"
-                 "\"0.00000000\"},{\"asset\":\"USDT\",\"free\":\"100000.00000000\","
-                 "\"locked\":\"0.00000000\"}]}");
-    } else if (strcmp(method, "openOrders.status") == 0 || strcmp(method, "myTrades") == 0) {
-        snprintf(result, sizeof result, "[]");
-    } else {
-        snprintf(result, sizeof result, "{}");
-    }
-    snprintf(text, sizeof text, "{\"id\":\"%s\",\"status\":200,\"result\":%s}", id, result);
-    say(link, text);
-    if (replaces || strcmp(method, "order.cancel") == 0)
-        report(link, json, target, 0);
-    if (replaces || strcmp(method, "order.place") == 0)
-        report(link, json, fresh, 1);
-}
-
-/* Write one side's levels from the touch outward. */
-static int side_levels(char *out, size_t room, int best, int step, int count, int salt)
-{
-    int at = 0;
-    for (int level = 0; level < count; level++)
-        at += snprintf(out + at, room - (size_t)at, "%s[\"%d.00000000\",\"%d.%03d00000\"]",
-                       level ? "," : "", best + step * level, 5 + level % 7,
-                       (level * 37 + salt) % 1000);
-    return at;
-}
-
-/* Write the next depth update: where the book moves, one level leaves on one side and one comes
- * on the other, among as many as a busy second brings. */
-static void depth_frame(char *out, size_t room, struct book *book)
-{
-    char bids[4096], asks[4096];
-    int bid = BASE - SPREAD / 2 + book->shifted, ask = bid + SPREAD;
-    int b = 0, a = 0, salt = (int)(book->update_id % 997);
-    if (book->shifted)
-        a = snprintf(asks, sizeof asks, "[\"%d.00000000\",\"0.00000000\"],", ask - 1);
-    else
-        b = snprintf(bids, sizeof bids, "[\"%d.00000000\",\"0.00000000\"],", bid + 1);
-    side_levels(bids + b, sizeof bids - (size_t)b, bid, -1, SIDE_LEVELS, salt);
-    side_levels(asks + a, sizeof asks - (size_t)a, ask, 1, SIDE_LEVELS, salt);
-    int64_t begin = book->depth_id + 1;
-    book->update_id += 3;
-    book->depth_id = book->update_id;
-    snprintf(out, room,
-             "{\"stream\":\"btcusdt@depth@100ms\",\"data\":{\"e\":\"depthUpdate\",\"E\":%lld,"
-             "\"s\":\"BTCUSDT\",\"U\":%lld,\"u\":%lld,\"b\":[%s],\"a\":[%s]}}",
-             (long long)wall_ms(), (long long)begin, (long long)book->depth_id, bids, asks);
-}
-
-static void touch_frame(char *out, size_t room, struct book *book)
-{
-    int bid = BASE - SPREAD / 2 + book->shifted;
-    snprintf(out, room,
-             "{\"stream\":\"btcusdt@bookTicker\",\"data\":{\"u\":%lld,\"s\":\"BTCUSDT\","
-             "\"b\":\"%d.00000000\",\"B\":\"5.10000000\",\"a\":\"%d.00000000\","
-             "\"A\":\"5.20000000\"}}",
-             (long long)++book->update_id, bid, bid + SPREAD);
-}
-
-static void rest(struct wire *link, const char *request)
-{
-    static char body[65536], head[512];
-    if (strstr(request, "/exchangeInfo") != NULL) {
-        snprintf(body, sizeof body,
-                 "{\"timezone\":\"UTC\",\"serverTime\":%lld,\"symbols\":[{\"symbol\":\"BTCUSDT\","
-                 "\"status\":\"TRADING\",\"baseAsset\":\"BTC\",\"quoteAsset\":\"USDT\","
-                 "\"filters\":[{\"filterType\":\"PRICE_FILTER\",\"minPrice\":\"0.01\","
-                 "\"maxPrice\":\"1000000.00\",\"tickSize\":\"0.01\"},{\"filterType\":"
-                 "\"LOT_SIZE\",\"minQty\":\"0.00001\",\"maxQty\":\"9000.0\",\"stepSize\":"
-                 "\"0.00001\"},{\"filterType\":\"NOTIONAL\",\"minNotional\":\"5.0\","
-                 "\"maxNotional\":\"9000000.0\"}]}]}",
-                 (long long)wall_ms());
-    } else if (strstr(request, "/depth") != NULL) {
-        char bids[16384], asks[16384];
-        const struct book *book = &books[0]; /* Only the daemon asks. */
-        int bid = BASE - SPREAD / 2 + book->shifted;
-        side_levels(bids, sizeof bids, bid, -1, 200, 0);
-        side_levels(asks, sizeof asks, bid + SPREAD, 1, 200, 0);
-        snprintf(body, sizeof body, "{\"lastUpdateId\":%lld,\"bids\":[%s],\"asks\":[%s]}",
-                 (long long)book->depth_id, bids, asks);
-    } else {
-        snprintf(body, sizeof body, "{\"serverTime\":%lld}", (long long)wall_ms());
-    }
-    int count = snprintf(head, sizeof head,
-                         "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
-                         "Content-Length: %zu\r\n\r\n",
-                         strlen(body));
-    put(link->fd, head, (size_t)count);
-    put(link->fd, body, strlen(body));
-}
-
-static void take_request(int at)
-{
-    struct wire *link = &links[at];
-    link->bytes[link->have] = 0;
-    char *text = (char *)link->bytes, *end = strstr(text, "\r\n\r\n");
-    if (end == NULL)
-        return;
-    char *key = strcasestr(text, "sec-websocket-key: ");
-    if (key == NULL) {
-        rest(link, text);
-    } else {
-        char accept[29], head[256];
-        key += 19;
-        accept_key(key, strcspn(key, "\r"), accept);
-        int count = snprintf(head, sizeof head,
-                             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
-                             "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n",
-                             accept);
-        put(link->fd, head, (size_t)count);
-        kinds[at] = strncmp(text, "GET /ws-api", 11) == 0 ? ORDER : MARKET;
-        char *named = strstr(text, "peer=");
-        peers[at] = named == NULL ? 0 : named[5] == 'c' ? 1 : 2;
-    }
-    done(link, (size_t)(end + 4 - text));
-}
-
-/* Take what one link has; keep order frames in ``asked`` where a round waits for them. */
-static void take(int at, int timed)
-{
-    struct wire *link = &links[at];
-    int got = fill(link, MSG_DONTWAIT);
-    if (got < 0) {
-        close(link->fd);
-        kinds[at] = 0;
-        return;
-    }
-    if (got == 0)
-        return;
-    if (kinds[at] == HTTP) {
-        take_request(at);
-        return;
-    }
-    char *text;
-    size_t count, whole;
-    int opcode;
-    while ((opcode = first(link, &text, &count, &whole)) != 0) {
-        static unsigned char out[ROOM];
-        if (opcode == PING) {
-            put(link->fd, out, frame(out, PONG, text, count, 0));
-        } else if (opcode == TEXT && kinds[at] == ORDER) {
-            char after = text[count];
-            text[count] = 0;
-            int order = strstr(text, "\"method\":\"order.") != NULL;
-            if (order && timed && asked_count < 16 && count < sizeof asked[0])
-                memcpy(asked[asked_count++], text, count + 1);
-            else if (peers[at] == 0)
-                answer(link, text);
-            text[count] = after;
-        }
-        done(link, whole);
-    }
-}
-
-static int find(int kind, int peer)
-{
-    for (int at = 0; at < LINKS; at++)
-        if (kinds[at] == kind && peers[at] == peer)
-            return at;
-    return -1;
-}
+static int64_t refreshed_ns;
+static int listener;
 
 /* Depth that is in step with the touch, so that the touch stays believed; never timed. */
 static void refresh_depth(int peer)
 {
-    static char text[16384];
+    static char text[FRAME_ROOM];
     int market = find(MARKET, peer);
+    refreshed_ns = now_ns();
     if (market < 0)
         return;
-    refreshed_ns = now_ns();
-    depth_frame(text, sizeof text, &books[peer]);
-    say(&links[market], text);
+    depth_frame(text, sizeof text, &books[peer], SIDE_LEVELS, 0, wall_ms());
+    say_market(market, text);
+}
+
+static void refresh_all(void)
+{
+    for (int peer = 0; peer < PEERS; peer++)
+        if (trades(peer))
+            refresh_depth(peer);
 }
 
 /* Serve everybody for a while; standard input wakes it if ``wakes``. */
-static void serve(int listener, int64_t until_ns, int wakes)
+static void serve(int64_t until_ns, int wakes)
 {
     for (;;) {
         struct pollfd fds[LINKS + 2];
@@ -327,18 +72,9 @@ static void serve(int listener, int64_t until_ns, int wakes)
         int64_t left_ms = (until_ns - now_ns()) / 1000000;
         poll(fds, (nfds_t)count, wakes ? 200 : left_ms > 1 ? 1 : 0);
         if (wakes && now_ns() - refreshed_ns > REFRESH_MS * 1000000LL)
-            refresh_depth(0);
-        if (fds[0].revents) {
-            int fd = accept(listener, NULL, NULL);
-            for (int at = 0; fd >= 0 && at < LINKS; at++)
-                if (kinds[at] == 0) {
-                    prompt(fd);
-                    links[at].fd = fd;
-                    links[at].have = 0;
-                    kinds[at] = HTTP;
-                    break;
-                }
-        }
+            refresh_all();
+        if (fds[0].revents)
+            welcome(listener);
         for (int each = base; each < count; each++)
             if (fds[each].revents)
                 take(ats[each], 0);
@@ -347,30 +83,56 @@ static void serve(int listener, int64_t until_ns, int wakes)
     }
 }
 
-static void one_round(int peer, int is_touch, int64_t beat_ns, int64_t results[4])
+/* Look once at every link of a peer that may bring an order; who orders by REST may also open a
+ * new connection for it, which is unnamed until its first request. */
+static void look(int peer)
 {
-    static char text[16384];
+    if (peer == NAUTILUS) {
+        struct pollfd news = {listener, POLLIN, 0};
+        if (poll(&news, 1, 0) > 0)
+            welcome(listener);
+    }
+    for (int at = 0; at < LINKS; at++)
+        if ((kinds[at] == ORDER && peers[at] == peer) ||
+            (kinds[at] == HTTP && peer == NAUTILUS))
+            take(at, 1);
+}
+
+/* --- one frame at a time --------------------------------------------------------------------- */
+
+enum { TOUCH, DEPTH, TRADE };
+
+static void stream_frame(int stream, char *text, size_t room, struct book *book)
+{
+    if (stream != TRADE)
+        book->shifted = !book->shifted;
+    if (stream == TOUCH)
+        touch_frame(text, room, book);
+    else if (stream == DEPTH)
+        depth_frame(text, room, book, SIDE_LEVELS, 0, wall_ms());
+    else
+        trade_frame(text, room, book, 1, wall_ms());
+}
+
+static void one_round(int peer, int stream, int64_t beat_ns, int64_t results[4])
+{
+    static char text[FRAME_ROOM];
     static unsigned char out[ROOM];
-    int market = find(MARKET, peer), order = find(ORDER, peer);
+    int market = find(MARKET, peer);
     for (int each = 0; each < 4; each++)
         results[each] = -1;
-    if (market < 0 || order < 0)
+    if (market < 0)
         return;
-    struct book *book = &books[peer];
-    book->shifted = !book->shifted;
-    if (is_touch)
-        touch_frame(text, sizeof text, book);
-    else
-        depth_frame(text, sizeof text, book);
-    size_t whole = frame(out, TEXT, text, strlen(text), 0);
-    asked_count = 0;
+    stream_frame(stream, text, sizeof text, &books[peer]);
+    size_t whole = market_frame(market, out, text);
+    answer_asked(); /* What came after the last round was over. */
     while (now_ns() < beat_ns)
         ;
     int64_t sent = now_ns(), last = sent, seen = 0, now = sent;
-    put(links[market].fd, out, whole);
+    put(&links[market], out, whole);
     while (now < (seen ? last + QUIET_US * 1000 : sent + LATE_MS * 1000000LL)) {
         int before = asked_count;
-        take(order, 1);
+        look(peer);
         now = now_ns();
         if (asked_count > before) {
             last = now;
@@ -378,105 +140,353 @@ static void one_round(int peer, int is_touch, int64_t beat_ns, int64_t results[4
                 seen = now;
                 results[0] = now - sent;
                 results[1] = now - beat_ns;
-                results[3] = (int64_t)strlen(asked[0]);
+                results[3] = (int64_t)strlen(asked[0].text);
             }
             results[2] = last - sent;
-            if (peer != 0)
+            if (!trades(peer))
                 break;
         }
     }
-    for (int each = 0; peer == 0 && each < asked_count; each++)
-        answer(&links[order], asked[each]);
+    answer_asked();
 }
 
-static void block(int listener, int peer, int is_touch, int rounds, int64_t beat_us)
+/* Stop everybody but one; with none all go on. */
+static void only(int peer)
 {
     for (int other = 0; other < PEERS; other++)
         if (pids[other])
-            kill(pids[other], other == peer ? SIGCONT : SIGSTOP);
-    refresh_depth(0);
-    serve(listener, now_ns() + SETTLE_US * 1000, 0);
+            kill(pids[other], peer < 0 || other == peer ? SIGCONT : SIGSTOP);
+}
+
+static void block(int peer, int stream, int rounds, int64_t beat_us)
+{
+    only(peer);
+    refresh_depth(peer);
+    serve(now_ns() + SETTLE_US * 1000, 0);
     int64_t begun = now_ns() + 1000000;
     for (int round = -WARM_ROUNDS; round < rounds; round++) {
         int64_t results[4], beat = begun + (round + WARM_ROUNDS) * beat_us * 1000;
         if (beat - now_ns() > 300000)
-            serve(listener, beat - 200000, 0);
-        one_round(peer, is_touch, beat, results);
-        if (is_touch && peer == 0 && round % 20 == 0)
+            serve(beat - 200000, 0);
+        one_round(peer, stream, beat, results);
+        if (trades(peer) && stream == TRADE) {
+            /* The pulled side comes back with the next update; that is not timed. */
+            serve(now_ns() + 1000000, 0);
             refresh_depth(peer);
+        } else if (trades(peer) && stream == TOUCH && round % 20 == 0) {
+            refresh_depth(peer);
+        }
         if (round >= 0)
             printf("%lld %lld %lld %lld\n", (long long)results[0], (long long)results[1],
                    (long long)results[2], (long long)results[3]);
     }
-    serve(listener, now_ns() + SETTLE_US * 1000, 0);
-    for (int other = 0; other < PEERS; other++)
-        if (pids[other])
-            kill(pids[other], SIGCONT);
-    printf("end\n");
-    fflush(stdout);
+    serve(now_ns() + SETTLE_US * 1000, 0);
+    only(-1);
 }
 
-/* Send depth without a pause and wait for the order that only the last frame is a reason for. */
-static void flood(int listener, int count)
+/* --- a plan: background, bursts, and frames that are timed among them ------------------------- */
+
+struct step {
+    int64_t due_ns, sent_ns, seen_ns;
+    char kind;
+    int shifted, in_burst;
+    size_t at, whole;
+};
+
+/* Make every frame of a plan ahead, so that nothing is printed while it runs. */
+static size_t prepare(FILE *file, int peer, struct step **steps, unsigned char **bytes)
 {
-    static char text[16384];
-    static unsigned char out[ROOM];
-    int market = find(MARKET, 0), order = find(ORDER, 0);
-    int64_t took = -1;
-    serve(listener, now_ns() + SETTLE_US * 1000, 0);
+    static char text[FRAME_ROOM];
+    size_t count = 0, have = 0, room = 1 << 24, steps_room = 1 << 12;
+    int market = find(MARKET, peer), levels, burst;
+    int64_t due_us, begun_ms = wall_ms();
+    char kind;
+    *steps = malloc(steps_room * sizeof **steps);
+    *bytes = malloc(room);
+    while (fscanf(file, "%" SCNd64 " %c %d %d", &due_us, &kind, &levels, &burst) == 4) {
+        if (count == steps_room)
+            *steps = realloc(*steps, (steps_room *= 2) * sizeof **steps);
+        if (room - have < ROOM)
+            *bytes = realloc(*bytes, room *= 2);
+        struct book *book = &books[peer];
+        int64_t event_ms = begun_ms + due_us / 1000;
+        if (kind == 'B' || kind == 'D')
+            book->shifted = !book->shifted;
+        if (kind == 'b' || kind == 'B')
+            touch_frame(text, sizeof text, book);
+        else if (kind == 'd' || kind == 'D')
+            depth_frame(text, sizeof text, book, levels, 0, event_ms);
+        else
+            trade_frame(text, sizeof text, book, kind == 'T', event_ms);
+        struct step *step = &(*steps)[count++];
+        *step = (struct step){due_us * 1000, 0, 0, kind, book->shifted, burst, have, 0};
+        step->whole = market_frame(market, *bytes + have, text);
+        have += step->whole;
+    }
+    return count;
+}
+
+/* Tell whether an order frame is the answer to a timed frame: it names the price that the book
+ * has moved to, or, after a trade through a quote, takes one away. */
+static int answers_it(const struct step *step, const char *order)
+{
+    char bid[32], ask[32];
+    if (step->kind == 'T')
+        return strstr(order, "order.cancel") != NULL;
+    snprintf(bid, sizeof bid, "\"price\":\"%d", BASE - SPREAD / 2 + step->shifted);
+    snprintf(ask, sizeof ask, "\"price\":\"%d", BASE - SPREAD / 2 + step->shifted + SPREAD);
+    return strstr(order, bid) != NULL || strstr(order, ask) != NULL;
+}
+
+/* Sleep until a time, or until somebody sends something. */
+static void doze(int64_t until_ns)
+{
+    struct pollfd fds[LINKS];
+    int count = 0;
+    for (int at = 0; at < LINKS; at++)
+        if (kinds[at])
+            fds[count++] = (struct pollfd){links[at].fd, POLLIN, 0};
+    int64_t left_ns = until_ns - now_ns();
+    struct timespec wait = {0, left_ns > 0 ? left_ns % 1000000000 : 0};
+    ppoll(fds, (nfds_t)count, &wait, NULL);
+}
+
+/* Send a plan's frames when they are due, whatever has been answered, and tell of each timed one.
+ *
+ * The file has a line for each frame: due in µs, kind, levels a side, whether it is of a burst.
+ * Kinds: b d t are touch, depth and trade that give no reason to act; B D T give one and are
+ * timed. Each timed one is a line: kind, in a burst, due to first answer, sent to first answer,
+ * due to sent; -1 where no answer came before the next timed frame was due. Of a floor the n-th
+ * answer is to the n-th frame. */
+static void run_plan(int peer, const char *path, int calm)
+{
+    struct step *steps;
+    unsigned char *bytes;
+    FILE *file = fopen(path, "r");
+    int market = find(MARKET, peer);
+    if (file == NULL || market < 0)
+        return;
+    only(peer);
+    refresh_depth(peer);
+    serve(now_ns() + SETTLE_US * 1000, 0);
+    size_t count = prepare(file, peer, &steps, &bytes), next = 0, echoes = 0, late_orders = 0;
+    fclose(file);
+    struct step *open = NULL;
+    int64_t begun = now_ns() + 5000000, end = begun + steps[count - 1].due_ns + HELD_MS * 1000000LL;
     asked_count = 0;
-    if (market >= 0 && order >= 0) {
+    for (int64_t now = now_ns(); now < end; now = now_ns()) {
+        if (next < count && now >= begun + steps[next].due_ns) {
+            struct step *step = &steps[next++];
+            step->sent_ns = now_ns();
+            put(&links[market], bytes + step->at, step->whole);
+            if (step->kind < 'a')
+                open = step;
+        } else if (calm) {
+            doze(next < count ? begun + steps[next].due_ns : end);
+        }
+        look(peer);
+        if (asked_count == 0)
+            continue;
+        now = now_ns();
+        for (int each = 0; each < asked_count; each++) {
+            if (!trades(peer)) {
+                if (echoes < count)
+                    steps[echoes++].seen_ns = now;
+            } else if (open != NULL && open->seen_ns == 0 && answers_it(open, asked[each].text)) {
+                open->seen_ns = now;
+            } else {
+                late_orders++;
+            }
+        }
+        answer_asked();
+        if (calm)
+            serve(now_ns(), 0);
+    }
+    for (size_t each = 0; each < count; each++) {
+        const struct step *step = &steps[each];
+        if (step->kind < 'a')
+            printf("%c %d %lld %lld %lld\n", step->kind, step->in_burst,
+                   step->seen_ns ? (long long)(step->seen_ns - begun - step->due_ns) : -1LL,
+                   step->seen_ns ? (long long)(step->seen_ns - step->sent_ns) : -1LL,
+                   (long long)(step->sent_ns - begun - step->due_ns));
+    }
+    free(steps);
+    free(bytes);
+    serve(now_ns() + SETTLE_US * 1000, 0);
+    only(-1);
+}
+
+/* --- as fast as it goes ---------------------------------------------------------------------- */
+
+/* Send depth without a pause and wait for the order that only the last frame is a reason for. */
+static void flood(int count)
+{
+    static char text[FRAME_ROOM];
+    int market = find(MARKET, HFTD);
+    int64_t took = -1;
+    serve(now_ns() + SETTLE_US * 1000, 0);
+    asked_count = 0;
+    if (market >= 0) {
         int64_t begun = now_ns(), deadline = begun + FLOOD_S * 1000000000LL;
         for (int each = 0; each < count; each++) {
             if (each == count - 1)
-                books[0].shifted = !books[0].shifted;
-            depth_frame(text, sizeof text, &books[0]);
-            put(links[market].fd, out, frame(out, TEXT, text, strlen(text), 0));
+                books[HFTD].shifted = !books[HFTD].shifted;
+            depth_frame(text, sizeof text, &books[HFTD], SIDE_LEVELS, 0, wall_ms());
+            say_market(market, text);
         }
         while (asked_count == 0 && now_ns() < deadline)
-            take(order, 1);
+            look(HFTD);
         if (asked_count)
             took = now_ns() - begun;
-        for (int each = 0; each < asked_count; each++)
-            answer(&links[order], asked[each]);
+        answer_asked();
     }
-    serve(listener, now_ns() + SETTLE_US * 1000, 0);
+    serve(now_ns() + SETTLE_US * 1000, 0);
     printf("%lld\n", (long long)took);
-    fflush(stdout);
 }
+
+/* Move the touch again as soon as both quotes have followed and are acknowledged. */
+static void stress(int rounds)
+{
+    static char text[FRAME_ROOM];
+    int market = find(MARKET, HFTD), orders = 0;
+    serve(now_ns() + SETTLE_US * 1000, 0);
+    asked_count = 0;
+    int64_t begun = now_ns();
+    for (int round = 0; market >= 0 && round < rounds; round++) {
+        stream_frame(round % 50 ? TOUCH : DEPTH, text, sizeof text, &books[HFTD]);
+        say_market(market, text);
+        int64_t deadline = now_ns() + LATE_MS * 1000000LL;
+        for (int answered = 0; answered < 2 && now_ns() < deadline;) {
+            look(HFTD);
+            answered += asked_count;
+            orders += asked_count;
+            answer_asked();
+        }
+    }
+    printf("%lld %d\n", (long long)(now_ns() - begun), orders);
+    serve(now_ns() + SETTLE_US * 1000, 0);
+}
+
+/* Leave update ids out, and see the quotes go and come again; depth follows as an exchange sends
+ * it. A line of five numbers a round, ns since the frame after the gap was sent: first cancel,
+ * last cancel, the snapshot asked for, first new quote, both sides quoted; -1 for what never
+ * came. */
+static void outage(int rounds)
+{
+    static char text[FRAME_ROOM];
+    int market = find(MARKET, HFTD);
+    for (int round = 0; market >= 0 && round < rounds; round++) {
+        int64_t cancel[2] = {-1, -1}, place[2] = {-1, -1}, next_ns;
+        asked_count = 0;
+        snapshot_ns = 0;
+        depth_frame(text, sizeof text, &books[HFTD], SIDE_LEVELS, 5, wall_ms());
+        int64_t sent = now_ns();
+        say_market(market, text);
+        next_ns = sent + DEPTH_EVERY_MS * 1000000LL;
+        while (now_ns() < sent + OUTAGE_MS * 1000000LL && place[1] < 0) {
+            look(HFTD);
+            int64_t now = now_ns();
+            for (int each = 0; each < asked_count; each++) {
+                int is_place = strstr(asked[each].text, "\"order.place\"") != NULL;
+                int64_t *times = is_place ? place : cancel;
+                times[times[0] >= 0] = now - sent;
+            }
+            answer_asked();
+            for (int at = 0; at < LINKS; at++)
+                if (kinds[at] == HTTP || kinds[at] == MARKET)
+                    take(at, 0);
+            struct pollfd news = {listener, POLLIN, 0};
+            if (poll(&news, 1, 0) > 0)
+                welcome(listener);
+            if (now >= next_ns) {
+                refresh_depth(HFTD);
+                next_ns += DEPTH_EVERY_MS * 1000000LL;
+            }
+        }
+        printf("%lld %lld %lld %lld %lld\n", (long long)cancel[0],
+               (long long)(cancel[1] < 0 ? cancel[0] : cancel[1]),
+               snapshot_ns ? (long long)(snapshot_ns - sent) : -1LL, (long long)place[0],
+               (long long)place[1]);
+        for (int wait = 0; wait < 10; wait++) {
+            serve(now_ns() + DEPTH_EVERY_MS * 1000000LL, 0);
+            refresh_depth(HFTD);
+        }
+    }
+}
+
+/* --- commands -------------------------------------------------------------------------------- */
 
 static int peer_of(const char *name)
 {
     for (int peer = 0; peer < PEERS; peer++)
         if (strcmp(NAMES[peer], name) == 0)
             return peer;
-    return 0;
+    return HFTD;
 }
 
-int main(void)
+static void obey(const char *line)
+{
+    char name[32], word[512], how[16];
+    int rounds, beat_us, pid;
+    if (sscanf(line, "pid %31s %d", name, &pid) == 2) {
+        pids[peer_of(name)] = pid;
+        return;
+    }
+    if (sscanf(line, "flood %d", &rounds) == 1)
+        flood(rounds);
+    else if (sscanf(line, "stress %d", &rounds) == 1)
+        stress(rounds);
+    else if (sscanf(line, "outage %d", &rounds) == 1)
+        outage(rounds);
+    else if (sscanf(line, "plan %31s %511s %15s", name, word, how) == 3)
+        run_plan(peer_of(name), word, strcmp(how, "calm") == 0);
+    else if (sscanf(line, "block %31s %15s %d %d", name, how, &rounds, &beat_us) == 4)
+        block(peer_of(name),
+              strcmp(how, "touch") == 0   ? TOUCH
+              : strcmp(how, "depth") == 0 ? DEPTH
+                                          : TRADE,
+              rounds, beat_us);
+    printf("end\n");
+    fflush(stdout);
+}
+
+static void speak_tls(const char *certificate, const char *key)
+{
+#ifdef WITH_TLS
+    tls_context = SSL_CTX_new(TLS_server_method());
+    if (SSL_CTX_use_certificate_chain_file(tls_context, certificate) != 1 ||
+        SSL_CTX_use_PrivateKey_file(tls_context, key, SSL_FILETYPE_PEM) != 1)
+        fail("certificate");
+    SSL_CTX_set_mode(tls_context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+#else
+    (void)certificate;
+    (void)key;
+    fail("built without TLS");
+#endif
+}
+
+int main(int argc, char **argv)
 {
     signal(SIGPIPE, SIG_IGN);
+    if (argc > 1)
+        canned = argv[1];
+    if (argc > 3)
+        speak_tls(argv[2], argv[3]);
     struct sockaddr_in here = {.sin_family = AF_INET};
     socklen_t size = sizeof here;
     here.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    listener = socket(AF_INET, SOCK_STREAM, 0);
     if (bind(listener, (struct sockaddr *)&here, size) < 0 || listen(listener, 16) < 0)
         fail("listen");
     getsockname(listener, (struct sockaddr *)&here, &size);
     printf("%d\n", ntohs(here.sin_port));
     fflush(stdout);
     setvbuf(stdin, NULL, _IONBF, 0); /* poll must see what is left unread. */
-    char line[256], name[32], stream[32];
-    int rounds, beat_us, pid;
+    char line[1024];
     for (;;) {
-        serve(listener, 0, 1);
+        serve(0, 1);
         if (fgets(line, sizeof line, stdin) == NULL || strncmp(line, "quit", 4) == 0)
             return 0;
-        if (sscanf(line, "pid %31s %d", name, &pid) == 2)
-            pids[peer_of(name)] = pid;
-        else if (sscanf(line, "flood %d", &rounds) == 1)
-            flood(listener, rounds);
-        else if (sscanf(line, "block %31s %31s %d %d", name, stream, &rounds, &beat_us) == 4)
-            block(listener, peer_of(name), strcmp(stream, "touch") == 0, rounds, beat_us);
+        obey(line);
     }
 }

@@ -3,11 +3,9 @@
  * For each frame of market data it writes one frame of an order's size. `harness_echo PORT
  * spin|sleep BYTES`.
  */
-#include <poll.h>
-
 #include "harness_wire.h"
 
-static int open_link(int port, const char *path, struct wire *wire)
+static void open_link(int port, const char *path, struct wire *wire)
 {
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -21,8 +19,9 @@ static int open_link(int port, const char *path, struct wire *wire)
                          "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
                          "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
                          path);
-    put(fd, ask, (size_t)count);
-    wire->fd = fd;
+    if (greet(wire, fd) < 0)
+        fail("greet");
+    put(wire, ask, (size_t)count);
     char *end = NULL;
     while (end == NULL) {
         if (fill(wire, 0) < 0)
@@ -31,7 +30,6 @@ static int open_link(int port, const char *path, struct wire *wire)
         end = strstr((char *)wire->bytes, "\r\n\r\n");
     }
     done(wire, (size_t)(end + 4 - (char *)wire->bytes));
-    return fd;
 }
 
 int main(int argc, char **argv)
@@ -55,7 +53,7 @@ int main(int argc, char **argv)
         if (got < 0)
             return 0;
         while (got > 0 && first(&market, &seen, &length, &used)) {
-            if (put(order.fd, out, whole) < 0)
+            if (put(&order, out, whole) < 0)
                 return 0;
             done(&market, used);
         }

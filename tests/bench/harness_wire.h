@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,10 +20,18 @@
 #include <time.h>
 #include <unistd.h>
 
+#ifdef WITH_TLS
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#endif
+
 enum { TEXT = 1, CLOSE = 8, PING = 9, PONG = 10, ROOM = 1 << 17 };
 
 struct wire {
     int fd;
+#ifdef WITH_TLS
+    SSL *tls; /* NULL where the link is plain. */
+#endif
     size_t have;
     unsigned char bytes[ROOM];
 };
@@ -53,12 +62,48 @@ static inline void prompt(int fd)
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 }
 
+/* One write and one read of a link, as `send` and `recv` have them. */
+static inline ssize_t wire_send(struct wire *wire, const void *bytes, size_t count)
+{
+#ifdef WITH_TLS
+    if (wire->tls != NULL) {
+        int wrote = SSL_write(wire->tls, bytes, (int)count);
+        if (wrote > 0)
+            return wrote;
+        int why = SSL_get_error(wire->tls, wrote);
+        errno = why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE ? EAGAIN : EPIPE;
+        return -1;
+    }
+#endif
+    return send(wire->fd, bytes, count, MSG_NOSIGNAL);
+}
+
+static inline ssize_t wire_recv(struct wire *wire, void *bytes, size_t room, int flags)
+{
+#ifdef WITH_TLS
+    if (wire->tls != NULL) {
+        /* The socket of a TLS link does not block; whoever may wait does so by poll. */
+        int got = SSL_read(wire->tls, bytes, (int)room);
+        if (got > 0)
+            return got;
+        int why = SSL_get_error(wire->tls, got);
+        errno = why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE ? EAGAIN : EPIPE;
+        if (errno == EAGAIN && !(flags & MSG_DONTWAIT)) {
+            struct pollfd wait = {wire->fd, POLLIN, 0};
+            poll(&wait, 1, -1);
+        }
+        return -1;
+    }
+#endif
+    return recv(wire->fd, bytes, room, flags);
+}
+
 /* Write all of it; the peer reads at once, so a full buffer is waited for. */
-static inline int put(int fd, const void *bytes, size_t count)
+static inline int put(struct wire *wire, const void *bytes, size_t count)
 {
     const char *at = bytes;
     while (count > 0) {
-        ssize_t wrote = send(fd, at, count, MSG_NOSIGNAL);
+        ssize_t wrote = wire_send(wire, at, count);
         if (wrote < 0 && (errno == EAGAIN || errno == EINTR))
             continue;
         if (wrote <= 0)
@@ -99,9 +144,18 @@ static inline size_t frame(unsigned char *out, int opcode, const char *text, siz
 /* Read what is there; 1 for something, 0 for nothing, -1 for the end. */
 static inline int fill(struct wire *wire, int flags)
 {
-    ssize_t got = recv(wire->fd, wire->bytes + wire->have, ROOM - 1 - wire->have, flags);
+    ssize_t got = wire_recv(wire, wire->bytes + wire->have, ROOM - 1 - wire->have, flags);
     if (got > 0) {
         wire->have += (size_t)got;
+#ifdef WITH_TLS
+        /* What the library has taken already no poll tells of. */
+        while (wire->tls != NULL && SSL_pending(wire->tls) > 0 && wire->have < ROOM - 1) {
+            got = wire_recv(wire, wire->bytes + wire->have, ROOM - 1 - wire->have, flags);
+            if (got <= 0)
+                break;
+            wire->have += (size_t)got;
+        }
+#endif
         return 1;
     }
     return got < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : -1;
@@ -144,6 +198,41 @@ static inline void done(struct wire *wire, size_t whole)
 {
     wire->have -= whole;
     memmove(wire->bytes, wire->bytes + whole, wire->have);
+}
+
+#ifdef WITH_TLS
+static SSL_CTX *tls_context; /* Made by whoever wants TLS; without one links are plain. */
+#endif
+
+/* Begin a link on a socket that was accepted or connected; -1 where TLS is refused. */
+static inline int greet(struct wire *wire, int fd)
+{
+    wire->fd = fd;
+    wire->have = 0;
+#ifdef WITH_TLS
+    wire->tls = NULL;
+    if (tls_context != NULL) {
+        wire->tls = SSL_new(tls_context);
+        SSL_set_fd(wire->tls, fd);
+        if ((SSL_is_server(wire->tls) ? SSL_accept(wire->tls) : SSL_connect(wire->tls)) != 1) {
+            SSL_free(wire->tls);
+            close(fd);
+            return -1;
+        }
+        fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    }
+#endif
+    return 0;
+}
+
+static inline void shut(struct wire *wire)
+{
+#ifdef WITH_TLS
+    if (wire->tls != NULL)
+        SSL_free(wire->tls);
+    wire->tls = NULL;
+#endif
+    close(wire->fd);
 }
 
 static inline uint32_t turn(uint32_t word, int by)

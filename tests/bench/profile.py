@@ -29,7 +29,7 @@ from hftd.journal.reader import JournalReader
 from hftd.journal.record import Record, RecordType, split_frame
 from hftd.journal.writer import JournalWriter
 from hftd.runtime.telemetry import Telemetry
-from tests.bench import tick_to_order
+from tests.bench import harness, tick_to_order
 
 BUILD = Builders(wiring.build_engine, wiring.build_codec)
 ENGINE_PARTS = ("engine: observe", "engine: strategy", "engine: quoter and risk")
@@ -168,7 +168,7 @@ def main() -> None:
         folder = options.journal
         if folder is None:
             folder = options.keep or Path(place) / "journal"
-            tick_to_order.build(Path(place))
+            harness.build(Path(place))
             tick_to_order.record(Path(place), folder, options.rounds)
         for turn in range(2):  # The first one warms up.
             work = Path(place) / f"work{turn}"

@@ -11,7 +11,8 @@ import tempfile
 from pathlib import Path
 from statistics import median
 
-from tests.bench import rows, tick_to_order
+from tests.bench import harness as venue
+from tests.bench import rows
 
 COUNT, TURNS = 20_000, 5
 AIM = 30_000
@@ -22,8 +23,8 @@ def run() -> rows.Parts:
     rates = []
     with tempfile.TemporaryDirectory(prefix="harness") as place:
         folder = Path(place)
-        tick_to_order.build(folder)
-        with tick_to_order.trading(folder, tick_to_order.SETS) as all_three:
+        venue.build(folder)
+        with venue.trading(folder, venue.SETS) as all_three:
             harness, instance, _ = all_three
             for _ in range(TURNS):
                 before = instance.ask("book")["last_update_id"]
