@@ -49,6 +49,7 @@ CARRIED_CORE = (
     "rate_limited_until_ns",
     "banned_until_ns",
     "next_alert",
+    "orders_end",
 )
 CARRIED_INSTRUMENT = (
     "position_lots",

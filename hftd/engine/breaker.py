@@ -24,7 +24,7 @@ from hftd.engine import alerts, clearing
 from hftd.engine.emit import add_action, add_fact, note
 from hftd.engine.exposure import reference_spread_bps_e2
 from hftd.engine.position import mark_all_dirty
-from hftd.engine.state import ORDERS_CAPACITY, WINDOW_CAPACITY, Out, State
+from hftd.engine.state import WINDOW_CAPACITY, Out, State
 
 PAUSE_OPERATOR = 1
 PAUSE_USER_STREAM = 2
@@ -229,7 +229,7 @@ def check_unknown(state: State, out: Out) -> None:
     core = state.core[0]
     count = 0
     oldest_ns = 0
-    for slot in range(ORDERS_CAPACITY):
+    for slot in range(state.core[0]["orders_end"]):
         order = state.orders[slot]
         if order["key"] == 0 or order["unknown_since_ns"] == 0:
             continue

@@ -13,7 +13,7 @@ from hftd.domain.order import Side
 from hftd.engine.book import median_trade_ticks
 from hftd.engine.orders import find
 from hftd.engine.position import expected_atoms
-from hftd.engine.state import ORDERS_CAPACITY, State
+from hftd.engine.state import State
 
 BPS_E2 = 1_000_000  # One, in hundredths of a basis point.
 
@@ -29,7 +29,7 @@ def notional_atoms(state: State, wish: Any) -> int:
 def open_lots(state: State, index: int, side: int) -> int:
     """Return leaves of all open orders of a side: resting, in flight and UNKNOWN alike."""
     lots = 0
-    for slot in range(ORDERS_CAPACITY):
+    for slot in range(state.core[0]["orders_end"]):
         order = state.orders[slot]
         if order["key"] != 0 and order["instrument"] == index and order["side"] == side:
             lots += order["leaves_lots"]
@@ -40,7 +40,7 @@ def open_lots(state: State, index: int, side: int) -> int:
 def open_count(state: State, index: int) -> int:
     """Return how many orders are open on an instrument (-1: on all)."""
     count = 0
-    for slot in range(ORDERS_CAPACITY):
+    for slot in range(state.core[0]["orders_end"]):
         order = state.orders[slot]
         if order["key"] != 0 and (index < 0 or order["instrument"] == index):
             count += 1
@@ -51,7 +51,7 @@ def open_count(state: State, index: int) -> int:
 def open_notional_atoms(state: State) -> int:
     """Return the notional of all open orders."""
     total = 0
-    for slot in range(ORDERS_CAPACITY):
+    for slot in range(state.core[0]["orders_end"]):
         order = state.orders[slot]
         if order["key"] != 0:
             unit = state.instruments[order["instrument"]]["unit_atoms"]
@@ -101,7 +101,7 @@ def free_atoms(state: State, asset: int) -> int:
     balance = state.balances[asset]
     free = expected_atoms(balance) - balance["reserve_atoms"]
     quote = state.core[0]["quote_asset"]
-    for slot in range(ORDERS_CAPACITY):
+    for slot in range(state.core[0]["orders_end"]):
         order = state.orders[slot]
         if order["key"] == 0:
             continue

@@ -25,7 +25,6 @@ from hftd.domain.codes import BookState
 from hftd.domain.kernel import kernel
 from hftd.domain.order import OrderState, Side
 from hftd.engine.state import (
-    ORDERS_CAPACITY,
     TRADE_WINDOW_CAPACITY,
     TRADES_SEEN_CAPACITY,
     Out,
@@ -128,7 +127,7 @@ def mark_through(state: State, index: int, price_ticks: int) -> None:
     The next depth event clears the mark.
     """
     instrument = state.instruments[index]
-    for slot in range(ORDERS_CAPACITY):
+    for slot in range(state.core[0]["orders_end"]):
         order = state.orders[slot]
         if order["key"] == 0 or order["instrument"] != index or not is_resting(order["state"]):
             continue

@@ -31,7 +31,7 @@ from hftd.domain.order import OrderState, Side, TimeInForce
 from hftd.engine.emit import add_fact, add_wish
 from hftd.engine.exposure import open_count, open_lots
 from hftd.engine.position import excess_lots
-from hftd.engine.state import N_WISHES, ORDERS_CAPACITY, WISHES_CAPACITY, Out, State
+from hftd.engine.state import N_WISHES, WISHES_CAPACITY, Out, State
 from hftd.engine.targets import canary_lots, condition, least_lots
 
 ADOPTED_WAIT_NS = 10_000_000_000  # Adopted orders are not left long without a book.
@@ -115,7 +115,7 @@ def has_wish_room(out: Out) -> bool:
 @kernel
 def pull(state: State, out: Out, index: int, side: int, code: int) -> None:
     """Cancel every resting or in-flight order of the side, once each."""
-    for slot in range(ORDERS_CAPACITY):
+    for slot in range(state.core[0]["orders_end"]):
         order = state.orders[slot]
         if order["key"] == 0 or order["instrument"] != index or order["side"] != side:
             continue
@@ -175,7 +175,7 @@ def survey(state: State, index: int, side: int) -> tuple[int, int, int]:
     open, and how many are UNKNOWN.
     """
     working, others, in_doubt = -1, 0, 0
-    for slot in range(ORDERS_CAPACITY):
+    for slot in range(state.core[0]["orders_end"]):
         order = state.orders[slot]
         if order["key"] == 0 or order["instrument"] != index or order["side"] != side:
             continue
@@ -191,7 +191,7 @@ def survey(state: State, index: int, side: int) -> tuple[int, int, int]:
 @kernel
 def cancel_surplus(state: State, out: Out, index: int, side: int, kept: int) -> None:
     """Cancel working orders beside the kept one; what is in flight is waited for."""
-    for slot in range(ORDERS_CAPACITY):
+    for slot in range(state.core[0]["orders_end"]):
         order = state.orders[slot]
         if order["key"] == 0 or order["instrument"] != index or order["side"] != side:
             continue

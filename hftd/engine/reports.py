@@ -35,7 +35,6 @@ from hftd.engine.position import (
 from hftd.engine.prints import forget_own_trade
 from hftd.engine.state import (
     KIND_TRADES,
-    ORDERS_CAPACITY,
     WINDOW_CAPACITY,
     Out,
     State,
@@ -51,7 +50,7 @@ def may_be_ours(state: State, event: Any) -> bool:
     Such an order exists after all, perhaps: what said that it does not counts no more.
     """
     fits = False
-    for slot in range(ORDERS_CAPACITY):
+    for slot in range(state.core[0]["orders_end"]):
         order = state.orders[slot]
         if order["key"] == 0 or order["venue_order_id"] != 0:
             continue

@@ -71,7 +71,7 @@ def c09_self_trade(state: State, wish: Any) -> int:
 
     Where all such orders are on their way out the wish is deferred instead (step.py).
     """
-    for slot in range(ORDERS_CAPACITY):
+    for slot in range(state.core[0]["orders_end"]):
         order = state.orders[slot]
         if crosses(order, wish):
             return verdict(state, Code.SELF_TRADE, wish["price_ticks"], order["price_ticks"])
@@ -85,7 +85,7 @@ def c10_duplicate(state: State, wish: Any) -> int:
     The order that the wish replaces is none: a quote that filled in part comes back at its
     price and full size.
     """
-    for slot in range(ORDERS_CAPACITY):
+    for slot in range(state.core[0]["orders_end"]):
         order = state.orders[slot]
         if order["key"] == 0 or order["instrument"] != wish["instrument"]:
             continue
@@ -224,7 +224,7 @@ def c21_conservation(state: State, wish: Any) -> int:
 @kernel
 def c27_side_in_doubt(state: State, wish: Any) -> int:
     """An UNKNOWN order blocks its instrument and side until the venue has told."""
-    for slot in range(ORDERS_CAPACITY):
+    for slot in range(state.core[0]["orders_end"]):
         order = state.orders[slot]
         if order["key"] == 0 or order["state"] != OrderState.UNKNOWN:
             continue

@@ -75,7 +75,7 @@ def own_resting(state: State, index: int, own: Levels) -> int:
     count = 0
     if state.instruments[index]["own_in_book"] == 0:
         return count
-    for slot in range(ORDERS_CAPACITY):
+    for slot in range(state.core[0]["orders_end"]):
         order = state.orders[slot]
         if order["key"] == 0 or order["instrument"] != index or not is_resting(order["state"]):
             continue

@@ -50,6 +50,7 @@ CORE = layout(
     Field("decision_seq", "i8", "counts events; joins update, decision, order, ack and fill"),
     Field("epoch", "i8", "boot epoch in client order ids"),
     Field("next_seq", "i8", "next sequence in client order ids"),
+    Field("orders_end", "i8", "slots of the order table from here on are free"),
     Field("state", "i8", "TradingState"),
     Field("state_code", "i8", "Code: why"),
     Field("state_since_ns", "i8", ""),

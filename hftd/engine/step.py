@@ -42,7 +42,7 @@ from hftd.engine import (
 )
 from hftd.engine.emit import note
 from hftd.engine.position import equity_fact
-from hftd.engine.state import N_WISHES, ORDERS_CAPACITY, Out, State
+from hftd.engine.state import N_WISHES, Out, State
 
 Levels = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -290,7 +290,7 @@ def judge(state: State, out: Out) -> None:
 def is_deferred(state: State, wish: Any) -> bool:
     """C09: tell whether all own orders that the wish would cross are on their way out."""
     deferred = False
-    for slot in range(ORDERS_CAPACITY):
+    for slot in range(state.core[0]["orders_end"]):
         order = state.orders[slot]
         if orders.crosses(order, wish):
             if not orders.is_leaving(order):

@@ -17,7 +17,7 @@ from hftd.domain.kernel import kernel
 from hftd.domain.order import Side
 from hftd.engine.exposure import free_atoms
 from hftd.engine.position import excess_lots
-from hftd.engine.state import CHECKS_CAPACITY, ORDERS_CAPACITY, State
+from hftd.engine.state import CHECKS_CAPACITY, State
 
 ONE_E6 = 1_000_000
 
@@ -118,7 +118,7 @@ def funds_atoms(state: State, index: int, side: int) -> int:
     if side == Side.SELL:
         asset = instrument["base_asset"]
     funds = free_atoms(state, asset)
-    for slot in range(ORDERS_CAPACITY):
+    for slot in range(state.core[0]["orders_end"]):
         order = state.orders[slot]
         if order["key"] != 0 and order["instrument"] == index and order["side"] == side:
             funds += order["reserved_atoms"]

@@ -24,7 +24,7 @@ from hftd.domain.kernel import kernel
 from hftd.domain.order import OrderState
 from hftd.engine import breaker
 from hftd.engine.emit import add_action
-from hftd.engine.state import N_ACTIONS, ORDERS_CAPACITY, RATE_WINDOWS_CAPACITY, Out, State
+from hftd.engine.state import N_ACTIONS, RATE_WINDOWS_CAPACITY, Out, State
 from hftd.engine.verdict import verdict
 
 QUIET_NS = 1_000_000_000  # A time that is none, or past, is so long from now.
@@ -47,7 +47,7 @@ def apply_rate_status(state: State, event: Any) -> None:
     core["rate_limit"][place] = event["order_limit"]
     turn_window(state, place)
     in_flight = 0
-    for slot in range(ORDERS_CAPACITY):
+    for slot in range(state.core[0]["orders_end"]):
         in_flight += state.orders[slot]["state"] == OrderState.PENDING_NEW
     used = event["order_count"] + in_flight
     core["rate_used"][place] = max(core["rate_used"][place], used)

@@ -143,6 +143,7 @@ def put_order(scene: Scene, slot: int, side: int, price_ticks: int, lots: int, *
     """Put one of our orders into the table, by default resting and acknowledged."""
     order = scene.state.orders[slot]
     order["key"] = 1 << 30 | slot + 1
+    scene.core["orders_end"] = max(scene.core["orders_end"], slot + 1)
     order["side"] = side
     order["state"] = OrderState.NEW
     order["price_ticks"] = price_ticks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from hftd.domain.actions import ActionKind as A
@@ -9,6 +10,8 @@ from hftd.domain.events import EventKind as E
 from hftd.domain.facts import FactKind as F
 from hftd.domain.order import TERMINAL, OrderEvent, OrderState, Side
 from hftd.engine import orders
+from hftd.engine.state import ORDERS_CAPACITY
+from tests.engine.scene import a_scene
 from tests.playbook import Playbook
 
 COLUMNS = [
@@ -169,3 +172,29 @@ def test_c40_an_intent_names_what_it_was_decided_on() -> None:
     assert [row["book_update_id"] for row in told] == [action["book_update_id"]] * 2
     replaced = Playbook(sets=["risk.max_position_base=0.05"])
     assert replaced.start().core["config_hash"] != play.core["config_hash"]
+
+
+@pytest.mark.parametrize("ended", [(0, 1, 2), (2, 1, 0), (1, 0, 2)])
+def test_the_tables_end_lies_behind_every_open_order(ended: tuple[int, ...]) -> None:
+    """What walks the table sees each open order, in whatever order the others have ended."""
+    scene = a_scene()
+    slots = []
+    for key in (1, 2, 3):
+        slots.append(orders.free_slot(scene.state))
+        scene.state.orders[slots[-1]]["key"] = key
+    assert slots == [0, 1, 2]
+    for slot in ended:
+        assert scene.core["orders_end"] == 1 + max(np.flatnonzero(scene.state.orders["key"]))
+        orders.clear_slot(scene.state, slot)
+    assert scene.core["orders_end"] == 0
+
+
+def test_a_slot_that_was_freed_is_taken_again_before_the_table_grows() -> None:
+    """A table that is full has no slot; one that ends within it is the next to be given."""
+    scene = a_scene()
+    for slot in range(ORDERS_CAPACITY):
+        assert orders.free_slot(scene.state) == slot
+        scene.state.orders[slot]["key"] = 1 + slot
+    assert orders.free_slot(scene.state) == -1
+    orders.clear_slot(scene.state, 7)
+    assert (orders.free_slot(scene.state), scene.core["orders_end"]) == (7, ORDERS_CAPACITY)
