@@ -24,6 +24,7 @@ from hftd.runtime.children import RecorderProcess
 from hftd.runtime.notify import Notifier
 from hftd.runtime.paths import InstancePaths
 from hftd.runtime.recorder_password import PASSWORD_VARIABLE
+from hftd.runtime.recorder_watching import WATCHING_VARIABLE, encode, watching_of
 from hftd.strategies import market_making, order_book_imbalance
 from hftd.venues.binance.codec import BinanceCodec
 from hftd.venues.binance.signing import signer_of
@@ -72,8 +73,9 @@ def recorder_arguments(loaded: LoadedProfile, paths: InstancePaths) -> list[str]
 
 
 def recorder_environment(loaded: LoadedProfile) -> dict[str, str]:
-    """Return the recorder's environment: ours, and the ledger's password where there is one."""
+    """Return the recorder's environment: ours, the ledger's password, and who is to be told."""
     environment = dict(os.environ)
+    environment[WATCHING_VARIABLE] = encode(watching_of(loaded.profile, os.environ))
     reference = loaded.profile.storage.password
     if reference is not None:
         environment[PASSWORD_VARIABLE] = resolve(reference, os.environ).reveal()

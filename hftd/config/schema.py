@@ -33,6 +33,7 @@ from hftd.config.values import (
     misplaced,
     plain,
 )
+from hftd.config.watching import Alerts, Metrics
 
 MAX_INSTRUMENTS: Final = 50
 
@@ -239,6 +240,12 @@ class Profile(Section):
     """How the loop uses the machine."""
     log: Log = Log()
     """The JSON log."""
+    alerts: Alerts = Alerts()
+    """Who is told when something happens, by a command or a webhook a level."""
+    heartbeat_url: SecretReference | None = None
+    """URL by reference, fetched every 30 s while all health checks hold; silence is the alarm."""
+    metrics: Metrics = Metrics()
+    """Figures for Prometheus."""
     on_start: Literal["adopt", "cancel", "refuse"] = "cancel"
     """What a start does with orders of our own found open: keeps them, cancels them, or HALTs."""
     foreign_orders: Literal["refuse", "report"] = "refuse"

@@ -23,7 +23,10 @@ _QUEUE_MODEL: Final = re.compile(r"pessimistic|optimistic|proportional|power:[1-
 _SERVER_ADDRESS: Final = re.compile(
     r"https?://[\w.\-\[\]:]{1,255}/?(,wss?://[\w.\-\[\]:]{1,255}/?)?", re.ASCII
 )
+_LISTEN_ADDRESS: Final = re.compile(r"([\w.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]):[1-9][0-9]{0,4}")
 _SECRET_REFERENCE: Final = re.compile(r"(env:[A-Za-z_][A-Za-z0-9_]*|file:.+|credential:[\w.@-]+)")
+
+_MOST_PORT: Final = 65_535
 
 # An atom is 1e-8, so 10^10 of an asset are 10^18 atoms: int64 keeps a factor of nine to spare.
 _LARGEST: Final = Decimal(10**10)
@@ -115,6 +118,14 @@ def _at_most(decimals: int) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _existing_port(address: str) -> str:
+    if int(address.rpartition(":")[2]) > _MOST_PORT:
+        raise _form("a port of at most 65535")
+    return address
+
+
+_port_exists: Final = AfterValidator(_existing_port)
+
 # What the engine counts in: finer values are refused here rather than rounded there.
 _BPS_DECIMALS: Final = _at_most(2)
 _FRACTION_DECIMALS: Final = _at_most(6)
@@ -150,6 +161,9 @@ ServerAddress = Annotated[
         "https://HOST[:PORT] or http://HOST[:PORT], and where its streams are elsewhere"
         " ,wss://HOST[:PORT] behind it",
     ),
+]
+ListenAddress = Annotated[
+    str, _matching(_LISTEN_ADDRESS, 'HOST:PORT such as "127.0.0.1:9464"'), _port_exists
 ]
 UtcMinute = Annotated[str, _matching(_UTC_MINUTE, 'a time of day in UTC such as "00:00"')]
 SecretReference = Annotated[

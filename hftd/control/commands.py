@@ -165,6 +165,22 @@ COMMANDS: dict[str, Command] = {
             "Acknowledge alerts: say that a person has seen them; reset waits for that.",
             Param("alert", Kind.COUNT, "Its number; default: all.", default=0, least=0, most=10**9),
         ),
+        Command(
+            "alert-test",
+            Role.OPERATOR,
+            Server.RECORDER,
+            "Send a test alert now, and say whether it arrived.",
+            (
+                Param(
+                    "level",
+                    Kind.TEXT,
+                    "By which level's road.",
+                    default="critical",
+                    choices=("info", "warning", "critical"),
+                ),
+            ),
+            timeout_s=_ACT_TIMEOUT_S,
+        ),
         _act("reconcile", "Compare orders, trades and balances with the venue now."),
         _record(
             "logs",

@@ -411,6 +411,14 @@ class Reconciled(Outcome):
     differences: list[Difference]
 
 
+class AlertTest(TypedDict):
+    """The answer to ``alert-test``; ``ok`` false: it did not arrive, and ``line`` says why."""
+
+    ok: bool
+    complete: bool
+    line: str
+
+
 # --- the recorder's stream ---------------------------------------------------------------
 
 

@@ -192,6 +192,7 @@ class Live:
             loop_lag_ns=lambda: self.loop_lag_ns,
             started_ns=self._clock.ts_ns(), venue_name=self._loaded.profile.venue.kind,
             doubt_atoms=self._exchange.doubt_atoms,
+            recorder_faults=lambda: published(self._paths.journal_dir).faults,
         )  # fmt: skip
         self._operator = Operator(self._engine, self._answers, self._tag, self._give, self._latch)
         self._control = ControlServer(self._paths.control_socket, self._operator.dispatch)

@@ -25,6 +25,7 @@ class RecorderCursor(msgspec.Struct, frozen=True):
     pid: int = 0
     sync_errno: int = 0  # Not 0: the disk refused a sync, and the kernel tells that once.
     logged_seq: int = 0  # Everything up to here is in the logs; market data goes no further.
+    faults: dict[str, str] = {}  # What of the recorder's other work fails now, and by what.
 
 
 def publish(folder: Path, cursor: RecorderCursor) -> None:

@@ -8,7 +8,7 @@ limits, health. Each answer is of one moment: the engine does not run meanwhile.
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from hftd import __version__
@@ -66,6 +66,7 @@ class Answers:
         loop_lag_ns: Callable[[], int | None] = not_known,
         disk_free_mb: Callable[[], int | None] = not_known,
         doubt_atoms: Callable[[str], int | None] = lambda _: None,
+        recorder_faults: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         """Take what to read from. Units: ``started_ns`` is on the clock's own axis."""
         self._engine = engine
@@ -84,6 +85,7 @@ class Answers:
         self._loop_lag_ns = loop_lag_ns
         self._disk_free_mb = disk_free_mb
         self._doubt_atoms = doubt_atoms
+        self._recorder_faults = recorder_faults
         self._methods: dict[str, Callable[[dict[str, object]], object]] = {
             "status": lambda _: self.status(),
             "health": lambda _: self.health(),
@@ -171,6 +173,7 @@ class Answers:
             recorder_pid=self._recorder_pid(),
             loop_lag_ns=self._loop_lag_ns(),
             disk_free_mb=self._disk_free_mb(),
+            recorder_faults=self._recorder_faults(),
         )
 
     def _index(self, name: object) -> int:

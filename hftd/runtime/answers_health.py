@@ -6,6 +6,7 @@ Owns what counts as healthy. Must not decide anything by it: the engine's breake
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from hftd import __version__
@@ -50,6 +51,7 @@ class Parts(NamedTuple):
     recorder_pid: int | None
     loop_lag_ns: int | None
     disk_free_mb: int | None
+    recorder_faults: Mapping[str, str] = {}
 
     @property
     def recorder_lag(self) -> int | None:
@@ -136,6 +138,7 @@ def health(view: View, parts: Parts) -> shapes.Health:
         *(_book(view, index) for index in range(len(view.instruments))),
         _journal(core, parts),
         _recorder(parts),
+        _alerts(parts),
         _clock(view),
         _loop(parts),
         _latch(view),
@@ -197,6 +200,13 @@ def _recorder(parts: Parts) -> shapes.HealthCheck:
     detail = f"pid {parts.recorder_pid}, {parts.recorder_lag} records behind"
     ok = parts.recorder_lag <= RECORDER_LAG_RECORDS
     return _check("recorder", ok, f"{detail}, limit {RECORDER_LAG_RECORDS}")
+
+
+def _alerts(parts: Parts) -> shapes.HealthCheck:
+    fault = parts.recorder_faults.get("alerts")
+    if fault is None:
+        return _check("alerts", True, "no delivery fails")
+    return _check("alerts", False, f"not delivered: {fault}; tried again, or: hftctl alert-test")
 
 
 def _clock(view: View) -> shapes.HealthCheck:

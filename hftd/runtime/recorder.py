@@ -4,7 +4,8 @@
 
 Trading does not need it: it may die at any moment and catches up from the ledger's cursor.
 It ends on SIGTERM, or when the engine, its parent, is gone, once it has read all that there is.
-A database's password comes by the environment variable HFTD_STORAGE_PASSWORD. One
+A database's password comes by the environment variable HFTD_STORAGE_PASSWORD, alerts and metrics
+by HFTD_RECORDER_WATCHING. One
 recorder works on a journal at a time; the next one waits for the lock until the last has read
 the journal to its end.
 
@@ -32,6 +33,8 @@ from hftd.errors import HftdError, InstanceLocked
 from hftd.journal.cursor import RecorderCursor, publish, published
 from hftd.journal.reader import BOTH, JournalReader
 from hftd.journal.record import Record, RecordType, Stream, decode_json
+from hftd.runtime.alert_desk import END_SECONDS, AlertDesk
+from hftd.runtime.engine_asked import EngineAsked
 from hftd.runtime.lock import InstanceLock
 from hftd.runtime.logs import LEVELS, Line, Logs, LogSettings
 from hftd.runtime.paths import InstancePaths
@@ -40,6 +43,7 @@ from hftd.runtime.recorder_lines import LineMaker, context
 from hftd.runtime.recorder_password import PASSWORD_VARIABLE
 from hftd.runtime.recorder_socket import RecorderSocket
 from hftd.runtime.recorder_sync import SegmentSync
+from hftd.runtime.recorder_watching import Watching, take
 from hftd.store.words import RunWords
 
 NICENESS = 19
@@ -60,7 +64,10 @@ class Options:
     journal: Path
     database: URL
     socket: Path
+    control_socket: Path
     logs: LogSettings
+    watching: Watching
+    environ: dict[str, str]  # What a command that is run may know.
 
 
 class Recorder:
@@ -80,6 +87,11 @@ class Recorder:
         self._logged_ts_ns = 0
         self._cursor = RecorderCursor()
         self._words: RunWords | None = None
+        self._is_run_open = False
+        self._engine = EngineAsked(options.control_socket)
+        self._desk = AlertDesk(
+            options.name, options.watching, options.environ, self._tell, self._engine.is_healthy
+        )
 
     async def run(self) -> None:
         """Record until told to end, or left alone, with nothing left to read.
@@ -92,13 +104,15 @@ class Recorder:
         lock = InstanceLock(self._options.journal / "recorder.lock")
         await self._acquire(lock)
         socket = RecorderSocket(
-            self._options.socket, self._ledger, self._logs, self._options.logs.path
+            self._options.socket, self._ledger, self._logs, self._options.logs.path, self._desk
         )
         try:
             await socket.start()
             self._begin()
+            self._desk.start()
             await self._follow()
         finally:
+            await self._desk.close()
             await socket.close()
             self._logs.close()
             lock.release()
@@ -122,11 +136,13 @@ class Recorder:
 
     def _begin(self) -> None:
         """Go on where the lines end, in the words of the run that they are of."""
-        self._cursor = msgspec.structs.replace(published(self._options.journal), pid=os.getpid())
+        before = published(self._options.journal)
+        self._cursor = msgspec.structs.replace(before, pid=os.getpid(), faults={})
         self._logged_seq = self._cursor.logged_seq or self._cursor.seq
         runs = JournalReader(self._options.journal).runs()
         begun = [run for run in runs if run.seq <= self._logged_seq]
         self._words = RunWords(begun[-1].header) if begun else None
+        self._is_run_open = bool(begun)
         self._ledger.start()
 
     async def _follow(self) -> None:
@@ -139,9 +155,12 @@ class Recorder:
             self._record(records)
             idle_turns = 0 if records else idle_turns + 1
             self._hear_ledger()
+            self._publish_faults()
             self._sync(market=time.monotonic() - self._market_synced_s > MARKET_SYNC_SECONDS)
             if may_end and not records:
-                deadline_s = deadline_s or time.monotonic() + LEDGER_END_SECONDS
+                if not deadline_s:
+                    deadline_s = time.monotonic() + LEDGER_END_SECONDS
+                    self._last_words()
                 if self._has_ended(deadline_s):
                     return
             if len(records) < BATCH_RECORDS:
@@ -150,13 +169,24 @@ class Recorder:
             else:
                 await asyncio.sleep(0)
 
-    def _has_ended(self, deadline_s: float) -> bool:
+    def _last_words(self) -> None:
+        """Let ledger and alerts come to their ends; say so where the engine had no last word."""
+        if self._is_run_open:
+            detail = (
+                "the run ended without its last record: orders may be open, "
+                f"hftd kill-offline {self._options.name} cancels them"
+            )
+            self._tell("engine_gone", detail, "critical")
         self._ledger.finish()
-        if self._ledger.is_done:
+        self._desk.finish()
+
+    def _has_ended(self, deadline_s: float) -> bool:
+        alerts_late = time.monotonic() > deadline_s - LEDGER_END_SECONDS + END_SECONDS
+        if self._ledger.is_done and (self._desk.is_done or alerts_late):
             self._hear_ledger()
             self._sync(market=True)
             return True
-        if time.monotonic() > deadline_s:
+        if time.monotonic() > deadline_s and not self._ledger.is_done:
             raise HftdError("the ledger did not answer before the recorder had to end")
         return False
 
@@ -185,14 +215,25 @@ class Recorder:
                 )
             )
 
+    def _publish_faults(self) -> None:
+        """Publish what fails beside log and ledger: the engine shows it as health checks."""
+        why = "; ".join(f"{level}: {why}" for level, why in self._desk.faults.items())
+        faults = {"alerts": why} if why else {}
+        if faults != self._cursor.faults:
+            self._publish(msgspec.structs.replace(self._cursor, faults=faults))
+
     def _log(self, record: Record) -> None:
         if record.record_type == RecordType.HEADER:
             self._words = RunWords(decode_json(record.payload))
+            self._is_run_open = True
+        elif record.record_type == RecordType.RUN_END:
+            self._is_run_open = False
         if self._words is None:
             return
-        common = context(self._options.name, self._words)
+        common, now_ns = context(self._options.name, self._words), time.time_ns()
         for line in self._maker.lines(self._words, record):
             self._logs.write(line, common)
+            self._desk.see(line, common, now_ns)
 
     def _sync(self, *, market: bool) -> None:
         seq = max(self._orders_seq, self._cursor.synced_seq)
@@ -217,11 +258,16 @@ class Recorder:
     # What the recorder has to say of itself has no record, and the recorder's own time.
     def _tell(self, event: str, detail: str, level: str = "error") -> None:
         line = Line(level, event, "recorder", time.time_ns(), {"detail": detail})
-        self._logs.write(line, {"instance": self._options.name})
+        common = {"instance": self._options.name}
+        self._logs.write(line, common)
+        self._desk.see(line, common, line.ts_ns)
 
 
 def parse_options(arguments: Sequence[str], environ: Mapping[str, str]) -> Options:
     """Return what the command line and the environment say."""
+    own = dict(environ)
+    watching = take(own)
+    password = own.pop(PASSWORD_VARIABLE, None)
     parser = argparse.ArgumentParser("hftd recorder", description="Follow an instance's journal.")
     parser.add_argument("--name", required=True, help="the instance")
     parser.add_argument(
@@ -243,8 +289,8 @@ def parse_options(arguments: Sequence[str], environ: Mapping[str, str]) -> Optio
         runtime_dir=said.runtime or paths.runtime_dir,
     )
     database = make_url(said.database.replace("{state}", str(paths.state_dir)))
-    if PASSWORD_VARIABLE in environ:
-        database = database.set(password=environ[PASSWORD_VARIABLE])
+    if password is not None:
+        database = database.set(password=password)
     logs = LogSettings(
         paths.log_path,
         said.level,
@@ -253,7 +299,10 @@ def parse_options(arguments: Sequence[str], environ: Mapping[str, str]) -> Optio
         said.rotate_mb << 20,
         said.rotate_count,
     )
-    return Options(said.name, said.parent, paths.journal_dir, database, paths.recorder_socket, logs)
+    return Options(
+        said.name, said.parent, paths.journal_dir, database, paths.recorder_socket,
+        paths.control_socket, logs, watching, own,
+    )  # fmt: skip
 
 
 # Text for a person at a terminal, JSON for systemd's journal, nothing into a file or a pipe.

@@ -1,6 +1,7 @@
-"""What the recorder answers on its read-only socket: log lines, fills, an order's journey.
+"""What the recorder answers on its socket: log lines, fills, an order's journey, a test alert.
 
-Knows ledger and log file; the server and the table of commands are control's.
+Nothing here changes trading. Knows ledger, log file and alert desk; the server and the table of
+commands are control's.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from hftd.control.commands import Server
 from hftd.control.connection import Peer
 from hftd.control.faults import Refused
 from hftd.control.server import ControlServer
+from hftd.control.shapes import AlertTest
+from hftd.runtime.alert_desk import AlertDesk
 from hftd.runtime.logs import Fields, Logs, last_lines, wanted
 from hftd.runtime.recorder_ledger import GONE, LedgerThread, in_daemon_thread
 from hftd.store import queries
@@ -29,8 +32,10 @@ LOOK_SECONDS = 0.05
 class RecorderSocket:
     """Answer questions to the past."""
 
-    def __init__(self, path: Path, ledger: LedgerThread, logs: Logs, log_path: Path) -> None:
-        self._ledger, self._logs, self._log_path = ledger, logs, log_path
+    def __init__(
+        self, path: Path, ledger: LedgerThread, logs: Logs, log_path: Path, desk: AlertDesk
+    ) -> None:
+        self._ledger, self._logs, self._log_path, self._desk = ledger, logs, log_path, desk
         self._server = ControlServer(path, self._dispatch, server=Server.RECORDER)
 
     async def start(self) -> None:
@@ -44,7 +49,13 @@ class RecorderSocket:
     def _dispatch(self, method: str, params: dict[str, Any], _peer: Peer) -> object:
         if method == "logs":
             return self._lines(**params)
+        if method == "alert-test":
+            return self._test_alert(params["level"])
         return self._ask_ledger(method, params)
+
+    async def _test_alert(self, level: str) -> AlertTest:
+        ok, line = await self._desk.test(level)
+        return {"ok": ok, "complete": True, "line": line}
 
     async def _ask_ledger(self, method: str, params: dict[str, Any]) -> object:
         def ask() -> object:

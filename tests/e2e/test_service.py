@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
 from pathlib import Path
 
-from tests.e2e.daemon import START_S, WITHIN_S, Instance
+from tests.e2e.daemon import START_S, WITHIN_S, Instance, until
 
 
 def _heard_until(ear: socket.socket, word: str, within_s: float) -> list[str]:
@@ -40,15 +41,21 @@ def test_systemd_is_told_and_a_second_process_is_refused(
 
 
 def test_a_loss_halts_for_good_and_a_new_account_is_no_way_around(instance: Instance) -> None:
-    """The daily loss HALTs by itself, outlives a restart, and ``--fresh`` too."""
+    """The daily loss HALTs by itself, alarms, outlives a restart, and ``--fresh`` too."""
+    told = instance.home / "told"
     # With a limit this small, the fees and the spread of the first fills are enough.
     tight = (
         "--set", "risk.max_daily_loss_quote=0.01", "--set", "venue.fees.maker_bps=2",
         "--set", "canary.size_factor=1",
+        "--set", f"alerts.critical.command=[/bin/sh, -c, 'cat > {told}.$$ && mv {told}.$$ {told}']",
     )  # fmt: skip
     daemon = instance.start(*tight)
     daemon.await_line(r"HALTED \(DAILY_LOSS\)")
     instance.await_state("HALTED")
+    until(told.exists, "the alert of the halt")
+    assert "(DAILY_LOSS: loss=" in json.loads(told.read_text())["text"]
+    checks = {check["name"]: check["ok"] for check in instance.ask("health")["checks"]}
+    assert checks["alerts"] and not checks["latch"]
     assert instance.hftctl("resume").returncode == 1
     assert daemon.stop() == 0
 

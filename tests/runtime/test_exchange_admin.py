@@ -7,20 +7,16 @@ import json
 import signal
 import ssl
 import sys
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ed25519
-from cryptography.x509.oid import NameOID
 
 from hftd.errors import UsageError
 from hftd.runtime.exchange_admin import MAX_LINE_BYTES, AdminSocket
 from hftd.runtime.exchange_markets import read_faults, read_wish
+from tests.certificates import self_signed
 from tests.runtime.exchange_process import WITHIN_S, Rest, WsApi, exchange, now_ms
 from tests.simex.desk_client import T0
 from tests.simex.fuzz_traffic import quiet_faulty_venue
@@ -133,31 +129,9 @@ def test_what_a_file_asks_for(tmp_path: Path) -> None:
         read_faults(tmp_path / "none.yaml")
 
 
-def _certificate(folder: Path) -> tuple[Path, Path]:
-    key = ed25519.Ed25519PrivateKey.generate()
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, None)
-    )
-    paths = folder / "cert.pem", folder / "key.pem"
-    paths[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    form, none = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    paths[1].write_bytes(key.private_bytes(serialization.Encoding.PEM, form, none))
-    return paths
-
-
 def test_tls_with_a_certificate(tmp_path: Path) -> None:
     """https and wss, trusted by who trusts the certificate."""
-    certificate, key = _certificate(tmp_path)
+    certificate, key = self_signed(tmp_path)
 
     async def run() -> None:
         options = ("--host", "localhost", "--tls-cert", str(certificate), "--tls-key", str(key))
