@@ -1,0 +1,70 @@
+"""The five rooms that coverage and mutants judge: their files, and the tests that judge them.
+
+Owns which file belongs to which room, and the one rule of what is left out of both measures: an
+``assert`` of the program's own. It says what cannot happen; its false side is a bug of ours that
+no test can reach without planting one (``scripts/bench planted`` does).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[2]
+
+
+class Room(NamedTuple):
+    """One room: patterns of files below ``hftd``, and paths below ``tests``."""
+
+    files: tuple[str, ...]
+    tests: tuple[str, ...]
+
+
+ROOMS = {
+    "risk": Room(
+        (
+            "engine/risk*.py", "engine/verdict.py", "engine/exposure.py", "engine/limits.py",
+            "engine/venue_limits.py", "engine/tripwires.py", "engine/day.py",
+        ),
+        ("engine",),
+    ),
+    "orders": Room(
+        ("engine/orders.py", "engine/reports.py", "engine/chase.py", "engine/known_trades.py"),
+        ("engine",),
+    ),
+    "journal": Room(("journal/*.py",), ("journal",)),
+    "kill": Room(
+        (
+            "engine/breaker.py", "engine/clearing.py", "engine/commands.py", "engine/alerts.py",
+            "engine/flatten.py", "drivers/last_resort.py", "drivers/latch_file.py",
+            "runtime/offline*.py",
+        ),
+        (
+            "engine", "drivers/test_latch_file.py", "drivers/test_last_resort.py",
+            "runtime/test_offline_engine.py", "runtime/test_offline_venue.py",
+            "cli/test_kill_offline.py",
+        ),
+    ),
+    "reconciliation": Room(
+        (
+            "engine/reconcile.py", "engine/recovery.py", "engine/boot.py", "engine/strangers.py",
+        ),
+        ("engine",),
+    ),
+}  # fmt: skip
+
+
+def files_of(room: str) -> Iterator[Path]:
+    """Yield a room's files, by name."""
+    for pattern in ROOMS[room].files:
+        found = sorted((ROOT / "hftd").glob(pattern))
+        assert found, f"no file of {room} is named {pattern}"
+        yield from found
+
+
+def tests_of(rooms: list[str]) -> list[str]:
+    """Return the paths of the tests that judge these rooms, each once, that exist."""
+    paths = sorted({f"tests/{path}" for room in rooms for path in ROOMS[room].tests})
+    inside = [path for path in paths if (ROOT / path).exists()]
+    return [path for path in inside if str(Path(path).parent) not in inside]
