@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine, Sequence
 import numpy as np
 
 from hftd.config.load import LoadedProfile
+from hftd.config.real_venue import BinanceVenue
 from hftd.config.schema import Profile
 from hftd.config.secrets import Credentials, resolve
 from hftd.domain.instrument import Instrument
@@ -20,11 +21,12 @@ from hftd.drivers.live import Live, Parts, Say
 from hftd.drivers.memory import Builders
 from hftd.engine.engine import Engine
 from hftd.engine.strategy import Strategy
-from hftd.runtime.children import RecorderProcess
+from hftd.runtime.children import ExchangeProcess, RecorderProcess
 from hftd.runtime.notify import Notifier
 from hftd.runtime.paths import InstancePaths
 from hftd.runtime.recorder_password import PASSWORD_VARIABLE
 from hftd.runtime.recorder_watching import WATCHING_VARIABLE, encode, watching_of
+from hftd.runtime.venue_host import RemoteVenue, VenueHost, venue_endpoints
 from hftd.strategies import market_making, order_book_imbalance
 from hftd.venues.binance.codec import BinanceCodec
 from hftd.venues.binance.signing import signer_of
@@ -82,6 +84,14 @@ def recorder_environment(loaded: LoadedProfile) -> dict[str, str]:
     return environment
 
 
+def build_venue_host(loaded: LoadedProfile, paths: InstancePaths, say: Say) -> VenueHost:
+    """Return who serves the profile's venue: a process of ours, or others."""
+    profile = loaded.profile
+    if isinstance(profile.venue, BinanceVenue):
+        return RemoteVenue(venue_endpoints(profile))
+    return ExchangeProcess(profile, paths.simex_dir, paths.state_dir / "exchange.log", say)
+
+
 def build_live(
     loaded: LoadedProfile,
     paths: InstancePaths,
@@ -97,6 +107,7 @@ def build_live(
         recorder=lambda tell: RecorderProcess(
             recorder_arguments(loaded, paths), recorder_environment(loaded), tell
         ),
+        venue_host=build_venue_host(loaded, paths, say),
     )
 
     async def run() -> int:

@@ -34,7 +34,7 @@ RANK = {room: rank for rank, rooms in enumerate(RANKS) for room in rooms}
 PURE = re.compile(
     r"hftd/(errors\.py|(domain|engine|strategies|simex|venues)/.*"
     r"|journal/record\.py|control/(commands|faults)\.py"
-    r"|config/(schema|market_preset|values|watching|risk_limits|strategy_parameters)\.py)"
+    r"|config/(schema|market_preset|real_venue|values|watching|risk_limits|strategy_parameters)\.py)"
 )
 IMPURE_IMPORTS = {
     "time": "the event's ts_ns",

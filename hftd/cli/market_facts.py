@@ -1,11 +1,13 @@
 """What is known of a profile's market before any exchange runs: filters, a price, spreads.
 
-Owns the way from a profile to the simulated market's own numbers and the reading of touches
-from a recording. Asks nobody over a socket, save the server that a live market follows.
+Owns the way from a profile to the market's own numbers and the reading of touches from a
+recording. Asks nobody over a socket, save a venue that others run, and the server that a live
+market follows.
 """
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import zlib
 from collections.abc import Iterator
@@ -18,8 +20,8 @@ import msgspec
 
 from hftd.config.economics import Filters
 from hftd.config.load import LoadedProfile, tape_path
-from hftd.config.schema import AgentsMarket, LiveMarket
-from hftd.errors import ProfileError, UsageError
+from hftd.config.schema import AgentsMarket, LiveMarket, SimexVenue
+from hftd.errors import HftdError, ProfileError, UsageError
 from hftd.simex.market import SymbolSpec
 from hftd.simex.presets import SYMBOLS
 from hftd.simex.tape import BTCUSDT_SPEC
@@ -49,8 +51,11 @@ class Touch:
 def market_facts(loaded: LoadedProfile) -> list[MarketFacts]:
     """Return the facts of each instrument of the profile, in its order.
 
-    Raises: ProfileError for an instrument that the market does not have.
+    Raises: ProfileError for an instrument that the market does not have; HftdError where a
+    venue that others run does not answer.
     """
+    if not isinstance(loaded.profile.venue, SimexVenue):
+        return asyncio.run(_venue_facts(loaded))
     return [_facts(loaded, instrument) for instrument in loaded.profile.instruments]
 
 
@@ -80,6 +85,7 @@ def _touch(line: bytes) -> Touch:
 
 
 def _facts(loaded: LoadedProfile, instrument: str) -> MarketFacts:
+    assert isinstance(loaded.profile.venue, SimexVenue)
     market = loaded.profile.venue.market
     symbol = instrument.replace("-", "")
     if isinstance(market, AgentsMarket):
@@ -106,6 +112,31 @@ def _facts(loaded: LoadedProfile, instrument: str) -> MarketFacts:
             spec = spec_on([path], symbol) or BTCUSDT_SPEC
             return MarketFacts(instrument, _filters(spec), mid, f"start of {path.name}")
     raise _unknown(loaded, instrument, f"an instrument on the tape {path.name}")
+
+
+async def _venue_facts(loaded: LoadedProfile) -> list[MarketFacts]:
+    from hftd.runtime.clock import Clock
+    from hftd.runtime.rest import RestClient
+    from hftd.runtime.tls import client_context
+    from hftd.runtime.venue_host import venue_endpoints
+    from hftd.runtime.venue_look import Look
+
+    served = venue_endpoints(loaded.profile)
+    rest = RestClient(served.rest_url, None, Clock(), tls=client_context(served.tls_ca))
+    try:
+        look = Look(rest)
+        listing = await look.listing(loaded.profile.instruments)
+        prices = [await look.price(each.symbol) for each in listing.instruments]
+    except ProfileError:
+        raise
+    except HftdError as error:
+        raise HftdError(f"the venue {served.name} did not answer: {error}") from None
+    finally:
+        await rest.close()
+    return [
+        MarketFacts(each.name, Filters.of(each), price, f"now at {served.name}")
+        for each, price in zip(listing.instruments, prices, strict=True)
+    ]
 
 
 def _filters(spec: SymbolSpec) -> Filters:

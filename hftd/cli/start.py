@@ -52,10 +52,10 @@ def start(
 
     faulthandler.enable()  # The watchdog's SIGABRT then shows where the loop hangs.
     loaded = load_profile(profile, sets=sets or (), environ=os.environ)
+    credentials = resolve_credentials(loaded.profile.venue, os.environ)
     report = measure(loaded, None)
     for economics in report.economics:
         require_tradable(economics.order, loaded)
-    credentials = resolve_credentials(loaded.profile.venue, os.environ)
     paths = InstancePaths.locate(name or loaded.name)
     paths.create()
     with InstanceLock(paths.lock_path):

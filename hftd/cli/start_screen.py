@@ -16,9 +16,17 @@ from typing import Final
 import hftd
 from hftd.cli.check_report import Report
 from hftd.config.risk_limits import CANARY_SCALED, RiskLimits
-from hftd.config.schema import AgentsMarket, LiveMarket, Profile, scaled_limits
+from hftd.config.schema import (
+    AgentsMarket,
+    LiveMarket,
+    Profile,
+    SimexVenue,
+    TapeMarket,
+    scaled_limits,
+)
 from hftd.config.values import plain
 from hftd.runtime.paths import InstancePaths
+from hftd.runtime.venue_host import venue_endpoints
 
 _WIDTH: Final = 80
 _INDENT: Final = " " * 10
@@ -57,9 +65,9 @@ def screen(report: Report, paths: InstancePaths) -> str:
     url = profile.storage.url.replace("{state}", str(paths.state_dir))
     ctl = f"{hftctl_command()} --name {paths.name}"
     lines = [
-        f"hftd {paths.name}: {profile.mode.upper()} trading, simulated money",
+        f"hftd {paths.name}: {profile.mode.upper()} trading, {money_words(profile)}",
         *_wrapped("profile", f"{loaded.name}: {profile.description}"),
-        *_wrapped("venue", f"simulated exchange, {market_words(profile)}; {fee_words(profile)}"),
+        *_wrapped("venue", f"{venue_words(profile)}; {fee_words(profile)}"),
         *order_lines(report),
         *limit_lines(profile),
         f"socket    {paths.control_socket}",
@@ -81,9 +89,23 @@ def hftctl_command() -> str:
     return os.path.relpath(script, here) if script.is_relative_to(here) else f'"{script}"'
 
 
-def market_words(profile: Profile) -> str:
-    """Return where the prices come from."""
-    market = profile.venue.market
+def money_words(profile: Profile) -> str:
+    """Return whose money is at stake."""
+    if isinstance(profile.venue, SimexVenue):
+        return "simulated money"
+    return "play money of the venue's test hosts" if profile.mode == "testnet" else "a rehearsal"
+
+
+def venue_words(profile: Profile) -> str:
+    """Return where orders go, and for the simulated exchange where its prices come from."""
+    venue = profile.venue
+    if not isinstance(venue, SimexVenue):
+        return f"Binance Spot at {venue_endpoints(profile).name}"
+    market = venue.market
+    return f"simulated exchange, {_market_words(market)}"
+
+
+def _market_words(market: AgentsMarket | TapeMarket | LiveMarket) -> str:
     if isinstance(market, AgentsMarket):
         return f"agents {market.preset}, seed {market.seed}"
     if isinstance(market, LiveMarket):

@@ -20,8 +20,15 @@ from pydantic import ValidationError
 from hftd.config import preset_shelf, shelf, strict_yaml
 from hftd.config.complaints import complain
 from hftd.config.editor_schema import EXTENDS
-from hftd.config.schema import CONTROLS_MISSING_FOR_LIVE, AgentsMarket, Profile, TapeMarket
-from hftd.config.tree import Branch, Leaf, Origin, as_plain, find, lay_over, leaves
+from hftd.config.real_venue import BinanceVenue, is_loopback
+from hftd.config.schema import (
+    CONTROLS_MISSING_FOR_LIVE,
+    AgentsMarket,
+    Profile,
+    SimexVenue,
+    TapeMarket,
+)
+from hftd.config.tree import Branch, Leaf, Node, Origin, as_plain, find, lay_over, leaves
 from hftd.config.values import plain
 from hftd.errors import ProfileError, UsageError
 
@@ -29,6 +36,7 @@ MAX_EXTENDS: Final = 5
 SYNTHETIC: Final = "synthetic"
 _TAPE: Final = ("venue", "market", "path")
 _PRESET: Final = ("venue", "market", "preset")
+_TLS_CA: Final = ("venue", "tls_ca")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +68,15 @@ def load_profile(
     for override in _overrides(sets, environ):
         tree = lay_over(tree, override)
     _refuse_live(tree)
-    tree = _place(_place(tree, files, _TAPE), files, _PRESET)
+    for key in (_TAPE, _PRESET, _TLS_CA):
+        tree = _place(tree, files, key)
     try:
         profile = Profile.model_validate(as_plain(tree))
     except ValidationError as error:
         raise complain(error, tree, Profile) from None
     _check_tape(profile, tree)
     _check_preset(profile, tree)
+    _check_tls_ca(profile, tree)
     return LoadedProfile(
         found.name, files[0], files, profile, _origins(profile, tree), config_hash(profile)
     )
@@ -80,7 +90,7 @@ def config_hash(profile: Profile) -> str:
 
 def tape_path(profile: Profile) -> Path | None:
     """Return the recording that the venue plays, or None if it plays none."""
-    market = profile.venue.market
+    market = profile.venue.market if isinstance(profile.venue, SimexVenue) else None
     if not isinstance(market, TapeMarket):
         return None
     return shelf.SYNTHETIC_TAPE if market.path == SYNTHETIC else Path(market.path)
@@ -140,8 +150,11 @@ def _base(tree: Branch, path: Path, files: list[Path], environ: Mapping[str, str
 
 
 def _refuse_live(tree: Branch) -> None:
+    # On loopback no money is at stake: there the mode may be rehearsed.
     mode = tree.children.get("mode")
-    if isinstance(mode, Leaf) and mode.text == "live":
+    server, _ = find(tree, ("venue", "rest_url"))
+    rehearsal = isinstance(server, Leaf) and is_loopback(server.text)
+    if isinstance(mode, Leaf) and mode.text == "live" and not rehearsal:
         expected = (
             "paper: live is refused until these controls stand (README names them): "
             f"{CONTROLS_MISSING_FOR_LIVE}"
@@ -149,22 +162,25 @@ def _refuse_live(tree: Branch) -> None:
         raise _error(expected, mode.origin, "mode", "live")
 
 
-def _place(tree: Branch, files: tuple[Path, ...], key: tuple[str, str, str]) -> Branch:
-    """Make a market file's path absolute: relative to the file that names it, or for overrides
+def _place(tree: Branch, files: tuple[Path, ...], key: tuple[str, ...]) -> Branch:
+    """Make a named file's path absolute: relative to the file that names it, or for overrides
     to where we stand; the name of a shipped one stays.
     """
     node, _ = find(tree, key)
     if not isinstance(node, Leaf) or find(tree, key[:-1])[0] is node:
         return tree
-    shipped = node.text == SYNTHETIC if key == _TAPE else not preset_shelf.is_path(node.text)
+    shipped = (key == _TAPE and node.text == SYNTHETIC) or (
+        key == _PRESET and not preset_shelf.is_path(node.text)
+    )
     if not node.text or shipped:
         return tree
     named_in = [file for file in files if _shown(file) == node.origin.source]
     folder = named_in[0].parent if named_in else Path.cwd()
-    placed = Leaf(str((folder / Path(node.text).expanduser()).resolve()), node.origin)
-    market: Branch = Branch({key[2]: placed}, Origin(""))
-    venue: Branch = Branch({key[1]: market}, Origin(""))
-    return lay_over(tree, Branch({key[0]: venue}, Origin("")))
+    placed: Node = Leaf(str((folder / Path(node.text).expanduser()).resolve()), node.origin)
+    for part in reversed(key):
+        placed = Branch({part: placed}, Origin(""))
+    assert isinstance(placed, Branch)
+    return lay_over(tree, placed)
 
 
 def _check_tape(profile: Profile, tree: Branch) -> None:
@@ -178,7 +194,7 @@ def _check_tape(profile: Profile, tree: Branch) -> None:
 
 def _check_preset(profile: Profile, tree: Branch) -> None:
     """Refuse a preset that is not there, or with a mistake in its own file."""
-    market = profile.venue.market
+    market = profile.venue.market if isinstance(profile.venue, SimexVenue) else None
     if not isinstance(market, AgentsMarket):
         return
     try:
@@ -187,6 +203,15 @@ def _check_preset(profile: Profile, tree: Branch) -> None:
         node, origin = find(tree, _PRESET)
         at = node.origin if isinstance(node, Leaf) else origin
         raise _error(str(error), at, ".".join(_PRESET)) from None
+
+
+def _check_tls_ca(profile: Profile, tree: Branch) -> None:
+    path = profile.venue.tls_ca if isinstance(profile.venue, BinanceVenue) else None
+    if path is None or Path(path).is_file():
+        return
+    node, origin = find(tree, _TLS_CA)
+    at = node.origin if isinstance(node, Leaf) else origin
+    raise _error("a file of certificates in PEM that exists", at, ".".join(_TLS_CA), path)
 
 
 def _origins(profile: Profile, tree: Branch) -> dict[str, str]:

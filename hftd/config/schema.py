@@ -13,6 +13,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
+from hftd.config.real_venue import BinanceVenue, check_mode
 from hftd.config.risk_limits import InstrumentLimits, RiskLimits, limits_of, scale
 from hftd.config.strategy_parameters import Strategy
 from hftd.config.values import (
@@ -218,7 +219,7 @@ class Profile(Section):
     """Simulated fills, the venue's test hosts, or money."""
     canary: Canary = Canary()
     """Trade a fraction of every size first; on unless switched off."""
-    venue: SimexVenue
+    venue: Annotated[SimexVenue | BinanceVenue, Field(discriminator="kind")]
     """Where to trade."""
     instruments: tuple[InstrumentName, ...] = Field(min_length=1, max_length=MAX_INSTRUMENTS)
     """What to trade; all share one quote asset."""
@@ -289,12 +290,14 @@ def scaled_limits(profile: Profile) -> dict[str, RiskLimits]:
 def _check_mode(profile: Profile) -> None:
     if profile.mode == "live" and profile.on_crash != "halt":
         raise misplaced("on_crash", "halt, as mode live demands")
-    if profile.mode != "paper":
+    if isinstance(profile.venue, BinanceVenue):
+        check_mode(profile.mode, profile.venue)
+    elif profile.mode != "paper":
         raise misplaced("mode", "paper, as venue.kind simex simulates its fills")
 
 
 def _check_instruments(profile: Profile) -> None:
-    seen: list[str] = []
+    venue, seen = profile.venue, list[str]()
     for index, instrument in enumerate(profile.instruments):
         base, quote = instrument.split("-")
         if instrument in seen:
@@ -303,7 +306,7 @@ def _check_instruments(profile: Profile) -> None:
             expected = f"an instrument quoted in {profile.quote_asset}: a profile has one quote"
             raise misplaced(f"instruments.{index}", expected)
         for asset in (base, quote):
-            if asset not in profile.venue.opening_balances:
+            if isinstance(venue, SimexVenue) and asset not in venue.opening_balances:
                 expected = f"a balance of {asset}, which {instrument} needs"
                 raise misplaced("venue.opening_balances", expected)
         seen.append(instrument)

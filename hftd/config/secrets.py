@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NoReturn
 
+from hftd.config.real_venue import BinanceVenue
 from hftd.config.schema import SimexVenue
 from hftd.errors import CredentialsError
 
@@ -65,7 +66,9 @@ class Credentials:
     api_secret: Secret
 
 
-def resolve_credentials(venue: SimexVenue, environ: Mapping[str, str]) -> Credentials:
+def resolve_credentials(
+    venue: SimexVenue | BinanceVenue, environ: Mapping[str, str]
+) -> Credentials:
     """Fetch the key pair that a venue names, or the paper pair where it names none.
 
     Raises: CredentialsError, as ``resolve`` does.

@@ -100,7 +100,9 @@ def _opening_or_size(value: object) -> object:
     raise _form("opening, or a size of 0 or more")
 
 
-def _matching(pattern: re.Pattern[str], expected: str, kind: str = FORM) -> BeforeValidator:
+def matching(pattern: re.Pattern[str], expected: str, kind: str = FORM) -> BeforeValidator:
+    """Return the check that a text has a form, told as ``expected`` where it has not."""
+
     def check(value: object) -> object:
         if isinstance(value, str) and pattern.fullmatch(value):
             return value
@@ -145,30 +147,30 @@ PositiveFraction = Annotated[DecimalText, Field(gt=0, le=1), _FRACTION_DECIMALS]
 PositiveMs = Annotated[Integer, Field(gt=0, le=86_400_000)]
 NonNegativeMs = Annotated[Integer, Field(ge=0, le=86_400_000)]
 
-InstrumentName = Annotated[str, _matching(_INSTRUMENT, "an instrument such as BTC-USDT")]
-AssetName = Annotated[str, _matching(_ASSET, "an asset such as USDT")]
+InstrumentName = Annotated[str, matching(_INSTRUMENT, "an instrument such as BTC-USDT")]
+AssetName = Annotated[str, matching(_ASSET, "an asset such as USDT")]
 QueueModelName = Annotated[
     str,
-    _matching(
+    matching(
         _QUEUE_MODEL,
         "pessimistic, optimistic, proportional, power:N (N from 1 to 9), log or log2",
     ),
 ]
 ServerAddress = Annotated[
     str,
-    _matching(
+    matching(
         _SERVER_ADDRESS,
         "https://HOST[:PORT] or http://HOST[:PORT], and where its streams are elsewhere"
         " ,wss://HOST[:PORT] behind it",
     ),
 ]
 ListenAddress = Annotated[
-    str, _matching(_LISTEN_ADDRESS, 'HOST:PORT such as "127.0.0.1:9464"'), _port_exists
+    str, matching(_LISTEN_ADDRESS, 'HOST:PORT such as "127.0.0.1:9464"'), _port_exists
 ]
-UtcMinute = Annotated[str, _matching(_UTC_MINUTE, 'a time of day in UTC such as "00:00"')]
+UtcMinute = Annotated[str, matching(_UTC_MINUTE, 'a time of day in UTC such as "00:00"')]
 SecretReference = Annotated[
     str,
-    _matching(
+    matching(
         _SECRET_REFERENCE,
         "a reference env:NAME, file:PATH or credential:NAME; a secret never stands in a profile",
         WITHHELD,

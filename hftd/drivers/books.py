@@ -11,8 +11,9 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
 from hftd.config.load import config_hash
+from hftd.config.real_venue import BinanceVenue
 from hftd.config.risk_limits import RiskLimits
-from hftd.config.schema import AgentsMarket, Profile, scaled_limits
+from hftd.config.schema import AgentsMarket, Profile, SimexVenue, scaled_limits
 from hftd.domain.codes import OnStart
 from hftd.domain.instrument import Instrument
 from hftd.domain.layout import Records
@@ -79,9 +80,14 @@ def build_world(profile: Profile, instruments: Sequence[Instrument]) -> Records:
         state.balances[record["base_asset"]]["reserve_atoms"] = reserve
         fill_instrument(record, instrument)
         fill_limits(record, profile, instrument, limits[instrument.name])
-        record["own_in_book"] = int(isinstance(profile.venue.market, AgentsMarket))
+        record["own_in_book"] = int(_has_own_orders(profile.venue))
         prove_int64(record, instrument)
     return world
+
+
+def _has_own_orders(venue: SimexVenue | BinanceVenue) -> bool:
+    # A recorded or followed market does not show them.
+    return not isinstance(venue, SimexVenue) or isinstance(venue.market, AgentsMarket)
 
 
 def fill_core(core: Any, profile: Profile, limits: RiskLimits) -> None:

@@ -39,13 +39,13 @@ from hftd.journal.record import RecordType, encode_json, run_id
 from hftd.journal.writer import JournalFull, JournalWriter
 from hftd.runtime import identity
 from hftd.runtime.answers import Answers
-from hftd.runtime.children import ExchangeProcess, RecorderProcess
+from hftd.runtime.children import RecorderProcess
 from hftd.runtime.clock import Clock
 from hftd.runtime.connector import Connector
 from hftd.runtime.notify import Notifier
 from hftd.runtime.paths import InstancePaths
 from hftd.runtime.telemetry import Telemetry
-from hftd.venues.binance.endpoints import loopback
+from hftd.runtime.venue_host import VenueHost
 from hftd.venues.binance.signing import Signer
 from hftd.venues.port import new_event
 
@@ -62,6 +62,7 @@ class Parts(NamedTuple):
     build: memory.Builders
     signer: Signer
     recorder: Callable[[Say], RecorderProcess]
+    venue_host: VenueHost
 
 
 class Live:
@@ -83,9 +84,7 @@ class Live:
         self._clock = Clock()
         self._telemetry = Telemetry(targets_ns(loaded.profile))
         self._tag = identity.tag(paths.name)
-        self._exchange = ExchangeProcess(
-            loaded.profile, paths.simex_dir, paths.state_dir / "exchange.log", say
-        )
+        self._venue = parts.venue_host
         self._recorder = parts.recorder(say)
         self._latch = LatchFile(paths.latch_path, say)
         journal = loaded.profile.journal
@@ -136,9 +135,9 @@ class Live:
         """Memory, exchange, instruments, journal: everything before the first link."""
         remembered = memory.recall(JournalReader(self._paths.journal_dir), self._parts.build)
         self._clock.not_before(remembered.last_ns)
-        endpoints = loopback((await self._exchange.start()).port)
+        endpoints = await self._venue.open()
         instruments = await listed_instruments(
-            self._loaded.profile, endpoints.rest_url, self._parts.signer, self._clock
+            self._loaded.profile, endpoints, self._parts.signer, self._clock, self._say
         )
         self._instruments = instruments
         self._engine = self._parts.build.engine(self._loaded.profile, instruments)
@@ -191,7 +190,7 @@ class Live:
             recorder_pid=lambda: self._recorder.pid,
             loop_lag_ns=lambda: self.loop_lag_ns,
             started_ns=self._clock.ts_ns(), venue_name=self._loaded.profile.venue.kind,
-            doubt_atoms=self._exchange.doubt_atoms,
+            doubt_atoms=self._venue.doubt_atoms,
             recorder_faults=lambda: published(self._paths.journal_dir).faults,
         )  # fmt: skip
         self._operator = Operator(self._engine, self._answers, self._tag, self._give, self._latch)
@@ -208,7 +207,7 @@ class Live:
             machine.spin(self._exit)
         self._pulse_due = loop.time() + PULSE_SECONDS
         loop.call_at(self._pulse_due, self._pulse)
-        work = (self._connect(), self._recorder.supervise(), self._exchange.supervise())
+        work = (self._connect(), self._recorder.supervise(), self._venue.supervise())
         tasks = [asyncio.create_task(self._keep(each)) for each in work]
         await self._exit.wait()
         for task in tasks:
@@ -380,8 +379,8 @@ class Live:
         if hasattr(self, "_run"):
             self._end_run()
         await self._recorder.stop(self._paths.journal_dir / "recorder.lock")
-        if self._failure is None or (self._setting_up is not None and not self._exchange.attached):
-            await self._exchange.stop()
+        if self._failure is None or (self._setting_up is not None and not self._venue.attached):
+            await self._venue.stop()
             if self._is_ready:
                 self._say(f"stopped. {self._answers.clear_line()} {self._answers.position_line()}")
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from hftd.config.load import LoadedProfile, tape_path
-from hftd.config.schema import AgentsMarket, LiveMarket, Profile
+from hftd.config.schema import AgentsMarket, LiveMarket, Profile, SimexVenue
 from hftd.domain.codes import Code
 from hftd.domain.events import CommandKind, Link
 from hftd.domain.instrument import Instrument
@@ -52,7 +52,9 @@ TAG = "simula"
 
 def venue_of(profile: Profile) -> FaultyVenue:
     """Return the exchange that a profile asks for; its account is the paper account."""
-    venue, market = profile.venue, profile.venue.market
+    venue = profile.venue
+    assert isinstance(venue, SimexVenue), "worlds have the simulated exchange alone"
+    market = venue.market
     wish = ExchangeWish(
         symbols=[name.replace("-", "") for name in profile.instruments],
         balances=[f"{name}={held}" for name, held in sorted(venue.opening_balances.items())],

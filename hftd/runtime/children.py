@@ -19,11 +19,12 @@ import aiohttp
 import msgspec
 
 from hftd.config.load import tape_path
-from hftd.config.schema import AgentsMarket, LiveMarket, Profile
+from hftd.config.schema import AgentsMarket, LiveMarket, Profile, SimexVenue
 from hftd.errors import HftdError, InstanceLocked
 from hftd.runtime.exchange_state import Listening, read_doubt, read_listening
 from hftd.runtime.lock import InstanceLock
 from hftd.simex.doubt_worth import DoubtfulWorth
+from hftd.venues.binance.endpoints import Endpoints, loopback
 
 START_SECONDS = 60.0  # It takes half a second, on a machine that has one to spare.
 POLL_SECONDS = 0.02
@@ -38,6 +39,7 @@ def exchange_arguments(profile: Profile, folder: Path) -> list[str]:
     A profile with keys of its own names them by reference; the exchange's account is the
     documented paper account in every case.
     """
+    assert isinstance(profile.venue, SimexVenue), "a venue of others is not started"
     market = profile.venue.market
     symbols = ",".join(name.replace("-", "") for name in profile.instruments)
     arguments = [sys.executable, "-m", "hftd.cli.hftd", "exchange"]
@@ -102,6 +104,10 @@ class ExchangeProcess:
         self._tell(f"started the simulated exchange on {found.host}:{found.port}")
         return found
 
+    async def open(self) -> Endpoints:
+        """Return where it is served, once it is; see `start`."""
+        return loopback((await self.start()).port)
+
     async def _launch(self, arguments: Sequence[str]) -> Listening:
         (self._folder / "exchange.json").unlink(missing_ok=True)
         with open(self._log_path, "ab") as log:
@@ -157,7 +163,9 @@ class ExchangeProcess:
         None where no fill is in doubt: with agents and tapes, and before the first word.
         """
         told = read_doubt(self._folder)
-        if told is None or not isinstance(self._profile.venue.market, LiveMarket):
+        venue = self._profile.venue
+        follows = isinstance(venue, SimexVenue) and isinstance(venue.market, LiveMarket)
+        if told is None or not follows:
             return None
         accounts = msgspec.json.decode(told, type=DoubtfulWorth).accounts
         return sum(worth.get(quote_asset, 0) for worth in accounts.values())

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Sequence
+from functools import partial
 from typing import Any
 
 from hftd.domain.actions import Action, ActionKind
@@ -29,10 +30,11 @@ from hftd.runtime.clock import Clock
 from hftd.runtime.connector_orders import NOTICE_BYTES, MakeLink, OnEvent, OnFrame, OrderLink
 from hftd.runtime.in_flight import InFlight
 from hftd.runtime.rest import RestAnswer, RestClient
+from hftd.runtime.tls import client_context
 from hftd.runtime.transport import WebSocketLink
 from hftd.venues.binance.endpoints import Endpoints, market_stream_url
 from hftd.venues.binance.rest_frames import RestKind, rest_frame
-from hftd.venues.binance.session import backoff_s
+from hftd.venues.binance.session import backoff_s, refusal_text
 from hftd.venues.binance.signing import Signer
 from hftd.venues.port import Codec, new_event
 
@@ -60,7 +62,9 @@ class Connector:
         clock: Clock,
         recv_window_ms: int,
     ) -> None:
-        self.rest = RestClient(endpoints.rest_url, signer, clock)
+        tls = client_context(endpoints.tls_ca)
+        make_link = partial(WebSocketLink, tls=tls)
+        self.rest = RestClient(endpoints.rest_url, signer, clock, tls=tls)
         self._instruments = tuple(instruments)
         self._on_frame = on_frame
         self._on_event = on_event
@@ -74,9 +78,11 @@ class Connector:
             recv_window_ms,
             on_frame,
             on_event,
+            make_link,
+            logs_on=endpoints.hmac_logon or signer.may_log_on,
         )
         self.market = MarketLink(
-            market_stream_url(endpoints, instruments), clock, on_frame, on_event
+            market_stream_url(endpoints, instruments), clock, on_frame, on_event, make_link
         )
         self._statuses: dict[int, InstrumentStatus] = {}
         self._rest_up = False
@@ -97,8 +103,8 @@ class Connector:
         self._start(self.orders.link.run(), self.orders.sweep())
         await self._first(self.orders.live, self.orders.refused)
         if self.orders.refused.is_set():
-            code = self.orders.session.error_code
-            raise CredentialsError(f"the venue must accept the key, was refused with {code}")
+            why = refusal_text(self.orders.session.error_code)
+            raise CredentialsError(f"the venue refused the key: {why}")
         self._start(self.market.link.run())
         await self._first(self.market.up)
         self._start(self._watch_statuses())

@@ -13,6 +13,8 @@ own requests end here, since they may hold the API key.
 | a request cannot be sent: link down, not draining, table full | as refused, code NOT_SENT |
 | the venue's clock was sampled `SAMPLES_PER_CLOCK` times | CLOCK by the shortest round trip |
 
+A logon that was refused for its timestamp is preceded by a question for the venue's time.
+
 A frame that cannot be read, serverShutdown, or a request of the session (logon, subscription,
 time) without answer over `SILENT_SWEEPS` drops the socket, and the link connects again.
 """
@@ -30,6 +32,7 @@ from hftd.runtime.in_flight import InFlight
 from hftd.runtime.rest import ClockSample, clock_sample
 from hftd.runtime.transport import LinkUser, WebSocketLink
 from hftd.venues.binance.session import (
+    BAD_TIMESTAMP,
     Session,
     SessionState,
     backoff_s,
@@ -77,8 +80,9 @@ class OrderLink:
         on_event: OnEvent,
         make_link: MakeLink = WebSocketLink,
         soon: Soon | None = None,
+        logs_on: bool = True,
     ) -> None:
-        self.session = Session(signer, recv_window_ms)
+        self.session = Session(signer, recv_window_ms, logs_on)
         self.live = asyncio.Event()
         self.refused = asyncio.Event()
         self.link = make_link(url, self, clock.ts_ns, backoff_s)
@@ -102,7 +106,7 @@ class OrderLink:
         identity = request_id_of(frame)
         ready = self.session.state in (SessionState.SUBSCRIBING, SessionState.LIVE)
         if ready and self._in_flight.add(identity, self._clock.ts_ns()):
-            if self.link.send(frame):
+            if self.link.send(self.session.sealed(frame)):
                 return
             self._in_flight.answered(identity)
         self._soon(self._tell_unsent, identity)
@@ -129,8 +133,11 @@ class OrderLink:
         """Log on."""
         self._time_answered, self._silent_sweeps = True, 0
         self._samples.clear()
-        timestamp_ms = (self._clock.ts_ns() + self.venue_offset_ns) // NS_PER_MS
-        self.link.send(self.session.opened(timestamp_ms))
+        if self.session.error_code == BAD_TIMESTAMP:
+            # Our idea of the venue's clock is no good any more: the logon waits for its answer.
+            self._ask_time(self._clock.ts_ns())
+        else:
+            self.link.send(self.session.opened(self._venue_ms()))
 
     def on_frame(self, data: bytes, ts_ns: int, more: bool = False) -> None:
         """Take a frame: the session's own end here, all others go to the loop."""
@@ -175,23 +182,30 @@ class OrderLink:
         if answer is not None:
             if answer[0] == self._time_number:
                 self._take_sample(clock_sample(answer[1], self._time_sent_ns, ts_ns))
+            if self.session.state is SessionState.CLOSED:
+                self.link.send(self.session.opened(self._venue_ms()))
             return
-        step = self.session.replied(data)
+        step = self.session.replied(data, self._venue_ms())
         if step.close:
             self.link.drop(f"the session was refused, code {self.session.error_code}")
             return
-        if step.up is not None and step.up not in self._up:
-            self._up.append(step.up)
-            self._emit(EventKind.LINK, link=step.up, up=1)
-        if step.up is Link.USER:
+        for link in step.up:
+            if link not in self._up:
+                self._up.append(link)
+                self._emit(EventKind.LINK, link=link, up=1)
+        if Link.USER in step.up:
             self.live.set()
         if step.send is not None:
             self.link.send(step.send)
 
+    def _venue_ms(self) -> int:
+        return (self._clock.ts_ns() + self.venue_offset_ns) // NS_PER_MS
+
     def _take_sample(self, sample: ClockSample) -> None:
         self._time_answered = True
         self._samples.append(sample)
-        if len(self._samples) == SAMPLES_PER_CLOCK:
+        first = self.session.state is SessionState.CLOSED
+        if first or len(self._samples) == SAMPLES_PER_CLOCK:
             self.take_clock(min(self._samples, key=lambda taken: taken.round_trip_ns))
             self._samples.clear()
 
@@ -202,7 +216,7 @@ class OrderLink:
             # The loop has decoded USER_STREAM_ENDED from this frame already.
             self.live.clear()
             self._up.remove(Link.USER)
-            self.link.send(self.session.terminated())
+            self.link.send(self.session.terminated(self._venue_ms()))
 
     async def sweep(self) -> None:
         """Give up on requests without answer and sample the venue's clock, until canceled."""
@@ -226,9 +240,12 @@ class OrderLink:
             if self._silent_sweeps >= SILENT_SWEEPS:
                 self.link.drop("no answer to a request of the session")
         elif now_ns - self._time_sent_ns >= TIME_EVERY_NS and now_ns >= self._hold_until_ns:
-            self._time_number += 1
-            self._time_sent_ns, self._time_answered, self._silent_sweeps = now_ns, False, 0
-            self.link.send(time_request(self._time_number))
+            self._ask_time(now_ns)
+
+    def _ask_time(self, now_ns: int) -> None:
+        self._time_number += 1
+        self._time_sent_ns, self._time_answered, self._silent_sweeps = now_ns, False, 0
+        self.link.send(time_request(self._time_number))
 
     def _tell_unsent(self, identity: str) -> None:
         self._tell(self._in_flight.unsent_events(identity, self._clock.ts_ns()))

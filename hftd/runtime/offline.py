@@ -28,6 +28,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from hftd.control import instances
 from hftd.control.faults import NotPermitted, NotRunning
@@ -38,6 +39,8 @@ from hftd.runtime.offline_engine import Engine, find_engine, is_locked
 from hftd.runtime.offline_known import Known, recall
 from hftd.runtime.offline_venue import Address, Swept, VenueRoad, sweep
 from hftd.runtime.paths import InstancePaths
+from hftd.runtime.tls import client_context
+from hftd.venues.binance.endpoints import Endpoints
 from hftd.venues.binance.signing import Signer, signer_of
 
 SYSTEM_STATE_ROOT = Path(
@@ -217,16 +220,19 @@ class OfflineKill:
     # --- the venue -----------------------------------------------------------------------
 
     def _cancel_after_stop(self) -> Swept | None:
-        if self._order.orderly and self._address() is None:
+        known = self._recall()
+        ours = known is None or known.endpoints is None
+        if self._order.orderly and ours and self._address() is None:
             self._step("orderly end: the engine asked the venue, and the exchange ended with it")
             return None
-        known = self._recall()
         signer = self._signer(known, self._environ)
         return self._cancel(known, signer)
 
     def _cancel(self, known: Known | None, signer: Signer | None) -> Swept | None:
         if known is None or signer is None:
             return None
+        if known.endpoints is not None:
+            return self._sweep_remote(known, known.endpoints, signer)
         if not self._has_no_exchange():
             swept = self._sweep(known, signer, self._has_no_exchange)
             if swept.is_clear or not self._has_no_exchange():
@@ -235,6 +241,18 @@ class OfflineKill:
 
     def _has_no_exchange(self) -> bool:
         return not is_locked(self._paths.simex_dir / "exchange.lock")
+
+    def _sweep_remote(self, known: Known, served: Endpoints, signer: Signer) -> Swept | None:
+        """Sweep at a venue that others run: it needs no waking, and its certificate verified."""
+        parts = urlsplit(served.rest_url)
+        secure = parts.scheme == "https"
+        try:
+            tls = client_context(served.tls_ca) if secure else None
+        except HftdError as error:
+            self._lacks(f"orders may be open: {error}")
+            return None
+        address = (parts.hostname or "", parts.port or (443 if secure else 80))
+        return self._judged(self._swept(known, VenueRoad(lambda: address, signer, tls)))
 
     def _sweep_awake(self, known: Known, signer: Signer) -> Swept | None:
         """Sweep at a simulated exchange that is not there: its account is on the disk, open
@@ -253,9 +271,13 @@ class OfflineKill:
     def _sweep(
         self, known: Known, signer: Signer, is_gone: Callable[[], bool] = lambda: False
     ) -> Swept:
+        return self._swept(known, VenueRoad(self._address, signer), is_gone)
+
+    def _swept(
+        self, known: Known, road: VenueRoad, is_gone: Callable[[], bool] = lambda: False
+    ) -> Swept:
         # An orderly end has waited for its own orders already.
         settle_s = 0.0 if self._order.orderly else known.recv_window_ms / 1000
-        road = VenueRoad(self._address, signer)
         swept = sweep(
             road, known.symbols, known.tag, settle_s=settle_s, bound_s=BOUND_SECONDS,
             is_gone=is_gone,

@@ -15,6 +15,7 @@ from hftd.journal import segment
 from hftd.journal.record import BODY, HEAD_BYTES, MAGIC, MARK, RecordType, Stream, decode_json
 from hftd.runtime import identity
 from hftd.runtime.paths import InstancePaths
+from hftd.venues.binance.endpoints import Endpoints, endpoints_of
 
 # The head of a HEADER record: magic, crc, length, type 1, any version; see journal/record.py.
 _HEADER = re.compile(
@@ -40,6 +41,14 @@ class Known(NamedTuple):
         """The reference to the key, None where the paper account is used."""
         reference = self.profile["venue"].get("api_key")
         return None if reference is None else str(reference)
+
+    @property
+    def endpoints(self) -> Endpoints | None:
+        """Where the venue is that others run, None where the exchange is a process of ours."""
+        venue = self.profile["venue"]
+        if venue["kind"] != "binance":
+            return None
+        return endpoints_of(str(self.profile["mode"]), venue, str(venue.get("tls_ca") or ""))
 
     def credentials(self, environ: Mapping[str, str]) -> tuple[str, str]:
         """Return key and secret. Raises: CredentialsError where they cannot be had."""

@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import json
 import queue
+import ssl
 import threading
 import time
 from collections.abc import Callable, Sequence
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any, NamedTuple, TypeVar
 
 from hftd.domain.order import parse_client_order_id
+from hftd.runtime.tls import connection_fault
 from hftd.venues.binance.signing import Signer, signed_query
 
 Item = TypeVar("Item")
@@ -74,8 +76,14 @@ class VenueRoad:
     ``address`` is asked before each request, since an exchange that restarts may move.
     """
 
-    def __init__(self, address: Callable[[], Address | None], signer: Signer) -> None:
+    def __init__(
+        self,
+        address: Callable[[], Address | None],
+        signer: Signer,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self._address = address
+        self._tls = tls  # None: in plain text, to a process of ours on loopback.
         self._signer = signer
         self._offset_ms = 0
         self._quiet_until = 0.0
@@ -107,15 +115,14 @@ class VenueRoad:
         address = self._address()
         if address is None:
             return Answer(0, fault="the exchange says nowhere that it listens")
-        connection = HTTPConnection(*address, timeout=REQUEST_SECONDS)
+        connection = self._connection(address)
         headers = {"X-MBX-APIKEY": self._signer.api_key}
         try:
             connection.request(method, target, headers=headers)
             response = connection.getresponse()
             text = response.read(MAX_BODY_BYTES)
         except (OSError, HTTPException) as error:
-            words = getattr(error, "strerror", None) or type(error).__name__
-            return Answer(0, fault=f"{address[0]}:{address[1]}: {words.lower()}")
+            return Answer(0, fault=f"{address[0]}:{address[1]}: {connection_fault(error)}")
         finally:
             connection.close()
         if response.status in LIMIT_STATUSES:
@@ -124,6 +131,11 @@ class VenueRoad:
             return Answer(response.status, json.loads(text))
         except ValueError:
             return Answer(response.status, fault=f"{response.status} without JSON")
+
+    def _connection(self, address: Address) -> HTTPConnection:
+        if self._tls is None:
+            return HTTPConnection(*address, timeout=REQUEST_SECONDS)
+        return HTTPSConnection(*address, timeout=REQUEST_SECONDS, context=self._tls)
 
     def _hold_back(self, retry_after: str) -> None:
         wait_s = float(retry_after) if retry_after.isdecimal() else DEFAULT_WAIT_S

@@ -7,6 +7,7 @@ ever stands in a message: it may hold a signature.
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 from urllib.parse import quote
@@ -17,8 +18,9 @@ from yarl import URL
 
 from hftd.errors import ProfileError
 from hftd.runtime.clock import Clock
+from hftd.runtime.tls import connection_fault
 from hftd.venues.binance.exchange_info import Listing, parse_exchange_info, symbol_of
-from hftd.venues.binance.messages import Millis
+from hftd.venues.binance.messages import Millis, VenueError
 from hftd.venues.binance.signing import Signer, signed_query
 
 TIMEOUT_S = 10.0  # What the venue allows itself before it answers -1007.
@@ -26,15 +28,29 @@ MAX_BODY_BYTES = 64 * 1024 * 1024
 CLOCK_SAMPLES = 5
 NS_PER_MS = 1_000_000
 INVALID_SYMBOL = b"-1121"
+USED_WEIGHT = "X-MBX-USED-WEIGHT-1M"
+MAX_DIGITS = 10  # Of a header's number; a longer one is none.
 
 
 class RestAnswer(NamedTuple):
-    """What came of a request; status 0 where no answer came, and ``fault`` says why."""
+    """What came of a request; status 0 where no answer came, and ``fault`` says why.
+
+    ``used_weight`` is what all requests of this address have cost in this minute, as told.
+    """
 
     status: int
     body: bytes
     retry_after_s: int = 0
     fault: str = ""
+    used_weight: int = 0
+
+    def told(self) -> str:
+        """Return what went wrong in a few words; the venue's own are not repeated."""
+        if self.fault:
+            return self.fault
+        code = error_code(self.body)
+        waits = f", and {self.retry_after_s} s without requests" if self.retry_after_s else ""
+        return f"it answered {self.status}{f' (code {code})' if code else ''}{waits}"
 
 
 class ClockSample(NamedTuple):
@@ -49,6 +65,7 @@ class _ServerTime(msgspec.Struct, rename="camel"):
 
 
 _server_time = msgspec.json.Decoder(_ServerTime)
+_error = msgspec.json.Decoder(VenueError)
 
 
 def clock_sample(server_time_ms: int, sent_ns: int, received_ns: int) -> ClockSample:
@@ -69,19 +86,40 @@ def server_time_ms(body: bytes) -> int | None:
         return None
 
 
+def error_code(body: bytes) -> int:
+    """Return the venue's own error code in an answer, 0 where it tells none."""
+    try:
+        return _error.decode(body).code
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return 0
+
+
 def listing_target(names: Sequence[str]) -> str:
     """Return the request for the listing of these instruments, by our names."""
     symbols = json.dumps([symbol_of(name) for name in names], separators=(",", ":"))
     return f"/api/v3/exchangeInfo?symbols={quote(symbols, safe='')}"
 
 
+def _whole(text: str) -> int:
+    return int(text) if text.isdecimal() and len(text) < MAX_DIGITS else 0
+
+
 class RestClient:
-    """A client of one venue; make it inside a running event loop, `close` it there."""
+    """A client of one venue; make it inside a running event loop, `close` it there.
+
+    Without a signer it can ask what is public.
+    """
 
     def __init__(
-        self, rest_url: str, signer: Signer, clock: Clock, timeout_s: float = TIMEOUT_S
+        self,
+        rest_url: str,
+        signer: Signer | None,
+        clock: Clock,
+        timeout_s: float = TIMEOUT_S,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._rest_url = rest_url
+        self._tls: ssl.SSLContext | bool = True if tls is None else tls
         self._signer = signer
         self._clock = clock
         self._session = aiohttp.ClientSession(
@@ -102,6 +140,7 @@ class RestClient:
         self, path: str, params: Mapping[str, str | int], venue_offset_ns: int = 0
     ) -> RestAnswer:
         """Ask for a path with parameters, a timestamp by the venue's clock and a signature."""
+        assert self._signer is not None, "a client without a key asks public questions alone"
         timestamp_ms = (self._clock.ts_ns() + venue_offset_ns) // NS_PER_MS
         query = signed_query(self._signer, dict(params) | {"timestamp": timestamp_ms})
         return await self._get(f"{path}?{query}", {"X-MBX-APIKEY": self._signer.api_key})
@@ -109,17 +148,20 @@ class RestClient:
     async def _get(self, target: str, headers: Mapping[str, str]) -> RestAnswer:
         url = URL(self._rest_url + target, encoded=True)
         try:
-            async with self._session.get(url, headers=headers, allow_redirects=False) as response:
+            async with self._session.get(
+                url, headers=headers, allow_redirects=False, ssl=self._tls
+            ) as response:
                 body = await response.content.read(MAX_BODY_BYTES)
                 while not response.content.at_eof() and len(body) < MAX_BODY_BYTES:
                     body += await response.content.read(MAX_BODY_BYTES - len(body))
-                retry_after = response.headers.get("Retry-After", "")
-                retry_after_s = int(retry_after) if retry_after.isdecimal() else 0
-                return RestAnswer(response.status, body, retry_after_s)
+                return RestAnswer(
+                    response.status, body, _whole(response.headers.get("Retry-After", "")),
+                    used_weight=_whole(response.headers.get(USED_WEIGHT, "")),
+                )  # fmt: skip
         except TimeoutError:
             return RestAnswer(0, b"", fault=f"no answer in {self._session.timeout.total} s")
         except (aiohttp.ClientError, OSError) as fault:
-            return RestAnswer(0, b"", fault=type(fault).__name__)
+            return RestAnswer(0, b"", fault=connection_fault(fault))
 
     async def sample_clock(self) -> ClockSample | RestAnswer:
         """Return the sample with the shortest round trip of a few, or the answer that failed."""

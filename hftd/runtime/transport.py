@@ -19,10 +19,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Callable
 from typing import Protocol
 
 from picows import WSError, WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
+
+from hftd.runtime.tls import connection_fault
 
 PING_EVERY_S = 1.0
 SILENT_PINGS = 5
@@ -66,6 +69,7 @@ class WebSocketLink:
         now_ns: Callable[[], int],
         backoff_s: Callable[[int], float],
         ping_every_s: float = PING_EVERY_S,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.fault = ""  # Why the link was lost last, for people; never holds a query.
         self._url = url
@@ -73,6 +77,7 @@ class WebSocketLink:
         self._now_ns = now_ns
         self._backoff_s = backoff_s
         self._ping_every_s = ping_every_s
+        self._tls = tls  # None: the system's certificates, where the address is wss.
         self._transport: WSTransport | None = None
         self._silent_pings = 0
         self._ping_timer: asyncio.TimerHandle | None = None
@@ -95,6 +100,7 @@ class WebSocketLink:
                 transport, _ = await ws_connect(
                     lambda: _Listener(self),
                     self._url,
+                    ssl_context=self._tls,
                     websocket_handshake_timeout=HANDSHAKE_S,
                     max_frame_size=MAX_MESSAGE_BYTES,
                     max_redirects=0,
@@ -102,7 +108,7 @@ class WebSocketLink:
                 )
                 await transport.wait_disconnected()
             except (OSError, TimeoutError, WSError) as fault:
-                self.fault = self.fault or type(fault).__name__
+                self.fault = self.fault or connection_fault(fault)
             stood_ns = self._now_ns() - since_ns
             attempt = 0 if stood_ns > STABLE_S * 1e9 else attempt + 1
             await asyncio.sleep(self._backoff_s(attempt))

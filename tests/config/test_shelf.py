@@ -11,7 +11,7 @@ from hftd.config.shelf import DEFAULT_PROFILE, SHIPPED, find_profile, folders, l
 from hftd.errors import UsageError
 from tests.config.profile_files import HEAD, risk_text, write
 
-SHIPPED_NAMES = ["canary", "imbalance", "market-making", "tape"]
+SHIPPED_NAMES = ["binance-testnet", "canary", "imbalance", "market-making", "tape"]
 
 
 @pytest.mark.parametrize("name", SHIPPED_NAMES)
@@ -19,7 +19,7 @@ def test_each_shipped_profile_loads_and_is_commented(name: str) -> None:
     """What is shipped can be started as it is, and says in comments why it is so."""
     loaded = load_profile(name, environ={})
     assert loaded.path.parent == SHIPPED
-    assert loaded.profile.mode == "paper"
+    assert loaded.profile.mode == ("testnet" if name == "binance-testnet" else "paper")
     text = loaded.path.read_text()
     assert text.startswith("# ")
     assert max(len(line) for line in text.splitlines()) <= 100

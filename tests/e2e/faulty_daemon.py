@@ -76,6 +76,7 @@ def main() -> int:
         recorder=lambda tell: RecorderProcess(
             wiring.recorder_arguments(loaded, paths), wiring.recorder_environment(loaded), tell
         ),
+        venue_host=wiring.build_venue_host(loaded, paths, say),
     )
     with InstanceLock(paths.lock_path):
         warm(loaded)

@@ -5,19 +5,32 @@ Owns host names and stream names. Must not know sockets.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
 
 from hftd.domain.instrument import Instrument
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """Base addresses, without a path except the WS API's own."""
+    """Base addresses, without a path except the WS API's own.
+
+    ``tls_ca`` is a file of certificates to trust in place of the system's; empty for those.
+    ``hmac_logon`` says that an HMAC key may open a session; at Binance only Ed25519 keys may,
+    and with others each request is signed.
+    """
 
     rest_url: str
     market_url: str
     order_url: str
+    tls_ca: str = ""
+    hmac_logon: bool = False
+
+    @property
+    def name(self) -> str:
+        """What a message calls the server."""
+        return urlsplit(self.rest_url).netloc
 
 
 LIVE = Endpoints(
@@ -35,7 +48,24 @@ TESTNET = Endpoints(
 def loopback(port: int) -> Endpoints:
     """Return the endpoints of a simulated exchange on this machine."""
     authority = f"127.0.0.1:{port}"
-    return Endpoints(f"http://{authority}", f"ws://{authority}", f"ws://{authority}/ws-api/v3")
+    return replace(served_at(f"http://{authority}"), hmac_logon=True)
+
+
+def served_at(
+    rest_url: str, market_url: str | None = None, order_url: str | None = None, tls_ca: str = ""
+) -> Endpoints:
+    """Return the endpoints of a server; streams and WS API are on its own host unless given."""
+    parts = urlsplit(rest_url)
+    host = f"{'wss' if parts.scheme == 'https' else 'ws'}://{parts.netloc}"
+    return Endpoints(rest_url, market_url or host, order_url or f"{host}/ws-api/v3", tls_ca)
+
+
+def endpoints_of(mode: str, addresses: Mapping[str, str | None], tls_ca: str = "") -> Endpoints:
+    """Return the mode's own hosts, or those of ``addresses`` where a rest_url is among them."""
+    rest_url = addresses.get("rest_url")
+    if rest_url is None:
+        return replace(LIVE if mode == "live" else TESTNET, tls_ca=tls_ca)
+    return served_at(rest_url, addresses.get("market_url"), addresses.get("order_url"), tls_ca)
 
 
 def market_stream_url(endpoints: Endpoints, instruments: Sequence[Instrument]) -> str:

@@ -15,6 +15,10 @@ API key and are for nobody else: neither loop nor journal sees them.
 | LIVE | eventStreamTerminated | USER is down; send userDataStream.subscribe; SUBSCRIBING |
 | LIVE | an unreadable frame, serverShutdown | close, reconnect |
 | any | the socket closed | ORDER and USER are down; CLOSED |
+
+Where the key may not log on (HMAC at Binance) the subscription is signed, so is each request
+(`sealed`), and the table begins in SUBSCRIBING: its good reply brings ORDER and USER up, and a
+refused key ends it as above.
 """
 
 from __future__ import annotations
@@ -31,6 +35,13 @@ from hftd.venues.binance.signing import Signer, signed_params
 
 BACKOFF_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 KEY_REFUSED = frozenset({-1002, -1022, -2014, -2015})
+_REFUSALS = {
+    -1002: "it may not do this (code -1002)",
+    -1022: "the signature is wrong: the secret is not that of the key (code -1022)",
+    -2014: "it has not the form of a key (code -2014)",
+    -2015: "no such key, or not from this address, or without permission (code -2015)",
+}
+BAD_TIMESTAMP = -1021
 ALREADY_SUBSCRIBED = -2035
 LOGON_ID, SUBSCRIBE_ID, TIME_ID = "slogon", "ssubscribe", "stime"
 
@@ -46,9 +57,9 @@ class SessionState(IntEnum):
 
 
 class Step(NamedTuple):
-    """What to do: the link that came up, the frame to send, whether to close the socket."""
+    """What to do: the links that came up, the frame to send, whether to close the socket."""
 
-    up: Link | None = None
+    up: tuple[Link, ...] = ()
     send: bytes | None = None
     close: bool = False
 
@@ -72,6 +83,13 @@ class _Head(msgspec.Struct):
     id: str | Id | None = None
 
 
+class _Request(msgspec.Struct):
+    id: str
+    method: str
+    params: dict[str, str | int]
+
+
+_unsealed = msgspec.json.Decoder(_Request)
 _head = msgspec.json.Decoder(_Head)
 _reply = msgspec.json.Decoder(SessionReply)
 
@@ -106,15 +124,19 @@ def request_id_of(frame: bytes) -> str:
 class Session:
     """The state of one order link; see the table above."""
 
-    def __init__(self, signer: Signer, recv_window_ms: int) -> None:
+    def __init__(self, signer: Signer, recv_window_ms: int, logs_on: bool = True) -> None:
         self.state = SessionState.CLOSED
         self.error_code = 0
+        self._logs_on = logs_on
         self._signer = signer
         self._recv_window_ms = recv_window_ms
 
     def opened(self, timestamp_ms: int) -> bytes:
-        """Return the logon request for a socket that has just opened."""
-        self.state, self.error_code = SessionState.LOGGING_ON, 0
+        """Return the first request on a socket that has just opened."""
+        self.error_code = 0
+        if not self._logs_on:
+            return self.terminated(timestamp_ms)
+        self.state = SessionState.LOGGING_ON
         params = {"recvWindow": self._recv_window_ms, "timestamp": timestamp_ms}
         return _request(LOGON_ID, "session.logon", signed_params(self._signer, params))
 
@@ -123,12 +145,23 @@ class Session:
         if self.state is not SessionState.REFUSED:
             self.state = SessionState.CLOSED
 
-    def terminated(self) -> bytes:
-        """Return the request that subscribes again after the user stream ended."""
+    def terminated(self, timestamp_ms: int) -> bytes:
+        """Return the request that subscribes to our reports, the first time or again."""
         self.state = SessionState.SUBSCRIBING
-        return _request(SUBSCRIBE_ID, "userDataStream.subscribe", {})
+        if self._logs_on:
+            return _request(SUBSCRIBE_ID, "userDataStream.subscribe", {})
+        params = {"recvWindow": self._recv_window_ms, "timestamp": timestamp_ms}
+        signed = signed_params(self._signer, params)
+        return _request(SUBSCRIBE_ID, "userDataStream.subscribe.signature", signed)
 
-    def replied(self, data: bytes) -> Step:
+    def sealed(self, frame: bytes) -> bytes:
+        """Return a request of the loop as it may leave: signed, where no logon speaks for it."""
+        if self._logs_on:
+            return frame
+        request = _unsealed.decode(frame)
+        return _request(request.id, request.method, signed_params(self._signer, request.params))
+
+    def replied(self, data: bytes, timestamp_ms: int) -> Step:
         """Return what to do about a reply to logon or subscription."""
         try:
             reply = _reply.decode(data)
@@ -138,16 +171,19 @@ class Session:
         good = reply.status == 200
         if reply.id == LOGON_ID and self.state is SessionState.LOGGING_ON:
             if good:
-                return Step(up=Link.ORDER, send=self.terminated())
-            if self.error_code in KEY_REFUSED:
-                self.state = SessionState.REFUSED
-            return Step(close=True)
+                return Step(up=(Link.ORDER,), send=self.terminated(timestamp_ms))
+            return self._turned_away()
         if reply.id == SUBSCRIBE_ID and self.state is SessionState.SUBSCRIBING:
             if good or self.error_code == ALREADY_SUBSCRIBED:
                 self.state = SessionState.LIVE
-                return Step(up=Link.USER)
-            return Step(close=True)
+                return Step(up=(Link.ORDER, Link.USER))
+            return Step(close=True) if self._logs_on else self._turned_away()
         return Step()  # A late reply to what was asked before the state changed.
+
+    def _turned_away(self) -> Step:
+        if self.error_code in KEY_REFUSED:
+            self.state = SessionState.REFUSED
+        return Step(close=True)
 
 
 def time_request(number: int) -> bytes:
@@ -165,6 +201,11 @@ def time_reply(data: bytes) -> tuple[int, int] | None:
         return None
     number = reply.id[len(TIME_ID) :]
     return (int(number), reply.result.server_time) if number.isdecimal() else None
+
+
+def refusal_text(code: int) -> str:
+    """Return in words why the venue refused a key."""
+    return _REFUSALS.get(code, f"code {code}")
 
 
 def _request(identity: str, method: str, params: dict[str, str | int]) -> bytes:

@@ -24,9 +24,13 @@ from hftd.errors import CredentialsError
 
 
 class Signer(Protocol):
-    """A key that signs; ``api_key`` is its public name at the venue."""
+    """A key that signs; ``api_key`` is its public name at the venue.
+
+    ``may_log_on`` says whether Binance opens a session for keys of this kind.
+    """
 
     api_key: str
+    may_log_on: bool
 
     def sign(self, payload: bytes) -> str:
         """Return the signature as the venue wants it written, not percent-encoded."""
@@ -35,6 +39,8 @@ class Signer(Protocol):
 
 class HmacSigner:
     """Signs by HMAC-SHA256, written in hex."""
+
+    may_log_on = False
 
     def __init__(self, api_key: str, secret: str) -> None:
         self.api_key = api_key
@@ -49,6 +55,8 @@ class HmacSigner:
 
 class Ed25519Signer:
     """Signs by Ed25519, written in base64."""
+
+    may_log_on = True
 
     def __init__(self, api_key: str, private_key: Ed25519PrivateKey) -> None:
         self.api_key = api_key
