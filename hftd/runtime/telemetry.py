@@ -26,6 +26,13 @@ CAP_NS = (1 << 42) - 1  # 73 minutes; what takes longer counts as this long.
 _SIZE = ((42 - BITS) << BITS) + (1 << BITS)
 _QUANTILES = (0.5, 0.95, 0.99, 0.999)
 NOTED_CAPACITY = 4096
+# The upper bounds of the buckets that Prometheus is told; each reaches to the end of the bucket
+# of ours that it falls into, at most 1.6 % beyond.
+BOUNDS_NS = (
+    1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000,
+    5_000_000, 10_000_000, 25_000_000, 50_000_000, 100_000_000, 250_000_000, 500_000_000,
+    1_000_000_000,
+)  # fmt: skip
 
 
 class Stage(IntEnum):
@@ -54,6 +61,12 @@ class StageTimes(TypedDict):
     over_target: bool  # p99 over the target.
 
 
+class SecondTimes(StageTimes):
+    """One stage's figures of a second, as the journal keeps them."""
+
+    buckets: list[int]  # By BOUNDS_NS, not cumulative; the last has what is over all of them.
+
+
 class Histogram:
     """Counts by size of one stage's times."""
 
@@ -73,9 +86,7 @@ class Histogram:
         Shapes: times_ns (n,), n over 0.
         """
         cut = times_ns.clip(0, CAP_NS)
-        bits = np.frexp(cut.astype(np.float64))[1]  # The highest bit: exact below 2 ** 53.
-        shifts = np.maximum(bits.astype(np.int64) - BITS - 1, 0)
-        np.add.at(self._counts, (shifts << BITS) + (cut >> shifts), 1)
+        np.add.at(self._counts, _bucket_of(cut), 1)
         self.count += len(cut)
         self.sum_ns += int(cut.sum())
         self.max_ns = max(self.max_ns, int(cut.max()))
@@ -101,6 +112,12 @@ class Histogram:
             "target_ns": target_ns,
             "over_target": bool(0 < target_ns < p99),
         }
+
+    def buckets(self) -> list[int]:
+        """Return how many times were in each bucket of BOUNDS_NS, and how many over the last."""
+        below = np.cumsum(self._counts)[_BOUND_BUCKETS]
+        buckets: list[int] = np.diff(below, prepend=0, append=self.count).tolist()
+        return buckets
 
     def _quantiles(self) -> list[int]:
         if not self.count:
@@ -143,24 +160,33 @@ class Telemetry:
             whole.append(both)
         return self._named(whole)
 
-    def take_second(self) -> dict[str, StageTimes]:
+    def take_second(self) -> dict[str, SecondTimes]:
         """Return the figures since the last call, of stages that were there; begin anew.
 
         This is what a TELEMETRY record of the journal holds.
         """
         self._count_noted()
-        named = self._named(self._second)
-        for whole, second in zip(self._whole, self._second, strict=True):
+        taken: dict[str, SecondTimes] = {}
+        for stage, whole, second in zip(Stage, self._whole, self._second, strict=True):
             if second.count:
+                times = second.times(self._targets_ns.get(stage, 0))
+                taken[stage.name.lower()] = {**times, "buckets": second.buckets()}
                 whole.add(second)
                 second.clear()
-        return {name: times for name, times in named.items() if times["count"]}
+        return taken
 
     def _named(self, histograms: list[Histogram]) -> dict[str, StageTimes]:
         return {
             stage.name.lower(): histograms[stage].times(self._targets_ns.get(stage, 0))
             for stage in Stage
         }
+
+
+# The bucket of each time. Shapes: times_ns (n,), within 0 and CAP_NS.
+def _bucket_of(times_ns: NDArray[np.int64]) -> NDArray[np.int64]:
+    bits = np.frexp(times_ns.astype(np.float64))[1]  # The highest bit: exact below 2 ** 53.
+    shifts = np.maximum(bits.astype(np.int64) - BITS - 1, 0)
+    return (shifts << BITS) + (times_ns >> shifts)
 
 
 # The middle of each bucket: its shift is 0 for the first 2 << BITS, then grows by one every
@@ -173,3 +199,4 @@ def _middles() -> NDArray[np.int64]:
 
 
 _MIDDLES = _middles()
+_BOUND_BUCKETS = _bucket_of(np.array(BOUNDS_NS))

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hftd.runtime.telemetry import (
+    BOUNDS_NS,
     CAP_NS,
     NOTED_CAPACITY,
     RELATIVE_ERROR,
@@ -39,6 +40,19 @@ def test_two_histograms_added_are_one(some, others):
     second.record(np.array(others))
     first.add(second)
     assert first.times() == one.times()
+
+
+@given(TIMES)
+def test_buckets_are_a_naive_count_within_the_stated_error(times):
+    """All times are in some bucket, and at most 1.6 % beyond its bound."""
+    histogram = Histogram()
+    histogram.record(np.array(times))
+    told = histogram.buckets()
+    assert len(told) == len(BOUNDS_NS) + 1 and min(told) >= 0 and sum(told) == len(times)
+    for at, bound_ns in enumerate(BOUNDS_NS):
+        below = sum(told[: at + 1])
+        assert sum(ns <= bound_ns for ns in times) <= below
+        assert below <= sum(ns <= bound_ns * (1 + 1 / 64) for ns in times)
 
 
 def test_time_out_of_range_is_cut():
