@@ -49,6 +49,7 @@ COMMANDS: Final = {
     "record": Entry("record", "record", "Record a server's market data as a tape."),
     "replay": Entry("replay", "replay", "Run a journal again and compare every decision."),
     "db": Entry("db", "app", "Upgrade, rebuild, export the ledger; repair a journal."),
+    "metrics": Entry("metrics", "app", "Print a Grafana dashboard of the metrics."),
     "simulate": Entry("simulate", "simulate", "Run simulated worlds with faults, by their seeds."),
     "warmup": Entry("warmup", "warmup", "Compile the kernels before they are needed."),
     "kill-offline": Entry("kill_offline", "kill_offline", "Kill where the daemon does not answer."),

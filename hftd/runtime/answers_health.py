@@ -139,6 +139,7 @@ def health(view: View, parts: Parts) -> shapes.Health:
         _journal(core, parts),
         _recorder(parts),
         _alerts(parts),
+        _metrics(parts),
         _clock(view),
         _loop(parts),
         _latch(view),
@@ -207,6 +208,12 @@ def _alerts(parts: Parts) -> shapes.HealthCheck:
     if fault is None:
         return _check("alerts", True, "no delivery fails")
     return _check("alerts", False, f"not delivered: {fault}; tried again, or: hftctl alert-test")
+
+
+def _metrics(parts: Parts) -> shapes.HealthCheck:
+    fault = parts.recorder_faults.get("metrics")
+    detail = "served, or not asked for" if fault is None else f"not served: {fault}; tried again"
+    return _check("metrics", fault is None, detail)
 
 
 def _clock(view: View) -> shapes.HealthCheck:

@@ -52,6 +52,8 @@ class LogSettings(NamedTuple):
 class Logs:
     """Write lines; drop what is beyond the cap of a second, and say how many were dropped.
 
+    ``total`` lines were written, ``total_dropped`` were not, for metrics.
+
     A second is one of the events' clock, so that catching up is capped like living. Warnings
     and worse are written beyond the cap.
     """
@@ -74,6 +76,7 @@ class Logs:
         self._second = 0
         self._written = 0
         self._dropped = 0
+        self.total = self.total_dropped = 0
 
     def write(self, line: Line, context: Fields) -> None:
         """Write a line; ``context`` is what all lines of a run have in common."""
@@ -84,6 +87,7 @@ class Logs:
             self._begin_second(second, context)
         if self._written >= self._settings.max_lines_per_second and LEVELS[line.level] < 30:
             self._dropped += 1
+            self.total_dropped += 1
             return
         self._written += 1
         self._emit(line, context)
@@ -101,6 +105,7 @@ class Logs:
             self._emit(Line("warning", "lines_dropped", "logs", ts_ns, fields), context)
 
     def _emit(self, line: Line, context: Fields) -> None:
+        self.total += 1
         fields: Fields = {
             "ts": utc_text(line.ts_ns),
             "level": line.level,

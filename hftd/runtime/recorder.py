@@ -25,6 +25,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 from sqlalchemy import URL, make_url
@@ -37,6 +38,7 @@ from hftd.runtime.alert_desk import END_SECONDS, AlertDesk
 from hftd.runtime.engine_asked import EngineAsked
 from hftd.runtime.lock import InstanceLock
 from hftd.runtime.logs import LEVELS, Line, Logs, LogSettings
+from hftd.runtime.metrics_counted import Counted
 from hftd.runtime.paths import InstancePaths
 from hftd.runtime.recorder_ledger import LedgerThread
 from hftd.runtime.recorder_lines import LineMaker, context
@@ -45,6 +47,10 @@ from hftd.runtime.recorder_socket import RecorderSocket
 from hftd.runtime.recorder_sync import SegmentSync
 from hftd.runtime.recorder_watching import Watching, take
 from hftd.store.words import RunWords
+
+if TYPE_CHECKING:
+    from hftd.runtime.metrics_families import Around
+    from hftd.runtime.metrics_server import MetricsServer
 
 NICENESS = 19
 BATCH_RECORDS = 1000
@@ -92,6 +98,9 @@ class Recorder:
         self._desk = AlertDesk(
             options.name, options.watching, options.environ, self._tell, self._engine.is_healthy
         )
+        self._counted = Counted() if options.watching.metrics_listen else None
+        self._metrics: MetricsServer | None = None
+        self._serving: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Record until told to end, or left alone, with nothing left to read.
@@ -110,12 +119,38 @@ class Recorder:
             await socket.start()
             self._begin()
             self._desk.start()
+            self._serve_metrics()
             await self._follow()
         finally:
             await self._desk.close()
+            if self._serving is not None and self._metrics is not None:
+                self._serving.cancel()
+                await self._metrics.close()
             await socket.close()
             self._logs.close()
             lock.release()
+
+    def _serve_metrics(self) -> None:
+        if self._counted is None:
+            return
+        # Imported where it is needed: a recorder without metrics serves no HTTP.
+        from hftd.runtime.metrics_server import MetricsServer
+
+        options = self._options
+        self._metrics = MetricsServer(
+            options.watching.metrics_listen, self._counted, self._around, self._engine,
+            options.parent,
+        )  # fmt: skip
+        self._serving = asyncio.create_task(self._metrics.run())
+
+    def _around(self) -> Around:
+        from hftd.runtime.metrics_families import Around
+
+        disk, desk = os.statvfs(self._options.journal), self._desk
+        return Around(
+            self._ledger.seq, self._logged_seq, disk.f_bavail * disk.f_frsize, self._logs.total,
+            self._logs.total_dropped, desk.raised, desk.delivered, desk.failed,
+        )  # fmt: skip
 
     def _stop(self) -> None:
         self._stopping = True
@@ -217,8 +252,11 @@ class Recorder:
 
     def _publish_faults(self) -> None:
         """Publish what fails beside log and ledger: the engine shows it as health checks."""
-        why = "; ".join(f"{level}: {why}" for level, why in self._desk.faults.items())
-        faults = {"alerts": why} if why else {}
+        alerts = "; ".join(f"{level}: {why}" for level, why in self._desk.faults.items())
+        told = {"alerts": alerts, "metrics": self._metrics.fault if self._metrics else ""}
+        faults = {name: why for name, why in told.items() if why}
+        if "metrics" in faults and "metrics" not in self._cursor.faults:
+            self._tell("metrics_failed", faults["metrics"])
         if faults != self._cursor.faults:
             self._publish(msgspec.structs.replace(self._cursor, faults=faults))
 
@@ -228,6 +266,8 @@ class Recorder:
             self._is_run_open = True
         elif record.record_type == RecordType.RUN_END:
             self._is_run_open = False
+        if self._counted is not None:
+            self._counted.add(self._words, record)
         if self._words is None:
             return
         common, now_ns = context(self._options.name, self._words), time.time_ns()

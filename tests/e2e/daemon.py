@@ -12,6 +12,7 @@ import json
 import os
 import re
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -48,6 +49,13 @@ def until(look: Callable[[], Found], what: str, within_s: float = WITHIN_S) -> F
         assert time.monotonic() < deadline, f"not within {within_s:g} s: {what}"
         pause.wait(_LOOK_S)
     return found
+
+
+def free_port() -> int:
+    """Return a port of loopback that nobody has now."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        return int(held.getsockname()[1])
 
 
 class Instance:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import signal
 import socket
+import urllib.request
 from pathlib import Path
 
-from tests.e2e.daemon import START_S, WITHIN_S, Instance, until
+from tests.e2e.daemon import START_S, WITHIN_S, Instance, free_port, until
 
 
 def _heard_until(ear: socket.socket, word: str, within_s: float) -> list[str]:
@@ -42,11 +43,11 @@ def test_systemd_is_told_and_a_second_process_is_refused(
 
 def test_a_loss_halts_for_good_and_a_new_account_is_no_way_around(instance: Instance) -> None:
     """The daily loss HALTs by itself, alarms, outlives a restart, and ``--fresh`` too."""
-    told = instance.home / "told"
+    told, port = instance.home / "told", free_port()
     # With a limit this small, the fees and the spread of the first fills are enough.
     tight = (
         "--set", "risk.max_daily_loss_quote=0.01", "--set", "venue.fees.maker_bps=2",
-        "--set", "canary.size_factor=1",
+        "--set", "canary.size_factor=1", "--set", f"metrics.listen=127.0.0.1:{port}",
         "--set", f"alerts.critical.command=[/bin/sh, -c, 'cat > {told}.$$ && mv {told}.$$ {told}']",
     )  # fmt: skip
     daemon = instance.start(*tight)
@@ -54,6 +55,10 @@ def test_a_loss_halts_for_good_and_a_new_account_is_no_way_around(instance: Inst
     instance.await_state("HALTED")
     until(told.exists, "the alert of the halt")
     assert "(DAILY_LOSS: loss=" in json.loads(told.read_text())["text"]
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as reply:
+        metrics = reply.read().decode()
+    assert 'hftd_state{state="HALTED"} 1.0' in metrics and "hftd_up 1.0" in metrics
+    assert 'hftd_health_check{check="latch",instrument=""} 0.0' in metrics
     checks = {check["name"]: check["ok"] for check in instance.ask("health")["checks"]}
     assert checks["alerts"] and not checks["latch"]
     assert instance.hftctl("resume").returncode == 1
