@@ -2,7 +2,7 @@
 
 Owns the listening and what a port that is taken means: a fault that `health` shows and that is
 tried again, never the end of a recorder. The engine is asked three questions for a scrape, for
-all scrapers together at most once a second.
+all scrapers together at most once in five seconds.
 """
 
 from __future__ import annotations

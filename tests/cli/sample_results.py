@@ -454,6 +454,11 @@ DIFFERS: shapes.Reconciled = {
     "checks": [{"name": "balances", "agrees": False, "checked": "12:00:05.001Z"}],
     "differences": [{"what": "BTC", "ours": "1.0021", "venues": "1.00211"}],
 }
+ALERT_TEST: shapes.AlertTest = {
+    "ok": True,
+    "complete": True,
+    "line": "a critical alert was taken by hooks.example.com in 112 ms",
+}
 RESULTS: dict[str, list[Any]] = {
     "status": [STATUS, KILLED],
     "wait": [STATUS],
@@ -472,4 +477,5 @@ RESULTS: dict[str, list[Any]] = {
     "risk": [RISK],
     "kill": [DONE, LEFT],
     "reconcile": [RECONCILED, DIFFERS],
+    "alert-test": [ALERT_TEST],
 }

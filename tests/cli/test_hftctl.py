@@ -124,6 +124,17 @@ def test_an_act_prints_the_daemons_sentence_last(home: Path, name: str) -> None:
     assert ended.stdout.splitlines()[-1] == KILL_LINE
 
 
+def test_a_test_alert_is_one_sentence_and_its_exit_code(
+    home: Path, dispatch: SampleDispatch
+) -> None:
+    """Whether it arrived is said in a line; 1 where it did not."""
+    sample = RESULTS["alert-test"][0]
+    ended = ctl(home, "alert-test", "--level", "warning", "--name", "canary")
+    assert (ended.returncode, ended.stdout) == (0, sample["line"] + "\n")
+    dispatch.answers["alert-test"] = {**sample, "ok": False}
+    assert ctl(home, "alert-test", "--name", "canary").returncode == 1
+
+
 def test_c42_selfcheck_needs_no_daemon(tmp_path: Path) -> None:
     """It reports on the code at hand: every control by id, with --report every test by name."""
     brief, whole = ctl(tmp_path, "selfcheck"), ctl(tmp_path, "selfcheck", "--report")

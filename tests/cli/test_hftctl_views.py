@@ -29,7 +29,8 @@ from hftd.control.commands import COMMANDS, Role, Server
 from tests.cli import sample_results
 from tests.cli.sample_results import RESULTS
 
-ALL_VIEWS = {**VIEWS, **ORDER_VIEWS, "kill": outcome, "reconcile": reconciled}
+ACTS = {"kill": outcome, "alert-test": outcome, "reconcile": reconciled}
+ALL_VIEWS = {**VIEWS, **ORDER_VIEWS, **ACTS}
 CASES = [(name, result) for name, results in RESULTS.items() for result in results]
 
 
