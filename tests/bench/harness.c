@@ -29,13 +29,14 @@
 #include "harness_venue.h"
 
 enum { SETTLE_US = 20000, WARM_ROUNDS = 5, LATE_MS = 200, QUIET_US = 400, REFRESH_MS = 300 };
-enum { FLOOD_S = 60, OUTAGE_MS = 3000, DEPTH_EVERY_MS = 100, HELD_MS = 60 };
+enum { FLOOD_S = 60, OUTAGE_MS = 3000, DEPTH_EVERY_MS = 100, HELD_MS = 60, CALM_PERIODS = 105 };
 
 static pid_t pids[PEERS];
 static int64_t refreshed_ns;
 static int listener;
 
-/* Depth that is in step with the touch, so that the touch stays believed; never timed. */
+/* Depth that is in step with the touch, so that the touch stays believed; never timed. Only hftd
+ * compares the two. */
 static void refresh_depth(int peer)
 {
     static char text[FRAME_ROOM];
@@ -45,13 +46,6 @@ static void refresh_depth(int peer)
         return;
     depth_frame(text, sizeof text, &books[peer], SIDE_LEVELS, 0, wall_ms());
     say_market(market, text);
-}
-
-static void refresh_all(void)
-{
-    for (int peer = 0; peer < PEERS; peer++)
-        if (trades(peer))
-            refresh_depth(peer);
 }
 
 /* Serve everybody for a while; standard input wakes it if ``wakes``. */
@@ -72,7 +66,7 @@ static void serve(int64_t until_ns, int wakes)
         int64_t left_ms = (until_ns - now_ns()) / 1000000;
         poll(fds, (nfds_t)count, wakes ? 200 : left_ms > 1 ? 1 : 0);
         if (wakes && now_ns() - refreshed_ns > REFRESH_MS * 1000000LL)
-            refresh_all();
+            refresh_depth(HFTD);
         if (fds[0].revents)
             welcome(listener);
         for (int each = base; each < count; each++)
@@ -161,7 +155,7 @@ static void only(int peer)
 static void block(int peer, int stream, int rounds, int64_t beat_us)
 {
     only(peer);
-    refresh_depth(peer);
+    refresh_depth(HFTD);
     serve(now_ns() + SETTLE_US * 1000, 0);
     int64_t begun = now_ns() + 1000000;
     for (int round = -WARM_ROUNDS; round < rounds; round++) {
@@ -169,11 +163,11 @@ static void block(int peer, int stream, int rounds, int64_t beat_us)
         if (beat - now_ns() > 300000)
             serve(beat - 200000, 0);
         one_round(peer, stream, beat, results);
-        if (trades(peer) && stream == TRADE) {
+        if (peer == HFTD && stream == TRADE) {
             /* The pulled side comes back with the next update; that is not timed. */
             serve(now_ns() + 1000000, 0);
             refresh_depth(peer);
-        } else if (trades(peer) && stream == TOUCH && round % 20 == 0) {
+        } else if (peer == HFTD && stream == TOUCH && round % 20 == 0) {
             refresh_depth(peer);
         }
         if (round >= 0)
@@ -267,7 +261,7 @@ static void run_plan(int peer, const char *path, int calm)
     if (file == NULL || market < 0)
         return;
     only(peer);
-    refresh_depth(peer);
+    refresh_depth(HFTD);
     serve(now_ns() + SETTLE_US * 1000, 0);
     size_t count = prepare(file, peer, &steps, &bytes), next = 0, echoes = 0, late_orders = 0;
     fclose(file);
@@ -407,7 +401,7 @@ static void outage(int rounds)
                (long long)(cancel[1] < 0 ? cancel[0] : cancel[1]),
                snapshot_ns ? (long long)(snapshot_ns - sent) : -1LL, (long long)place[0],
                (long long)place[1]);
-        for (int wait = 0; wait < 10; wait++) {
+        for (int wait = 0; wait < CALM_PERIODS; wait++) {
             serve(now_ns() + DEPTH_EVERY_MS * 1000000LL, 0);
             refresh_depth(HFTD);
         }

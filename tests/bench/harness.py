@@ -64,7 +64,7 @@ def build(folder: Path) -> bool:
     tls = ["-DWITH_TLS", "-lssl", "-lcrypto"] if has_tls else []
     for name in ("harness", "harness_echo"):
         source = HERE / f"{name}.c"
-        command = [compiler, "-O2", "-Wall", "-Wextra", source, "-o", folder / name, *tls]
+        command = [compiler, "-O2", "-Wall", "-Wextra", str(source), "-o", str(folder / name), *tls]
         subprocess.run(command, check=True)
     return has_tls
 
@@ -208,9 +208,9 @@ def floors(folder: Path, harness: Harness, mode: str, *names: str) -> Iterator[N
             process.wait()
 
 
-def await_answer(harness: Harness, peer: str, within: int = 300) -> None:
+def await_answer(harness: Harness, peer: str, stream: str = "touch", within: int = 200) -> None:
     """Wait until a peer that has been started answers a frame."""
     for _ in range(within):
-        if (harness.block(peer, "touch", 1, 20_000)[:, 0] >= 0).all():
+        if (harness.block(peer, stream, 1, 20_000)[:, 0] >= 0).all():
             return
     raise AssertionError(f"{peer} answers no frame")

@@ -21,8 +21,10 @@ from hftd.config.load import LoadedProfile
 from hftd.config.schema import scaled_limits
 from hftd.domain.codes import Code, TradingState
 from hftd.domain.facts import FACT, FactKind
+from hftd.domain.order import OrderEvent, OrderState
 from hftd.drivers.memory import Builders, Silence
 from hftd.drivers.simulate import START_NS, World
+from hftd.drivers.simulate_network import Latency
 from hftd.journal.record import RecordType
 from hftd.simex.orders import AccountTrade, Order
 from hftd.simex.requests import Side
@@ -32,6 +34,8 @@ SECOND_NS = 1_000_000_000
 MARKOUT_NS = 10 * SECOND_NS
 LEVELS = 5
 ATOMS = 100_000_000
+FILLS = (OrderEvent.FILL_PARTIAL, OrderEvent.FILL_FULL)
+LEAVING = (OrderState.PENDING_CANCEL, OrderState.PENDING_REPLACE)
 BUILD = Builders(wiring.build_engine, wiring.build_codec)
 
 
@@ -54,6 +58,7 @@ class Outcome:
     limit_broken_first: str = ""
     imbalance_predicts: float = 0.0
     imbalance_calls: int = 0
+    missed_cancels: int = 0
     submitted: int = 0
     denied: dict[str, int] = field(default_factory=dict)
     rejected: int = 0
@@ -65,15 +70,21 @@ class Outcome:
 
 
 class StateWords(Silence):
-    """An ink that keeps the trading states which the engine went through, in words."""
+    """An ink that keeps the trading states which the engine went through, in words.
+
+    And it counts the fills that came while the order's cancel was under way already.
+    """
 
     def __init__(self) -> None:
         self.words: list[str] = []
+        self.missed_cancels = 0
 
     def append(self, record_type: RecordType, ts_ns: int, payload: Any) -> int:
         """Keep what a fact says of the trading state."""
         if record_type == RecordType.FACT:
             for fact in np.frombuffer(payload, FACT):
+                if fact["kind"] == FactKind.ORDER and fact["order_event"] in FILLS:
+                    self.missed_cancels += int(fact["state_from"]) in LEAVING
                 if fact["kind"] == FactKind.STATE:
                     state, code = TradingState(fact["state_to"]).name, Code(fact["code"]).name
                     self.words.append(f"{(ts_ns - START_NS) / 1e9:.1f} s {state} ({code})")
@@ -105,9 +116,9 @@ class Bounds:
 class Hour:
     """A world and the judge beside it."""
 
-    def __init__(self, loaded: LoadedProfile, seed: int) -> None:
+    def __init__(self, loaded: LoadedProfile, seed: int, latency: Latency | None = None) -> None:
         self._ink = StateWords()
-        self.world = World(loaded, BUILD, seed, self._ink)
+        self.world = World(loaded, BUILD, seed, self._ink, latency)
         exchange = self.world.venue.exchange
         (self._listing,) = exchange.listings.values()
         self._accounts = exchange.accounts
@@ -253,7 +264,7 @@ class Hour:
         denied = enumerate(core["denied_by_code"])
         out.denied = {Code(code).name: int(count) for code, count in denied if count}
         out.decisions = int(core["decision_seq"])
-        out.states = self._ink.words
+        out.states, out.missed_cancels = self._ink.words, self._ink.missed_cancels
         out.agrees = self._compare(base, quote)
         out.state_hash = self.world.engine.state_hash()
         return out

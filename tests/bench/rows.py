@@ -84,6 +84,13 @@ def save(part: str, rows: Sequence[Row], **more: Any) -> None:
     RESULTS.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
 
 
+def forget(part: str) -> None:
+    """Take one part out of the results, where it is."""
+    found = known()
+    if found.pop(part, None) is not None:
+        RESULTS.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
+
+
 def main(name: str, run: Callable[[], Parts]) -> None:
     """Run one bench from the command line: print its rows and keep them."""
     parser = argparse.ArgumentParser(prog=f"scripts/bench {name}")
