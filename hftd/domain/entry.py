@@ -10,8 +10,10 @@ from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 import numba
+import numpy as np
 
 R = TypeVar("R")
+_TYPES: dict[tuple[Any, ...], Any] = {}  # A few of each kind of array that some kernel takes.
 
 
 def entry(function: Callable[..., R], *arguments: Any) -> Callable[..., R]:
@@ -25,6 +27,19 @@ def entry(function: Callable[..., R], *arguments: Any) -> Callable[..., R]:
     dispatcher = cast("Any", function)
     if not hasattr(dispatcher, "overloads"):
         return function
-    types = tuple(numba.typeof(argument) for argument in arguments)
+    types = tuple(_type_of(argument) for argument in arguments)
     dispatcher.compile(types)
     return cast("Callable[..., R]", dispatcher.overloads[types].entry_point)
+
+
+def _type_of(argument: Any) -> Any:
+    # Numba makes a large record's type anew at each question, which takes milliseconds; a
+    # process that boots many engines asks for the same few.
+    if type(argument) is not np.ndarray:
+        return numba.typeof(argument)
+    flags = argument.flags
+    layout = (argument.dtype, argument.ndim, flags.c_contiguous, flags.writeable, flags.aligned)
+    found = _TYPES.get(layout)
+    if found is None:
+        found = _TYPES[layout] = numba.typeof(argument)
+    return found

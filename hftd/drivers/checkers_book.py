@@ -16,7 +16,7 @@ from hftd.drivers.checkers_truth import Truth
 from hftd.drivers.watch import Checker, Watch, World
 from hftd.journal.record import Record, RecordType
 
-STRIDE = 64  # Steps between two comparisons with the exchange: about three seconds.
+STRIDE = 8  # Looks between two comparisons with the exchange: about three seconds.
 LEVELS = 20
 LIE_NS = 2_000_000_000  # A snapshot this long after a lie holds nothing of it.
 MS_NS = 1_000_000
@@ -31,24 +31,20 @@ class BookTrue(Checker):
     def __init__(self, world: World, watch: Watch, truth: Truth, told: Told) -> None:
         super().__init__(world, watch)
         self._truth, self._told = truth, told
-        self._steps = 0
+        self._looks = 0
         self._engine: Any = None
         self._synced_ns = 0
 
     def on_step(self, world: World) -> None:
-        """Look at the touch each step, at the levels every so often."""
-        if world.engine is not self._engine:
-            self._engine = world.engine
-            books = world.engine.state.books
-            self._state, self._count = books["state"], books["count"]
-            self._ticks, self._lots = books["ticks"], books["lots"]
-            self._update_id = books["last_update_id"]
-        self._steps += 1
+        """Keep when a book came to be SYNCED."""
         for fact in self._told.facts:
             if fact.kind == FactKind.BOOK and fact.state_from == BookState.RESYNCING:
                 self._synced_ns = world.now_ns
-        if self._steps % 8:
-            return
+
+    def on_look(self, world: World) -> None:
+        """Look at the touch, and at the levels every so often."""
+        self._see(world)
+        self._looks += 1
         for index in range(len(self._truth.symbols)):
             if self._state[index] != BookState.SYNCED:
                 continue
@@ -57,14 +53,23 @@ class BookTrue(Checker):
                 bid, ask = self._ticks[index, 0, bids - 1], self._ticks[index, 1, asks - 1]
                 if bid >= ask:
                     self.break_off("bid below ask", f"{bid} and {ask}", self._truth.symbols[index])
-            if self._steps % STRIDE == 0:
+            if self._looks % STRIDE == 0:
                 self._compare(world, index)
 
     def at_quiescence(self, world: World) -> None:
         """In the end every SYNCED book is compared."""
+        self._see(world)
         for index in range(len(self._truth.symbols)):
-            if self._engine is not None and self._state[index] == BookState.SYNCED:
+            if self._state[index] == BookState.SYNCED:
                 self._compare(world, index)
+
+    def _see(self, world: World) -> None:
+        if world.engine is not self._engine:
+            self._engine = world.engine
+            books = world.engine.state.books
+            self._state, self._count = books["state"], books["count"]
+            self._ticks, self._lots = books["ticks"], books["lots"]
+            self._update_id = books["last_update_id"]
 
     def _compare(self, world: World, index: int) -> None:
         symbol = self._truth.symbols[index]
@@ -95,7 +100,7 @@ class FreshQuotes(Checker):
 
     ID = "I15"
     SAYS = "nothing is quoted on a book that is not SYNCED or older than its limit"
-    READS = (RecordType.FRAME_IN,)
+    READS = ((RecordType.FRAME_IN, Link.MARKET), (RecordType.FRAME_IN, Link.REST))
 
     def __init__(self, world: World, watch: Watch, truth: Truth, told: Told) -> None:
         super().__init__(world, watch)
@@ -128,10 +133,11 @@ class FreshQuotes(Checker):
         if self._told.reduce_only.get(key, 0) == 1:
             return
         index = create.instrument
-        state = BookState(int(self._world.engine.state.books[index]["state"]))
+        views = self.watch.views(self._world)
+        state = BookState(int(views.book_states[index]))
         if state != BookState.SYNCED:
             self.break_off("SYNCED", state.name, create.client_order_id)
-        age_ns = int(self._world.engine.state.core[0]["now_ns"]) - self._heard_ns[index]
+        age_ns = int(views.core["now_ns"]) - self._heard_ns[index]
         if age_ns > self._max_age_ns:
             about = f"{create.client_order_id}: age of the last frame"
             self.break_off(

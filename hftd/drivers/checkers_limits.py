@@ -58,7 +58,7 @@ class WithinLimits(Checker):
 
     ID = "I03"
     SAYS = "the worst case of all that stands and is on its way keeps every limit"
-    READS = (RecordType.FRAME_IN,)
+    READS = ((RecordType.FRAME_IN, Link.ORDER),)
 
     def __init__(self, world: World, watch: Watch, truth: Truth, told: Told) -> None:
         super().__init__(world, watch)
@@ -76,7 +76,7 @@ class WithinLimits(Checker):
     def on_record(self, record: Record) -> None:
         """C06: the exchange's filters are known to us, so it refuses nothing by them."""
         answer = self._truth.answer
-        if record.payload[0] != Link.ORDER or answer is None or answer.error is None:
+        if answer is None or answer.error is None:
             return
         if answer.error.code in FILTERS and self._listed() == self._filters:
             self.break_off("an order within the filters", answer.error.msg, str(answer.id))
@@ -122,7 +122,7 @@ class WithinLimits(Checker):
     def _judge_instrument(self, world: World, index: int, bounds: Bounds) -> int:
         truth = self._truth
         name = world.instruments[index].name
-        target = int(world.engine.state.instruments[index]["target_position_lots"])
+        target = int(self.watch.views(world).target_lots[index])
         long_lots, short_lots = truth.worst_lots(index)
         worst = max(long_lots - target, short_lots + target)
         held = abs(truth.position_lots[index] - target)
@@ -143,7 +143,7 @@ class RateKept(Checker):
 
     ID = "I17"
     SAYS = "no create before Retry-After has passed, and no storm of requests"
-    READS = (RecordType.FRAME_IN,)
+    READS = ((RecordType.FRAME_IN, Link.ORDER),)
 
     def __init__(self, world: World, watch: Watch, truth: Truth) -> None:
         super().__init__(world, watch)
@@ -156,7 +156,7 @@ class RateKept(Checker):
     def on_record(self, record: Record) -> None:
         """Keep until when the exchange asked us to be quiet."""
         answer = self._truth.answer
-        if record.payload[0] != Link.ORDER or answer is None or answer.status not in (418, 429):
+        if answer is None or answer.status not in (418, 429):
             return
         detail = answer.error.data if answer.error is not None else None
         if detail is not None and detail.retry_after > detail.server_time:
@@ -192,7 +192,7 @@ class TimelyRequests(Checker):
 
     ID = "I17"
     SAYS = "requests bear the exchange's time"
-    READS = (RecordType.EVENT,)
+    READS = ((RecordType.EVENT, EventKind.CLOCK),)
 
     def __init__(self, world: World, watch: Watch, truth: Truth) -> None:
         super().__init__(world, watch)
@@ -206,11 +206,10 @@ class TimelyRequests(Checker):
 
     def on_record(self, record: Record) -> None:
         """Keep by how much a sample of the exchange's clock is wrong."""
-        if record.payload[0] == EventKind.CLOCK:
-            event = np.frombuffer(record.payload, EVENT)[0]
-            told_ns = record.ts_ns + int(event["venue_offset_ns"])
-            self._skew_ns = skew_ns(self._world)
-            self._error_ns = told_ns - self._world.now_ns - self._skew_ns
+        event = np.frombuffer(record.payload, EVENT)[0]
+        told_ns = record.ts_ns + int(event["venue_offset_ns"])
+        self._skew_ns = skew_ns(self._world)
+        self._error_ns = told_ns - self._world.now_ns - self._skew_ns
 
     def on_sent(self, link: Link, frame: bytes, ts_ns: int) -> None:
         """Compare a create's timestamp with the true one, as well as it can be known."""

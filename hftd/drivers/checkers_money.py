@@ -106,9 +106,6 @@ class PositionIsFills(Checker):
 
     def on_step(self, world: World) -> None:
         """After a boot and after each fill the books are the sum of the fills told."""
-        if self._due_ns and world.now_ns > self._due_ns:
-            self._due_ns = 0
-            self._judge_difference(world)
         if self._books.look(world) or any(fact.trade_id for fact in self._told.facts):
             fills = [
                 (key[0], self._truth.trades[key])
@@ -116,6 +113,12 @@ class PositionIsFills(Checker):
                 if key in self._truth.trades
             ]
             self._judge(world, fills)
+
+    def on_look(self, world: World) -> None:
+        """Judge what was put off till now."""
+        if self._due_ns and world.now_ns > self._due_ns:
+            self._due_ns = 0
+            self._judge_difference(world)
 
     def at_heal(self, world: World) -> None:
         """A minute from here on, books that a difference has stopped are judged as they stand."""

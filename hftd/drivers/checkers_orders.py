@@ -215,7 +215,7 @@ class ReconciledFirst(Checker):
 
     ID = "I19"
     SAYS = "no create before the reconciliation of this boot, or after a gap in our reports"
-    READS = (RecordType.FRAME_IN,)
+    READS = ((RecordType.FRAME_IN, Link.ORDER),)
 
     def __init__(self, world: World, watch: Watch, truth: Truth, told: Told) -> None:
         super().__init__(world, watch)
@@ -229,7 +229,7 @@ class ReconciledFirst(Checker):
     def on_record(self, record: Record) -> None:
         """Keep when open orders, trades and balances were last told."""
         answer = self._truth.answer
-        if record.payload[0] == Link.ORDER and answer is not None and answer.status == 200:
+        if answer is not None and answer.status == 200:
             self._answered[str(answer.id)[:1]] = record.seq
 
     def on_sent(self, link: Link, frame: bytes, ts_ns: int) -> None:
@@ -299,7 +299,7 @@ class DoubtEnds(Checker):
         self._doubt_ns = limits.unknown_timeout_ms * 1_000_000 + DOUBT_NS
         self._unknown_ns: dict[int, int] = {}
         self._orphan_ns: dict[str, int] = {}
-        self._steps = 0
+        self._looks = 0
 
     def on_boot(self, epoch: int) -> None:
         """A boot puts its own orders in doubt by itself, and has a while for all."""
@@ -316,7 +316,7 @@ class DoubtEnds(Checker):
             self.break_off("a side without doubt", "an order UNKNOWN on it", create.client_order_id)
 
     def on_step(self, world: World) -> None:
-        """Note doubts as they begin and end; twice a second look at their age."""
+        """Note doubts as they begin and end."""
         for fact in self._told.facts:
             if fact.kind == FactKind.ORDER and fact.state_to == OrderState.UNKNOWN:
                 self._unknown_ns.setdefault(fact.order_key, fact.ts_ns)
@@ -326,8 +326,11 @@ class DoubtEnds(Checker):
                 self._refuse_if_known(world, fact)
         if self._truth.changed:
             self._look_for_living_dead()
-        self._steps += 1
-        if self._steps % 16 == 0:
+
+    def on_look(self, world: World) -> None:
+        """Twice a second or so look at the age of doubts, and for orders that nobody holds."""
+        self._looks += 1
+        if self._looks % 2 == 0:
             self._look(world)
 
     def _refuse_if_known(self, world: World, fact: Fact) -> None:
@@ -347,7 +350,7 @@ class DoubtEnds(Checker):
                 self.break_off("no such order", "open", f"{order.client_order_id} REJECTED")
 
     def _look(self, world: World) -> None:
-        now_ns = int(world.engine.state.core[0]["now_ns"])
+        now_ns = int(self.watch.views(world).core["now_ns"])
         stopped = (TradingState.HALTED, TradingState.KILLED, TradingState.STOPPING)
         if self._told.trading not in stopped:
             for key, since_ns in self._unknown_ns.items():
@@ -364,7 +367,7 @@ class DoubtEnds(Checker):
         if not self._told.links[Link.USER]:
             self._orphan_ns.clear()
             return
-        known = {int(key) for key in world.engine.state.orders["key"] if key}
+        known = set(self.watch.views(world).order_keys.tolist())
         tag = self._truth.prefix.split("-")[1]
         orphans = {}
         for order in self._truth.open:

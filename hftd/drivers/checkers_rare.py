@@ -83,7 +83,7 @@ def is_torn(folder: Path | None) -> bool:
 class RareStates(Checker):
     """All of `rare_states.SEEN`."""
 
-    READS = (RecordType.FRAME_IN, RecordType.INTENT)
+    READS = ((RecordType.FRAME_IN, Link.ORDER), RecordType.INTENT)
 
     def __init__(self, world: World, watch: Watch, truth: Truth, told: Told) -> None:
         super().__init__(world, watch)
@@ -98,7 +98,6 @@ class RareStates(Checker):
         self._crashed = True
         self._asked_orders = 0
         self._links = list(told.links)
-        self._steps = 0
         self._day = 0
 
     # --- boots ----------------------------------------------------------------------------
@@ -155,7 +154,7 @@ class RareStates(Checker):
         if record.record_type == RecordType.INTENT:
             self._unsent = True
             return
-        if record.payload[0] != Link.ORDER or answer is None:
+        if answer is None:
             return
         if answer.id is None and b'"x":"TRADE"' in bytes(record.payload):
             if any(bytes(record.payload).find(b'"t":%d,' % key[1]) > 0 for key in self._told.fills):
@@ -197,12 +196,6 @@ class RareStates(Checker):
             if lost and self._trading == TradingState.RECOVERING:
                 self.watch.sometimes("link lost while recovering")
             self._links = list(told.links)
-        self._steps += 1
-        if self._steps % 64 == 0:
-            day = int(world.engine.state.core[0]["day"])
-            if 0 < self._day < day:
-                self.watch.sometimes("day rolled over")
-            self._day = day
         for fact in told.facts:
             kind = fact.kind
             if kind == FactKind.ORDER:
@@ -222,6 +215,13 @@ class RareStates(Checker):
                 self._reject(fact)
             elif kind == FactKind.BOOK:
                 self._book(fact)
+
+    def on_look(self, world: World) -> None:
+        """See the day go over."""
+        day = int(self.watch.views(world).core["day"])
+        if 0 < self._day < day:
+            self.watch.sometimes("day rolled over")
+        self._day = day
 
     def _count_kill(self) -> None:
         watch, states = self.watch, set(self._orders.values())

@@ -137,7 +137,6 @@ class CancelsLeave(Checker):
         super().__init__(world, watch)
         self._truth, self._told = truth, told
         self._pulse_ns = 0
-        self._steps = 0
         self._pulses = 0  # Awake, in a closed state, with the order link up.
         self._tried: set[str] = set()
 
@@ -151,16 +150,16 @@ class CancelsLeave(Checker):
         if asked is not None and asked.cancels:
             self._tried.add(asked.cancels)
 
-    def on_step(self, world: World) -> None:
-        """Twice a second or so, look whether an order stands that nothing was done about."""
-        self._steps += 1
-        if self._steps % 10:
-            return
+    def on_look(self, world: World) -> None:
+        """Some times a second, look whether an order stands that nothing was done about."""
         closed = self._told.trading in CLOSED and self._told.links[Link.USER]
-        now_ns = int(world.engine.state.core[0]["now_ns"])
+        if not closed or not self._truth.open:
+            self._pulses = 0
+            return
+        core = self.watch.views(world).core
+        now_ns = int(core["now_ns"])
         # After 418 or 403 nothing may leave, cancels neither (C30); I17 judges that it does not.
-        banned = now_ns < int(world.engine.state.core[0]["banned_until_ns"])
-        if banned or not closed or not self._truth.open:
+        if now_ns < int(core["banned_until_ns"]):
             self._pulses = 0
             return
         self._pulses += min(5, (now_ns - self._pulse_ns) // 100_000_000)

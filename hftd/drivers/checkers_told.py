@@ -61,7 +61,9 @@ class Told(Checker):
     no more, and is taken back here.
     """
 
-    READS = (RecordType.FACT, RecordType.COMMAND, RecordType.EVENT, RecordType.HEADER)
+    READS = (
+        RecordType.FACT, RecordType.COMMAND, (RecordType.EVENT, EventKind.LINK), RecordType.HEADER,
+    )  # fmt: skip
 
     def __init__(self, world: World, watch: Watch) -> None:
         super().__init__(world, watch)
@@ -100,6 +102,7 @@ class Told(Checker):
             self._read_event(record)
         elif record.record_type == RecordType.COMMAND:
             self.commands.append(str(decode_json(record.payload).get("command", "")))
+            self.watch.stir()
 
     def settled(self) -> None:
         """All checkers have seen this step."""
@@ -109,6 +112,7 @@ class Told(Checker):
 
     def _take_back(self, seq: int) -> None:
         self.taken_back_seq = seq
+        self.watch.stir()
         self.fills = {key: fact for key, fact in self.fills.items() if fact.seq < seq}
         self.order_state.clear()  # Of orders that may come back; what is told from here on counts.
 
@@ -121,6 +125,7 @@ class Told(Checker):
 
     def _take(self, fact: Fact) -> None:
         self.facts.append(fact)
+        self.watch.stir()
         if fact.kind == FactKind.STATE:
             self.trading = TradingState(fact.state_to)
         elif fact.kind == FactKind.ORDER:
@@ -138,8 +143,7 @@ class Told(Checker):
             self.fills[key] = fact
 
     def _read_event(self, record: Record) -> None:
-        if record.payload[0] != EventKind.LINK:
-            return
+        self.watch.stir()
         event = np.frombuffer(record.payload, EVENT)[0]
         link, up = int(event["link"]), bool(event["up"])
         self.links[link] = up

@@ -15,6 +15,7 @@ import msgspec
 from hftd.domain.events import Link
 from hftd.drivers.watch import Checker, Watch, World
 from hftd.journal.record import Record, RecordType
+from hftd.simex.exchange import Exchange
 from hftd.simex.orders import AccountTrade, Order, OrderBookkeeping
 from hftd.simex.requests import Side
 
@@ -112,7 +113,7 @@ class Truth(Checker):
     no more (timestamp plus recvWindow). ``changed`` tells whether anything moved in this step.
     """
 
-    READS = (RecordType.FRAME_IN,)
+    READS = ((RecordType.FRAME_IN, Link.ORDER),)
 
     def __init__(self, world: World, watch: Watch) -> None:
         super().__init__(world, watch)
@@ -127,7 +128,6 @@ class Truth(Checker):
         self.paid_atoms = [0] * count  # Quote given for what is held, fees apart.
         self.trades: dict[tuple[int, int], AccountTrade] = {}
         self.foreign_trades: dict[tuple[int, int], AccountTrade] = {}
-        self.new_trades: list[tuple[int, AccountTrade]] = []
         self.self_trades: list[AccountTrade] = []
         self.open: list[Order] = []
         self.in_flight: dict[str, Create] = {}
@@ -178,8 +178,6 @@ class Truth(Checker):
 
     def on_record(self, record: Record) -> None:
         """Read a reply: a create that is refused for good is in flight no more."""
-        if record.payload[0] != Link.ORDER:
-            return
         self.answer = None
         try:
             answer = _answer.decode(record.payload[1:])
@@ -193,16 +191,19 @@ class Truth(Checker):
 
     # --- what happened --------------------------------------------------------------------
 
-    def on_step(self, world: World) -> None:
-        """Take in what the exchange did since the last step."""
+    def on_turn(self, world: World) -> None:
+        """Take in what the exchange did since the last turn."""
         exchange = world.venue.exchange
-        self.new_trades.clear()
         if len(world.script.log) != self._faults_seen:
             self._read_faults(world)
         if self.in_flight:
             self._forget_the_dead(world.now_ns)
-        if exchange.exec_id == self._exec_id and exchange is self._exchange:
-            return
+        if exchange.exec_id != self._exec_id or exchange is not self._exchange:
+            self._take_in(exchange)
+        if self.changed:
+            self.watch.stir()
+
+    def _take_in(self, exchange: Exchange) -> None:
         self.changed = True
         self._exec_id, self._exchange = exchange.exec_id, exchange
         book = exchange.bookkeeping(ACCOUNT)
@@ -254,7 +255,6 @@ class Truth(Checker):
             self.foreign_trades[key] = trade
             return
         self.trades[key] = trade
-        self.new_trades.append((index, trade))
         sign = 1 if trade.is_buyer else -1
         self.position_lots[index] += sign * trade.qty_lots
         self.paid_atoms[index] += sign * trade.quote_atoms

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import errno
 import mmap
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,7 @@ class SimulatedDisk(Disk):
         """Map a file for writing."""
         with path.open("r+b") as file:
             mapped = SimulatedMap(file.fileno(), 0)
-        mapped.disk, mapped.path = self, path
+        mapped.disk, mapped.path, mapped.name = self, path, str(path)
         mapped.dirty_from, mapped.dirty_to = 0, len(mapped)
         self._maps[path] = mapped
         return mapped
@@ -80,6 +81,8 @@ class SimulatedDisk(Disk):
     def flush(self, mapped: SimulatedMap, begin: int, end: int) -> None:
         """Make a range durable, or lose it. Raises: OSError where the disk fails."""
         self._boundary("flush")
+        if mapped.is_flushed and mapped.dirty_from >= mapped.dirty_to and not self.failing:
+            return
         begin = max(begin // PAGE * PAGE, mapped.dirty_from // PAGE * PAGE)
         end = min(end, mapped.dirty_to)
         clean = mapped.dirty_from >= begin and mapped.dirty_to <= end
@@ -91,11 +94,12 @@ class SimulatedDisk(Disk):
         if end > begin:
             self._durable[mapped.path][begin:end] = mapped[begin:end]
         self._flushed[mapped.path] = None
+        mapped.is_flushed = True
 
     def sync(self) -> int:
         """Flush all that is mapped, as the recorder does; return the errno of a failure, or 0."""
         for path, mapped in list(self._maps.items()):
-            if mapped.closed or not path.exists():
+            if mapped.closed or not os.path.exists(mapped.name):
                 del self._maps[path]
                 continue
             try:
@@ -157,14 +161,19 @@ class SimulatedMap(mmap.mmap):
 
     disk: SimulatedDisk
     path: Path
+    name: str
     dirty_from: int
     dirty_to: int
+    is_flushed = False  # At least once, so that the file's name is durable.
 
     def __setitem__(self, place: Any, data: Any) -> None:
         """Write a slice, and know of it."""
         super().__setitem__(place, data)
-        self.dirty_from = min(self.dirty_from, place.start or 0)
-        self.dirty_to = max(self.dirty_to, place.stop)
+        begin, end = place.start or 0, place.stop
+        if begin < self.dirty_from:
+            self.dirty_from = begin
+        if end > self.dirty_to:
+            self.dirty_to = end
 
     def flush(self, offset: int = 0, size: int = -1) -> None:
         """Make a range durable. Raises: OSError where the disk refuses."""

@@ -36,6 +36,7 @@ SECOND_NS = 1_000_000_000
 SEGMENT_BYTES = 2 << 20
 RECORDER_EVERY_NS = 1_000_000_000
 POWERLESS_NS = 60 * SECOND_NS  # So long the exchange believes in a peer that says nothing.
+_LINKS = [bytes([link]) for link in range(256)]
 RUNNING, STOPPED, DEAD = "running", "stopped", "dead"
 
 
@@ -78,6 +79,7 @@ class RestartingWorld(World):
         self.recorder_runs = True
         self._ordered_seq = 0  # The last record of the orders stream.
         self._synced_seq = self._sync_errno = 0
+        self._cursor: RecorderCursor | None = None  # What the recorder has not published yet.
         self._journal: JournalWriter | None = None
         self._run: Run | None = None
         watch.begin(self)
@@ -170,9 +172,20 @@ class RestartingWorld(World):
             if self._sync_errno == 0:
                 self._synced_seq = self._ordered_seq
             seq, synced_seq = self._journal.seq, self._synced_seq
-            cursor = RecorderCursor(seq, synced_seq, self.now_ns, 1, self._sync_errno)
-            publish(self.journal_folder, cursor)
+            self._cursor = RecorderCursor(seq, synced_seq, self.now_ns, 1, self._sync_errno)
+            if self._sync_errno:
+                self.publish_cursor()
         self.calendar.at(self.now_ns + RECORDER_EVERY_NS, process.take, self._record, process)
+
+    def publish_cursor(self) -> None:
+        """Bring the recorder's file to where the recorder is.
+
+        A daemon that lives reads of it nothing but whether a sync failed; so it is written where
+        one did, and where somebody is going to read the folder.
+        """
+        if self._cursor is not None:
+            publish(self.journal_folder, self._cursor)
+            self._cursor = None
 
     def restart_recorder(self) -> None:
         """Let the recorder be there again."""
@@ -182,6 +195,7 @@ class RestartingWorld(World):
 
     def on_exit(self, code: int) -> None:
         """End the process by itself: links, then the journal, sealed where all went well."""
+        self.publish_cursor()
         process = self.process
         if not process.dead:
             process.die()
@@ -202,6 +216,7 @@ class RestartingWorld(World):
 
     def on_death(self, kind: str) -> None:
         """End the process where it stands; with the power goes what was not durable."""
+        self.publish_cursor()
         process = self.process
         process.die()
         self.roads.die(POWERLESS_NS if kind == "power" else 0)
@@ -283,7 +298,7 @@ class WatchedInk:
         """Append a raw frame to the orders stream."""
         self._world.boundary("append")
         seq = self._journal.append_frame(ts_ns, link, frame)
-        self._tell(seq, RecordType.FRAME_IN, ts_ns, bytes([link]) + frame, Stream.ORDERS)
+        self._tell(seq, RecordType.FRAME_IN, ts_ns, _LINKS[link] + frame, Stream.ORDERS)
         return seq
 
     def append_market(self, ts_ns: int, link: int, frame: Any) -> int:
@@ -291,7 +306,7 @@ class WatchedInk:
         self._world.boundary("append")
         self._world.market_events += 1
         seq = self._journal.append_market(ts_ns, link, frame)
-        self._tell(seq, RecordType.FRAME_IN, ts_ns, bytes([link]) + frame, Stream.MARKET)
+        self._tell(seq, RecordType.FRAME_IN, ts_ns, _LINKS[link] + frame, Stream.MARKET)
         return seq
 
     def _tell(self, seq: int, kind: RecordType, ts_ns: int, payload: Any, stream: Stream) -> None:
@@ -299,4 +314,8 @@ class WatchedInk:
         if stream is Stream.ORDERS:
             world._ordered_seq = seq
         world.digest.update(payload)
-        world.watch.on_journal(Record(seq, kind, VERSION, ts_ns, memoryview(payload), stream))
+        readers = world.watch.readers(kind, payload[0])
+        if readers:
+            record = Record(seq, kind, VERSION, ts_ns, memoryview(payload), stream)
+            for read in readers:
+                read(record)

@@ -93,6 +93,8 @@ class FaultScript:
     def __init__(self, seed: int) -> None:
         self._noise = Noise(seed)
         self._armed: list[Armed] = []
+        self._sites: set[str] = set()  # For which something is armed.
+        self._next_ns: int | None = None  # Of the MOMENTs.
         self._log: list[dict[str, Any]] = []
 
     def arm(self, fault: Fault, ts_ns: int) -> None:
@@ -118,14 +120,22 @@ class FaultScript:
                 _odds(fault.probability),
             )
         )
+        self._look()
 
     def disarm(self) -> None:
         """Disarm everything: what was done stays done."""
         self._armed.clear()
+        self._look()
+
+    def _look(self) -> None:
+        # After each change of what is armed: who asks does so at every turn of the venue.
+        self._sites = {armed.site for armed in self._armed}
+        moments = [armed.from_ns for armed in self._armed if armed.site == MOMENT]
+        self._next_ns = min(moments, default=None)
 
     def expects(self, site: str) -> bool:
         """Return whether some fault of a site is armed, so that occasions need a look."""
-        return any(armed.site == site for armed in self._armed)
+        return site in self._sites
 
     @property
     def is_idle(self) -> bool:
@@ -134,10 +144,7 @@ class FaultScript:
 
     def next_ns(self) -> int | None:
         """Return when the next MOMENT is."""
-        if not self._armed:
-            return None
-        times = [armed.from_ns for armed in self._armed if armed.site == MOMENT]
-        return min(times, default=None)
+        return self._next_ns
 
     def moments(self, ts_ns: int) -> list[Fault]:
         """Return the MOMENT faults that are due, in order of time."""
@@ -152,6 +159,8 @@ class FaultScript:
 
         ``but`` are kinds for which it is no occasion.
         """
+        if site not in self._sites:
+            return None
         for armed in self._armed:
             if armed.site != site or armed.fault.fault in but:
                 continue
@@ -202,6 +211,7 @@ class FaultScript:
             over = armed.until_ns is not None and armed.from_ns > armed.until_ns
             if armed.fault.every_s == 0 or over:
                 self._armed.remove(armed)
+            self._look()
         return fires
 
     def _fires(self, armed: Armed) -> bool:
@@ -213,6 +223,7 @@ class FaultScript:
         armed.fired += 1
         if armed.fault.times and armed.fired >= armed.fault.times:
             self._armed.remove(armed)
+            self._look()
         return True
 
 

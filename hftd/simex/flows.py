@@ -24,15 +24,22 @@ class Flows:
         assert len(self._by_account) == len(self._flows), "each agent needs its own account"
         assert all(account < 0 for account in self._by_account), "agents' accounts are below 0"
         self._still_since_ns: int | None = None
+        self._first: tuple[int | None, OrderFlow | None] | None = None  # None: look anew.
         self._acts, self._acted_ns = 0, -1
 
     def start(self, ts_ns: int) -> None:
         """Start every agent."""
         for flow in self._flows:
             flow.start(ts_ns)
+        self._first = None
 
     def next(self) -> tuple[int | None, OrderFlow | None]:
         """Return when the next agent acts, and which; nobody while they are kept still."""
+        if self._first is None:
+            self._first = self._look()
+        return self._first
+
+    def _look(self) -> tuple[int | None, OrderFlow | None]:
         first_ns: int | None = None
         first: OrderFlow | None = None
         if self._still_since_ns is not None:
@@ -45,12 +52,14 @@ class Flows:
 
     def count_act(self, flow: OrderFlow, due_ns: int) -> None:
         """Assert that an agent that acts again and again moves on in time."""
+        self._first = None
         self._acts = self._acts + 1 if due_ns == self._acted_ns else 1
         self._acted_ns = due_ns
         assert self._acts <= MAX_ACTS_AT_ONCE, f"agent {flow.account} does not move on in time"
 
     def observe(self, report: Report) -> None:
         """Tell every agent."""
+        self._first = None
         for flow in self._flows:
             flow.observe(report)
 
@@ -58,12 +67,13 @@ class Flows:
         """Tell the agent of an account; strangers have none."""
         flow = self._by_account.get(account)
         if flow is not None:
+            self._first = None
             flow.observe(report)
 
     def keep_still(self, ts_ns: int) -> None:
         """Let nobody act from now on."""
         if self._still_since_ns is None:
-            self._still_since_ns = ts_ns
+            self._still_since_ns, self._first = ts_ns, None
 
     def go_on(self, ts_ns: int) -> None:
         """Let everybody act again as if no time had passed."""
@@ -77,5 +87,6 @@ class Flows:
 
     def load(self, state: State, shift_ns: int) -> None:
         """Take back a dump, with all times shifted."""
+        self._first = None
         for flow in self._flows:
             flow.load(state[str(flow.account)], shift_ns)

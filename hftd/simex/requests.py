@@ -36,6 +36,9 @@ class Side(Enum):
     BUY = "BUY"
     SELL = "SELL"
 
+    # There is one of each, and Enum's own hash of the name takes half a microsecond.
+    __hash__ = object.__hash__
+
 
 class Kind(Enum):
     """The order types that the venue matches."""

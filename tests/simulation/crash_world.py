@@ -65,6 +65,7 @@ class CrashWorld(RestartingWorld):
         self._forks.effects[what] += 1
         if not self._forks.is_due(self.boundaries):
             return
+        self.publish_cursor()
         own = self._forks.fork(self.folder)
         if own is not None:
             self._copying = False
