@@ -68,10 +68,16 @@ def simulate(
 
 
 def runner() -> RunSeed:
-    """Return what runs a seed, here or in another process; the kernels' cache is made ready."""
+    """Return what runs a seed, here or in a process that is forked of this one.
+
+    The kernels' cache is made ready, and everything is imported: once for all.
+    """
     from hftd.runtime import kernel_cache
 
     kernel_cache.prepare()
+    from hftd import wiring  # noqa: F401 - for those who are forked
+    from hftd.drivers import checkers, simulate_seed  # noqa: F401 - likewise
+
     return run_drawn
 
 

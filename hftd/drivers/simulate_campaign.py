@@ -7,7 +7,8 @@ how a seed goes, nor print anything.
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable, Iterable, Iterator
+import signal
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
@@ -87,7 +88,7 @@ def _fired(out: Outcome) -> dict[str, int]:
     return ours | venues
 
 
-def run_many(draws: Iterable[Draw], run: RunSeed, jobs: int) -> Iterator[Outcome]:
+def run_many(draws: Iterable[Draw], run: RunSeed, jobs: int) -> Generator[Outcome, None, None]:
     """Run seeds and yield each outcome as it comes; with one job, here and in order."""
     if jobs == 1:
         yield from map(run, draws)
@@ -95,13 +96,22 @@ def run_many(draws: Iterable[Draw], run: RunSeed, jobs: int) -> Iterator[Outcome
     # Forked, so that the kernels are loaded once; nothing here has threads yet.
     context = multiprocessing.get_context("fork")
     waiting = iter(draws)
-    with ProcessPoolExecutor(jobs, context) as pool:
+    with ProcessPoolExecutor(jobs, context, _leave_signals_to_the_first) as pool:
         running = {pool.submit(run, each) for each in islice(waiting, jobs * QUEUED_A_JOB)}
-        while running:
-            done, running = wait(running, return_when=FIRST_COMPLETED)
-            for each in done:
-                yield each.result()
-                running |= {pool.submit(run, more) for more in islice(waiting, 1)}
+        try:
+            while running:
+                done, running = wait(running, return_when=FIRST_COMPLETED)
+                for each in done:
+                    yield each.result()
+                    running |= {pool.submit(run, more) for more in islice(waiting, 1)}
+        finally:  # Whoever reads no further waits for the seeds on their way alone.
+            pool.shutdown(cancel_futures=True)
+
+
+def _leave_signals_to_the_first() -> None:
+    # Ctrl-C reaches the whole group: the process that sums up ends the others.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def shrink(out: Outcome, run: RunSeed, tell: Callable[[str], None]) -> Outcome:

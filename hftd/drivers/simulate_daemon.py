@@ -73,6 +73,7 @@ class Daemon:
         self._loop = Loop(engine, codec, ink, self._perform, NoStamps())
         self.roads = make_roads(codec, self._on_frame, self.on_event)
         self._pulses = 0
+        self._pulse_event = new_event(EventKind.TIMER, 0, timer=Timer.PULSE)
         self._journal_told = False
         self.failure: JournalFull | None = None
         self.exiting = False
@@ -138,7 +139,8 @@ class Daemon:
         now_ns = self.process.now_ns
         if self.failure is not None or self.exiting:
             return
-        self.on_event(new_event(EventKind.TIMER, now_ns, timer=Timer.PULSE))
+        self._pulse_event["ts_ns"] = now_ns  # The loop copies what it is handed.
+        self.on_event(self._pulse_event)
         self._pulses += 1
         if self._pulses % PULSES_PER_SECOND == 0:
             self.on_event(new_event(EventKind.TIMER, now_ns, timer=Timer.SECOND))

@@ -164,7 +164,7 @@ def venue_fault(name: str) -> Strike:
             match = dict([occasions[noise.below(len(occasions))]])
         fields: dict[str, Any] = {"match": match, "after": noise.below(3)}
         if "for_ms" in reads:
-            fields["for_ms"] = noise.between(20, 8_000)
+            fields["for_ms"] = noise.between(20, LASTS_MS.get(name, 8_000))
         if "skew_ms" in reads:
             fields["skew_ms"] = noise.between(-3_000, 3_000)
         if "size" in reads and name in SIZES:
@@ -196,6 +196,8 @@ OCCASIONS: dict[str, tuple[tuple[str, str], ...]] = {
 SIZES = {"partial_fill": (1, 800), "dribble": (2, 20), "corrupt": (1, 40), "oversize": (1, 10_000),
          "deep_json": (10, 1_000), "foreign_order": (50, 400), "foreign_trade": (50, 400),
          "flash_move": (1, 20), "moved_prices": (80, 120), "backward_ids": (1, 100)}  # fmt: skip
+# A rate limit may outlast a restart; yet less than what the daemon has from the heal on.
+LASTS_MS = {"too_many_requests": 45_000}
 # How much rarer than others: what ends trading for long, or for good.
 RARE_S = {"ban": 600, "firewall": 600, "too_many_requests": 150, "restart": 150, "halt": 150,
           "foreign_trade": 300, "fee_asset": 300, "flash_move": 300, "clock_skew": 150,

@@ -44,10 +44,14 @@ class Process(Clock):
     @property
     def now_ns(self) -> int:
         """Return ``ts_ns``, the time of the process."""
+        if not self._clocks.drift_ppm:
+            return self._calendar.now_ns + self._base_ns
         return self.ts_ns()
 
     def ts_ns(self) -> int:
         """Return the clock on the axis of all events; it never steps back."""
+        if not self._clocks.drift_ppm:
+            return self._calendar.now_ns + self._base_ns
         return self._clocks.monotonic_ns(self._calendar.now_ns) + self._base_ns
 
     def not_before(self, ts_ns: int) -> None:

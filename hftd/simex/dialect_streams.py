@@ -167,14 +167,17 @@ class StreamDialect:
 
     def next_ns(self) -> int | None:
         """Return when the streams of one second are next due."""
-        due = [slow.due_ns for slow in self._slow.values()]
-        second_ns = self._seconds.next_ns()
-        return min(due if second_ns is None else [*due, second_ns], default=None)
+        due_ns = self._seconds.next_ns()
+        for slow in self._slow.values():
+            if due_ns is None or slow.due_ns < due_ns:
+                due_ns = slow.due_ns
+        return due_ns
 
     def advance(self, ts_ns: int) -> None:
         """Send what is due of the streams of one second."""
-        for symbol in [symbol for symbol, slow in self._slow.items() if slow.due_ns <= ts_ns]:
-            self._flush(symbol)
+        if any(slow.due_ns <= ts_ns for slow in self._slow.values()):
+            for symbol in [symbol for symbol, slow in self._slow.items() if slow.due_ns <= ts_ns]:
+                self._flush(symbol)
         self._seconds.advance(ts_ns)
 
     def take(self) -> list[tuple[int, bytes]]:

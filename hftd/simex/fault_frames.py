@@ -56,7 +56,7 @@ class FrameFaults:
 
     def next_ns(self) -> int | None:
         """Return when the next held frame is due."""
-        return min((held.due_ns for held in self._held), default=None)
+        return min(held.due_ns for held in self._held) if self._held else None
 
     def is_deaf(self, connection: int) -> bool:
         """Return whether nothing is heard of a connection any more."""
@@ -87,7 +87,7 @@ class FrameFaults:
     def pass_on(self, frames: Frames, ts_ns: int) -> Frames:
         """Return what of the frames is really sent now, and what was held and is due."""
         idle = not (self._held or self._mute or self._clogged or self._silent)
-        if idle and self._script.is_idle:
+        if idle and not (frames and self._script.expects(FRAME)):
             return frames
         out: Frames = []
         for held in [held for held in self._held if held.due_ns <= ts_ns]:

@@ -148,8 +148,9 @@ class FaultyVenue(Venue):
         super().advance(ts_ns)
 
     def _next_act_ns(self) -> int | None:
-        late_ns = self._late[0][0] if self._late else None
-        return earliest(self.script.next_ns(), late_ns)
+        if not self._late:
+            return self.script.next_ns()
+        return earliest(self.script.next_ns(), self._late[0][0])
 
     def _act(self, due_ns: int, at_ns: int) -> None:
         if self._late and self._late[0][0] == due_ns:
@@ -169,8 +170,11 @@ class FaultyVenue(Venue):
 
     def take_cut(self) -> list[int]:
         """Return the connections to break without a close; each is named once."""
+        broken = self._frames.take_broken()
+        if not self._cut:
+            return broken
         cut, self._cut = self._cut, []
-        return cut + self._frames.take_broken()
+        return cut + broken
 
     def take_archive(self) -> bytes:
         """Return what has left memory, before a restart as well."""

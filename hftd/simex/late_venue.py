@@ -97,7 +97,10 @@ class LateVenue(FaultyVenue):
 
     def next_ns(self) -> int | None:
         """Return when ``advance`` is next due, messages under way included."""
-        return earliest(super().next_ns(), self._arriving.next_ns(), self._leaving.next_ns())
+        due_ns = super().next_ns()
+        if not self._is_late:
+            return due_ns
+        return earliest(due_ns, self._arriving.next_ns(), self._leaving.next_ns())
 
     def advance(self, ts_ns: int) -> None:
         """Do all that is due, each request that arrives at its time."""
@@ -145,6 +148,8 @@ class LateVenue(FaultyVenue):
 
     def take_hung_up(self) -> list[int]:
         """Return the connections to close: those with nothing under way any more."""
+        if not self._is_late:
+            return super().take_hung_up()
         self._hanging += super().take_hung_up()
         ready = [number for number in self._hanging if not self._leaving.holds(number)]
         self._hanging = [number for number in self._hanging if self._leaving.holds(number)]

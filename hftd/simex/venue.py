@@ -207,6 +207,8 @@ class Venue:
 
     def take_log(self) -> bytes:
         """Return what must be written before the outbox is sent."""
+        if not self._log:
+            return b""
         log, self._log = b"".join(self._log), []
         return log
 

@@ -1,10 +1,14 @@
-"""The simulation at length: seeds for a given time, and a file of what they brought.
+"""The simulation for as long as it is let: seeds, faults, crashes, and what they broke.
 
-    scripts/bench campaign [--real-minutes 60] [--jobs 2] [--minutes 10] [--first 1000]
+    scripts/bench campaign [--minutes 60] [--jobs 2] [--first 1000] [--json FILE]
 
-Seeds go on from ``--first``, each ten simulated minutes long. What breaks is printed with the
-line that repeats it, and stands in the file; nothing is left out of the sums. Ctrl-C ends it
-and keeps what there is.
+Seeds from ``--first`` on, each ``--seed-minutes`` of simulated time with faults of its own draw,
+every checker watching. A seed that breaks one is printed with the line that repeats it, and
+stands in the file; nothing is left out of the sums. The file is written anew as it goes. Ctrl-C
+and SIGTERM end it and keep what there is.
+
+Speed is simulated time over processor time, so that it says the same whatever runs beside it;
+cores that share their insides with other programs still count more time for the same work.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -24,72 +29,105 @@ from hftd.runtime import kernel_cache
 
 if TYPE_CHECKING:
     from hftd.drivers.simulate_campaign import Total
-    from hftd.drivers.simulate_seed import Draw
+    from hftd.drivers.simulate_seed import Draw, Outcome
 
 RESULTS = Path(__file__).with_name("campaign_results.json")
-TELL_EVERY = 200
+KEEP_EVERY_S = 20
+FIRST = 1_000
 
 
 def main() -> int:
     """Run, print, keep; return 1 where an invariant was broken."""
     parser = argparse.ArgumentParser(prog="scripts/bench campaign")
-    parser.add_argument("--real-minutes", type=float, default=60)
+    parser.add_argument("--minutes", type=float, default=60, help="how long, by the wall clock")
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--minutes", type=float, default=10)
-    parser.add_argument("--first", type=int, default=1000)
-    parser.add_argument("--json", type=Path, default=RESULTS)
+    parser.add_argument("--seed-minutes", type=float, default=10, help="simulated, of each seed")
+    parser.add_argument("--first", type=int, default=FIRST, help="the first seed")
+    parser.add_argument("--json", type=Path, default=RESULTS, help="where the result is kept")
     asked = parser.parse_args()
+    # Also where a shell in its background has it ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     kernel_cache.prepare()
-    from hftd.drivers.simulate_campaign import Total, repeat_line, run_many
-    from tests.bench.rows import machine
-
-    total, failed = Total(), list[dict[str, Any]]()
-    words = machine()  # Before, so that what is edited meanwhile does not change the commit.
-    began = time.monotonic()
-    draws = draws_until(asked.first, asked.minutes, began + asked.real_minutes * 60)
+    campaign = Campaign(asked)
     with contextlib.suppress(KeyboardInterrupt):
-        for out in run_many(draws, runner(), asked.jobs):
-            total.add(out)
-            if out.violation:
-                failed.append({"words": out.violation, "repeat": repeat_line(out.draw)})
-                print(failure_lines(out, repeat_line(out.draw)), flush=True)
-            if total.seeds % TELL_EVERY == 0:
-                print(f"{total.seeds} seeds, {total.simulated_hours:.0f} h", file=sys.stderr)
-    real_seconds = time.monotonic() - began
-    keep(asked.json, words, asked, total, failed, real_seconds)
-    print(sum_lines(total, real_seconds))
-    return 1 if failed else 0
+        campaign.run()
+    campaign.keep()
+    print(sum_lines(campaign.total, campaign.seconds()))
+    return 1 if campaign.failed else 0
 
 
-def draws_until(first: int, minutes: float, end_s: float) -> Iterator[Draw]:
-    """Yield one seed's draw after another until the time is over."""
-    from hftd.drivers.simulate_seed import draw
+class Campaign:
+    """One campaign on its way: the sums, what failed, and the file."""
 
-    for seed in count(first):
-        if time.monotonic() >= end_s:
-            return
-        yield draw(seed, minutes, "market-making", None)
+    def __init__(self, asked: argparse.Namespace) -> None:
+        from hftd.drivers.simulate_campaign import Total
+        from tests.bench.rows import machine
 
+        self.total: Total = Total()
+        self.failed: list[dict[str, Any]] = []
+        self._asked = asked
+        self._machine = machine()  # Before, so that an edit meanwhile does not change the commit.
+        self._began_s = self._kept_s = time.monotonic()
 
-def keep(
-    path: Path,
-    words: dict[str, Any],
-    asked: argparse.Namespace,
-    total: Total,
-    failed: list[dict[str, Any]],
-    real_seconds: float,
-) -> None:
-    """Write commit, machine and sums."""
-    told = {
-        **words,
-        "jobs": asked.jobs,
-        "first_seed": asked.first,
-        "minutes_a_seed": asked.minutes,
-        "real_seconds": round(real_seconds),
-        **total.as_json(),
-        "failed": failed,
-    }
-    path.write_text(json.dumps(told, indent=1) + "\n", "utf-8")
+    def seconds(self) -> float:
+        """Return how long it has run."""
+        return time.monotonic() - self._began_s
+
+    def run(self) -> None:
+        """Run seeds until the time is over."""
+        from hftd.drivers.simulate_campaign import run_many
+        from hftd.drivers.simulate_seed import draw
+
+        run = runner()
+        run(draw(0, 2, "market-making", ()))  # What processes are forked of has its kernels.
+        with contextlib.closing(run_many(self._draws(), run, self._asked.jobs)) as outcomes:
+            for out in outcomes:
+                self._take(out)
+
+    def _draws(self) -> Iterator[Draw]:
+        from hftd.drivers.simulate_seed import draw
+
+        for seed in count(self._asked.first):
+            if self.seconds() >= self._asked.minutes * 60:
+                return
+            yield draw(seed, self._asked.seed_minutes, "market-making", None)
+
+    def _take(self, out: Outcome) -> None:
+        from hftd.drivers.simulate_campaign import repeat_line
+
+        self.total.add(out)
+        if out.violation:
+            self.failed.append({"words": out.violation, "repeat": repeat_line(out.draw)})
+            print(failure_lines(out, repeat_line(out.draw)), flush=True)
+        if time.monotonic() - self._kept_s > KEEP_EVERY_S:
+            self._kept_s = time.monotonic()
+            self.keep()
+            hours = self.total.simulated_hours
+            print(f"{self.total.seeds} seeds, {hours:.0f} h", file=sys.stderr, flush=True)
+
+    def keep(self) -> None:
+        """Write commit, machine and sums in place of what the file held."""
+        from hftd.drivers.rare_states import RARE_STATES
+
+        never = sorted(set(RARE_STATES) - set(self.total.sometimes))
+        told = {
+            "machine": self._machine,
+            "jobs": self._asked.jobs,
+            "first_seed": self._asked.first,
+            "minutes_a_seed": self._asked.seed_minutes,
+            "real_seconds": round(self.seconds()),
+            **self.total.as_json(),
+            "crashes_in_all": sum(self.total.crashes.values()),
+            "faults_in_all": sum(self.total.faults.values()),
+            "violations_in_all": sum(self.total.violations.values()),
+            "rare_states": {"declared": len(RARE_STATES), "never_visited": never},
+            "failed": self.failed,
+        }
+        path: Path = self._asked.json
+        beside = path.with_name(f".{path.name}.new")
+        beside.write_text(json.dumps(told, indent=1) + "\n", "utf-8")
+        beside.replace(path)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from hftd import wiring
 from hftd.config.load import load_profile
 from hftd.domain.codes import Code, TradingState
 from hftd.domain.events import CommandKind
+from hftd.domain.order import OrderState
 from hftd.drivers.checkers import all_checkers
 from hftd.drivers.memory import Builders
 from hftd.drivers.simulate_network import Delay, Latency
@@ -20,6 +21,7 @@ from tests.simulation.crash_matrix import (
     RECOVERED_S,
     SECONDS,
     SEED,
+    TRADES_ON_S,
     Forks,
     end_copy,
     words_of,
@@ -88,7 +90,10 @@ class CrashWorld(RestartingWorld):
     def _recover(self, down_s: int) -> str:
         self.run_until(self.now_ns + down_s * SECOND_NS)
         self.boot()
-        self.run_until(self.now_ns + RECOVERED_S * SECOND_NS)
+        end_ns = self.now_ns + RECOVERED_S * SECOND_NS
+        while self.now_ns < end_ns and not self._is_recovered():
+            self.run_until(self.now_ns + SECOND_NS)
+        self.run_until(self.now_ns + TRADES_ON_S * SECOND_NS)
         if not self.alive:
             return f"no daemon: {self.ended} {self.said}"
         core = self.engine.state.core[0]
@@ -99,6 +104,15 @@ class CrashWorld(RestartingWorld):
         self.run_until(self.now_ns + QUIET_S * SECOND_NS)
         self.watch.at_quiescence(self)
         return self._difference()
+
+    def _is_recovered(self) -> bool:
+        """Return whether the daemon trades, or is as killed as it was, and doubts no order."""
+        if not self.alive:
+            return False
+        core = self.engine.state.core[0]
+        ready = core["state"] in (TradingState.RUNNING, TradingState.KILLED)
+        doubts = self.engine.state.orders["state"] == OrderState.UNKNOWN
+        return bool(ready and core["recovery_clean"] and not doubts.any())
 
     def _difference(self) -> str:
         exchange = self.venue.exchange
