@@ -132,7 +132,10 @@ class Live:
         return 0
 
     async def _set_up(self) -> None:
-        """Memory, exchange, instruments, journal: everything before the first link."""
+        """Machine, memory, exchange, instruments, journal: everything before the first link."""
+        if (cpu := self._loaded.profile.runtime.cpu) is not None:
+            machine.pin(cpu, self._say)  # Before there are children, which keep off that core.
+        machine.wake_at_once()
         remembered = memory.recall(JournalReader(self._paths.journal_dir), self._parts.build)
         self._clock.not_before(remembered.last_ns)
         endpoints = await self._venue.open()
@@ -200,10 +203,7 @@ class Live:
     async def _trade(self) -> None:
         """Open the links and wait for the end."""
         loop = asyncio.get_running_loop()
-        runtime = self._loaded.profile.runtime
-        if runtime.cpu is not None:
-            machine.pin(runtime.cpu, self._say)
-        if runtime.spin:
+        if self._loaded.profile.runtime.spin:
             machine.spin(self._exit)
         self._pulse_due = loop.time() + PULSE_SECONDS
         loop.call_at(self._pulse_due, self._pulse)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from hftd.domain.actions import Action, actions_of
+from hftd.domain.actions import Action, ActionKind, actions_of
 from hftd.domain.events import Link
 from hftd.domain.layout import Records
 from hftd.drivers.stamps import NoStamps
@@ -21,6 +21,7 @@ from hftd.venues.port import Codec
 
 # Called with each action and its unsigned frame (None where nothing goes to the venue).
 Perform = Callable[[Action, bytes | None], None]
+CANCEL, MARKET = int(ActionKind.CANCEL), int(Link.MARKET)
 
 
 class Ink(Protocol):
@@ -52,7 +53,8 @@ class Loop:
         self._perform = perform
         self._stamps = stamps
         # A view taken once: asking the state's record for a field costs 10 µs each time.
-        self._venue_offset_ns = engine.state.core["venue_offset_ns"]
+        core: Any = engine.state.core
+        self._venue_offset_ns = memoryview(core["venue_offset_ns"])
         self._busy = False
 
     def on_frame(self, link: Link, data: bytes, ts_ns: int, more: bool = False) -> None:
@@ -64,15 +66,16 @@ class Loop:
         frame of ours, the next pulse decides.
         """
         self._enter()
-        self._stamps.begin(link == Link.MARKET)
-        if link == Link.MARKET:
+        is_market = link == MARKET
+        self._stamps.begin(is_market)
+        if is_market:
             self._journal.append_market(ts_ns, link | WAITED if more else link, data)
         else:
             self._journal.append_frame(ts_ns, link, data)
         engine = self.engine
         count = self.codec.decode(link, data, ts_ns, engine.events, engine.levels)
         for at in range(count):
-            self._step(at, ts_ns, more and link == Link.MARKET)
+            self._step(at, ts_ns, more and is_market)
         self._busy = False
 
     def on_event(self, event: Records) -> None:
@@ -99,20 +102,28 @@ class Loop:
             engine.observe(at, self._stamps.stamp)
         else:
             engine.handle(at, self._stamps.stamp)
-        facts, actions = engine.facts, engine.actions
-        if len(facts):
-            self._journal.append(RecordType.FACT, ts_ns, facts.tobytes())
-        if len(actions):
-            self._journal.append(RecordType.INTENT, ts_ns, actions.tobytes())
+        # The facts stand before what leaves, which is 2 µs later for it: whoever judges what was
+        # sent finds in the journal why.
+        facts, actions = engine.fact_bytes(), engine.action_bytes()
+        if facts:
+            self._journal.append(RecordType.FACT, ts_ns, facts)
+        if actions:
+            self._journal.append(RecordType.INTENT, ts_ns, actions)
             self._send(actions_of(actions), ts_ns)
-        if len(facts):
-            self._stamps.noticed(facts)
+        if facts:
+            self._stamps.noticed(engine)
 
     def _send(self, actions: list[Action], ts_ns: int) -> None:
-        offset_ns = int(self._venue_offset_ns[0])
+        offset_ns = self._venue_offset_ns[0]
+        if len(actions) > 1:
+            actions.sort(key=_is_no_cancel)  # What protects leaves first; else as decided.
         for action in actions:
             frame = self.codec.encode(action, offset_ns)
             if frame is not None:
                 self._journal.append(RecordType.FRAME_OUT, ts_ns, frame)
             self._perform(action, frame)
             self._stamps.performed(action.kind, action.order_key)
+
+
+def _is_no_cancel(action: Action) -> bool:
+    return action.kind != CANCEL

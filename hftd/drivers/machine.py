@@ -1,18 +1,28 @@
-"""How the trading loop uses the machine: one core of its own, polling, collecting cycles.
+"""How the trading loop uses the machine: its core, its turn on it, polling, collecting cycles.
 
-Owns the three knobs and nothing of trading. The cyclic collector is off while the daemon
+Owns these knobs and nothing of trading. The cyclic collector is off while the daemon
 trades; it is run where a pause costs nothing, or before memory would not be flat any more.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import gc
 import os
+import platform
+import struct
 from collections.abc import Callable
 
 # Containers made since the last collection; frozen ones do not count.
 COLLECT_OBJECTS = 20_000
+TURN_NS = 100_000  # The shortest that Linux allows.
+
+# sched_setattr(2): size, policy, flags, nice, priority, runtime, deadline, period. Python has
+# no function of its own for it.
+_SCHED_ATTR = struct.Struct("=IIQiIQQQ")
+_SCHED_SETATTR = {"x86_64": 314, "aarch64": 274}
+_RESET_ON_FORK = 0x01
 COLLECT_ANYWAY_OBJECTS = 500_000  # Some 100 MB: a pause of tens of milliseconds is the lesser evil.
 
 
@@ -31,7 +41,7 @@ def tidy(is_idle: bool) -> None:
 
 
 def pin(cpu: int, say: Callable[[str], None]) -> None:
-    """Keep this thread on one core; children get all cores back (see `children.on_all_cores`).
+    """Keep this thread on one core; children have the others (see `children.on_other_cores`).
 
     A core that is not there, or not allowed to us, is told and costs only speed.
     """
@@ -39,6 +49,23 @@ def pin(cpu: int, say: Callable[[str], None]) -> None:
         os.sched_setaffinity(0, {cpu})
     except OSError as error:
         say(f"runtime.cpu: {cpu} cannot be used, not pinned: {error.strerror}")
+
+
+def wake_at_once() -> None:
+    """Take the core from whoever runs there as soon as there is something to do.
+
+    A process that wakes up waits until the one that runs has used up its turn, however nice that
+    one is, unless its own turns are shorter. Beside a recorder that is busy on the same core,
+    95 of 100 wake-ups came within 2.0 ms as things are and within 0.1 ms with this, 99 within
+    3.9 and 0.8 ms (Linux 6.18). Children have turns of the usual length. A kernel that does not
+    know this, or refuses it, is only slower.
+    """
+    policy = os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK
+    nice = os.getpriority(os.PRIO_PROCESS, 0)
+    if policy not in (os.SCHED_OTHER, os.SCHED_BATCH, os.SCHED_IDLE):
+        return  # Somebody has given us real time: that is better still.
+    attributes = _SCHED_ATTR.pack(_SCHED_ATTR.size, policy, _RESET_ON_FORK, nice, 0, TURN_NS, 0, 0)
+    ctypes.CDLL(None).syscall(_SCHED_SETATTR.get(platform.machine(), -1), 0, attributes, 0)
 
 
 def spin(until: asyncio.Event) -> None:

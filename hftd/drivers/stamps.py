@@ -11,9 +11,8 @@ import time
 
 from hftd.domain.actions import ActionKind
 from hftd.domain.facts import FactKind
-from hftd.domain.layout import Records
 from hftd.domain.order import OrderEvent
-from hftd.engine.engine import STAGE_BOOK, STAGE_RISK, STAGE_STRATEGY
+from hftd.engine.engine import STAGE_BOOK, STAGE_RISK, STAGE_STRATEGY, Engine
 from hftd.runtime.telemetry import Stage, Telemetry
 
 # Plain integers: a number out of a record compared with an enum's member costs 7 µs.
@@ -39,7 +38,7 @@ class NoStamps:
     def performed(self, kind: int, order_key: int) -> None:
         """Note nothing."""
 
-    def noticed(self, facts: Records) -> None:
+    def noticed(self, engine: Engine) -> None:
         """Note nothing."""
 
 
@@ -77,13 +76,13 @@ class Stamps(NoStamps):
             del self._awaited[next(iter(self._awaited))]
         self._awaited[order_key] = (self._began_ns, now_ns)
 
-    def noticed(self, facts: Records) -> None:
-        """Note the venue's answers among the facts of a step.
-
-        Shapes: facts (n,) FACT.
-        """
-        if self._is_market or ORDER not in facts["kind"].tolist():
+    def noticed(self, engine: Engine) -> None:
+        """Note the venue's answers among the facts of a step."""
+        if self._is_market:
             return  # Market data brings no answers.
+        facts = engine.facts
+        if ORDER not in facts["kind"].tolist():
+            return
         columns = (facts[name].tolist() for name in ("kind", "order_event", "order_key"))
         for kind, order_event, order_key in zip(*columns, strict=True):
             if kind != ORDER or order_event != ACCEPTED:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
+from hftd.domain.actions import Action, ActionKind
 from hftd.domain.events import EventKind, Link
 from hftd.domain.instrument import Instrument
 from hftd.engine import step
@@ -56,7 +57,7 @@ def warm_up(engine: Engine, codec: Codec, symbol: str, say: Say) -> float:
     outs, world = engine.arrays()
     strategy = engine.strategy
     parts: list[tuple[str, Callable[[], object]]] = [
-        ("codec", lambda: decode(engine, codec, symbol)),
+        ("codec", lambda: use(engine, codec, symbol)),
         ("book, orders, positions, breakers", lambda: observe(engine)),
         (
             f"strategy {strategy.name}",
@@ -81,8 +82,8 @@ def observe(engine: Engine) -> None:
     step.observe(world, engine.events, 0, engine.levels, outs)
 
 
-def decode(engine: Engine, codec: Codec, symbol: str) -> None:
-    """Let the codec decode one frame of each kind that a kernel reads."""
+def use(engine: Engine, codec: Codec, symbol: str) -> None:
+    """Let the codec decode one frame of each kind that a kernel reads, and encode an order."""
     touch = (
         f'{{"stream":"{symbol.lower()}@bookTicker","data":{{"u":1,"s":"{symbol}",'
         f'"b":"100.00","B":"1.00000","a":"101.00","A":"1.00000"}}}}'
@@ -91,3 +92,4 @@ def decode(engine: Engine, codec: Codec, symbol: str) -> None:
     snapshot = rest_frame(RestKind.DEPTH, 0, 200, 0, depth.encode())
     codec.decode(Link.MARKET, touch.encode(), 1, engine.events, engine.levels)
     codec.decode(Link.REST, snapshot, 1, engine.events, engine.levels)
+    codec.encode(Action(ActionKind.SUBMIT, order_key=1, price_ticks=1, qty_lots=1), 0)

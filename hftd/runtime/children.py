@@ -113,7 +113,7 @@ class ExchangeProcess:
         with open(self._log_path, "ab") as log:
             process = await asyncio.create_subprocess_exec(
                 *arguments, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
-                start_new_session=True, preexec_fn=on_all_cores,
+                start_new_session=True, preexec_fn=on_other_cores,
             )  # fmt: skip
         try:
             return await self._await_listening(process)
@@ -219,9 +219,9 @@ async def end(pid: int) -> None:
             await asyncio.sleep(POLL_SECONDS)
 
 
-def on_all_cores() -> None:
-    """Give a child the cores that this process had, where it pinned itself to one since."""
-    os.sched_setaffinity(0, ALL_CORES)
+def on_other_cores() -> None:
+    """Keep a child off the core that this process has pinned itself to, where there are others."""
+    os.sched_setaffinity(0, ALL_CORES - os.sched_getaffinity(0) or ALL_CORES)
 
 
 def is_alive(pid: int) -> bool:
@@ -268,7 +268,7 @@ class RecorderProcess:
         """Start the recorder."""
         self._process = await asyncio.create_subprocess_exec(
             *self._arguments, stdin=asyncio.subprocess.DEVNULL, env=self._environ,
-            start_new_session=True, preexec_fn=on_all_cores,
+            start_new_session=True, preexec_fn=on_other_cores,
         )  # fmt: skip
 
     async def supervise(self) -> None:

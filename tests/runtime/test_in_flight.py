@@ -28,7 +28,7 @@ def table() -> InFlight:
 def test_a_request_is_late_when_its_time_is_over_and_only_once(identity, timeout_ns):
     """Orders may take recvWindow and a second, queries five."""
     in_flight = table()
-    assert in_flight.add(identity, 100)
+    in_flight.add(identity, 100)
     assert in_flight.take_late(100 + timeout_ns - 1) == []
     assert in_flight.take_late(100 + timeout_ns) == [identity]
     assert in_flight.take_late(10**18) == []
@@ -48,11 +48,13 @@ def test_the_table_has_a_limit():
     """What does not fit is refused, and fits again after an answer."""
     in_flight = table()
     for seq in range(CAPACITY):
-        assert in_flight.add(f"q0.a-{seq}", 0)
-    assert not in_flight.add(PLACE, 0)
+        assert not in_flight.is_full
+        in_flight.add(f"q0.a-{seq}", 0)
+    assert in_flight.is_full
     assert len(in_flight) == CAPACITY
     in_flight.answered("q0.a-5")
-    assert in_flight.add(PLACE, 0)
+    assert not in_flight.is_full
+    in_flight.add(PLACE, 0)
     assert len(in_flight.take_all()) == CAPACITY
     assert len(in_flight) == 0
 

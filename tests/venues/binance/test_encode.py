@@ -131,8 +131,7 @@ def test_what_is_encoded_comes_back_exactly(key, target, ticks, lots):
     assert frame is not None
     message = json.loads(frame)
     params = message["params"]
-    assert BTC.price_ticks(params["price"]) == ticks
-    assert BTC.qty_lots(params["quantity"]) == lots
+    assert (params["price"], params["quantity"]) == (BTC.price_text(ticks), BTC.qty_text(lots))
     assert params["newClientOrderId"] == client_order_id(TAG, key)
     assert params["cancelOrigClientOrderId"] == client_order_id(TAG, target)
     asked = parse_request_id(message["id"], 2)
