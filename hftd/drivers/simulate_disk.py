@@ -56,6 +56,7 @@ class SimulatedDisk(Disk):
         with path.open("r+b") as file:
             mapped = SimulatedMap(file.fileno(), 0)
         mapped.disk, mapped.path, mapped.name = self, path, str(path)
+        mapped.durable = self._durable.get(path, bytearray())
         mapped.dirty_from, mapped.dirty_to = 0, len(mapped)
         self._maps[path] = mapped
         return mapped
@@ -92,15 +93,16 @@ class SimulatedDisk(Disk):
             self.failed += 1
             raise OSError(errno.EIO, "the simulated disk refuses")
         if end > begin:
-            self._durable[mapped.path][begin:end] = mapped[begin:end]
-        self._flushed[mapped.path] = None
-        mapped.is_flushed = True
+            mapped.durable[begin:end] = mapped[begin:end]
+        if not mapped.is_flushed:
+            self._flushed[mapped.path] = None
+            mapped.is_flushed = True
 
     def sync(self) -> int:
         """Flush all that is mapped, as the recorder does; return the errno of a failure, or 0."""
-        for path, mapped in list(self._maps.items()):
+        for mapped in list(self._maps.values()):
             if mapped.closed or not os.path.exists(mapped.name):
-                del self._maps[path]
+                del self._maps[mapped.path]
                 continue
             try:
                 mapped.flush()
@@ -162,6 +164,7 @@ class SimulatedMap(mmap.mmap):
     disk: SimulatedDisk
     path: Path
     name: str
+    durable: bytearray
     dirty_from: int
     dirty_to: int
     is_flushed = False  # At least once, so that the file's name is durable.

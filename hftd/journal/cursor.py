@@ -28,6 +28,9 @@ class RecorderCursor(msgspec.Struct, frozen=True):
     faults: dict[str, str] = {}  # What of the recorder's other work fails now, and by what.
 
 
+_DECODER = msgspec.json.Decoder(RecorderCursor)
+
+
 def publish(folder: Path, cursor: RecorderCursor) -> None:
     """Replace the cursor file; a reader sees the old or the new one, never half of it."""
     temporary = folder / f"{_NAME}.new"
@@ -42,7 +45,8 @@ def published(folder: Path) -> RecorderCursor:
     read, which keeps every segment.
     """
     try:
-        return msgspec.json.decode((folder / _NAME).read_bytes(), type=RecorderCursor)
+        with open(f"{folder}/{_NAME}", "rb", buffering=0) as file:
+            return _DECODER.decode(file.read())
     except (FileNotFoundError, msgspec.DecodeError):
         return RecorderCursor()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from hftd.simex.flow_fundamental import Walked
 from hftd.simex.flow_makers import Maker
 from hftd.simex.flow_noise import Noise
 from hftd.simex.flow_takers import Takers
@@ -30,14 +31,15 @@ def agents(preset: Preset, symbol: str, seed: int) -> list[OrderFlow]:
     house = SYMBOLS[symbol]
     path = replace(preset.path, start=house.start_ticks * 1_000_000)
     seed = symbol_seed(seed, symbol)
+    walked: Walked = {}
     makers: list[OrderFlow] = [
-        Maker(MAKER_ACCOUNT - index, preset.maker, path, seed, offset, house.size_lots)
+        Maker(MAKER_ACCOUNT - index, preset.maker, path, seed, offset, house.size_lots, walked)
         for index, offset in enumerate(preset.maker_offsets)
     ]
     return [
         *makers,
-        Takers(UNINFORMED_ACCOUNT, preset.uninformed, path, seed, house.size_lots),
-        Takers(INFORMED_ACCOUNT, preset.informed, path, seed, house.size_lots),
+        Takers(UNINFORMED_ACCOUNT, preset.uninformed, path, seed, house.size_lots, walked),
+        Takers(INFORMED_ACCOUNT, preset.informed, path, seed, house.size_lots, walked),
     ]
 
 

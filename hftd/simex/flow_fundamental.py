@@ -2,7 +2,8 @@
 
 The worth of the coin (the fundamental) moves on a grid of beats. Each agent carries a copy,
 made from the same seed: all copies walk the same path, whoever asks when, so that no agent
-needs another's state to be dumped or restored.
+needs another's state to be dumped or restored. Those of one market share the newest beats,
+so that each is walked once.
 
 Units: worth and half-spread are micro-ticks (``MICRO`` to a tick), all integers.
 """
@@ -51,13 +52,22 @@ class PathSpec(Struct, frozen=True):
     plunges: tuple[Plunge, ...] = ()
 
 
+# By the noise before a beat: worth, half-spread, trend and the noise behind it. The noise never
+# comes twice, and who stands at the same of one seed has come the same way.
+Walked = dict[int, tuple[int, int, int, int]]
+MAX_WALKED = 256
+
+
 class Fundamental:
     """The path itself, walked forward beat by beat; ``worth`` and ``half_spread`` are now."""
 
-    __slots__ = ("beat", "half_spread", "noise", "origin_ns", "spec", "trend", "worth")
+    __slots__ = (
+        "beat", "half_spread", "noise", "origin_ns", "spec", "trend", "walked", "worth",
+    )  # fmt: skip
 
-    def __init__(self, spec: PathSpec, seed: int) -> None:
+    def __init__(self, spec: PathSpec, seed: int, walked: Walked | None = None) -> None:
         self.spec = spec
+        self.walked = {} if walked is None else walked
         self.noise = Noise(seed)
         self.origin_ns = 0
         self.beat = 0
@@ -85,6 +95,17 @@ class Fundamental:
     def walk_beat(self) -> None:
         """Go on by one beat."""
         self.beat += 1
+        known = self.walked.get(self.noise.state)
+        if known is not None:
+            self.worth, self.half_spread, self.trend, self.noise.state = known
+            return
+        before = self.noise.state
+        self._step()
+        if len(self.walked) >= MAX_WALKED:
+            self.walked.clear()
+        self.walked[before] = self.worth, self.half_spread, self.trend, self.noise.state
+
+    def _step(self) -> None:
         self.worth = max(_FLOOR, self.worth + self._change())
         spec = self.spec
         middle = (spec.half_low + spec.half_high) // 2

@@ -15,7 +15,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from hftd.simex.flow_fundamental import MICRO, Fundamental, PathSpec
+from hftd.simex.flow_fundamental import MICRO, Fundamental, PathSpec, Walked
 from hftd.simex.flow_noise import Noise
 from hftd.simex.market import BookView
 from hftd.simex.requests import (
@@ -62,13 +62,20 @@ class Maker:
     """One maker's order flow. ``offset`` widens its half-spread, in micro-ticks."""
 
     def __init__(
-        self, account: int, spec: MakerSpec, path: PathSpec, seed: int, offset: int, size_lots: int
+        self,
+        account: int,
+        spec: MakerSpec,
+        path: PathSpec,
+        seed: int,
+        offset: int,
+        size_lots: int,
+        walked: Walked | None = None,
     ) -> None:
         self.account = account
         self.spec = spec
         self.offset = offset
         self.size_lots = size_lots
-        self.fundamental = Fundamental(path, seed)
+        self.fundamental = Fundamental(path, seed, walked)
         self.noise = Noise(seed + account * 0x5851F42D4C957F2D)
         self.learned = path.start
         self.pressure = 0

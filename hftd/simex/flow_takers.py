@@ -13,7 +13,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from hftd.simex.flow_fundamental import MICRO, Fundamental, PathSpec
+from hftd.simex.flow_fundamental import MICRO, Fundamental, PathSpec, Walked
 from hftd.simex.flow_noise import Noise
 from hftd.simex.market import BookView
 from hftd.simex.requests import Cancel, Place, Report, Side, TimeInForce
@@ -46,12 +46,18 @@ class Takers:
     """The order flow of one kind of takers."""
 
     def __init__(
-        self, account: int, spec: TakerSpec, path: PathSpec, seed: int, size_lots: int
+        self,
+        account: int,
+        spec: TakerSpec,
+        path: PathSpec,
+        seed: int,
+        size_lots: int,
+        walked: Walked | None = None,
     ) -> None:
         self.account = account
         self.spec = spec
         self.size_lots = size_lots * spec.size_percent // 100
-        self.fundamental = Fundamental(path, seed)
+        self.fundamental = Fundamental(path, seed, walked)
         self.noise = Noise(seed + account * 0x5851F42D4C957F2D)
         self.due_ns = 0
         self.left = 0
