@@ -8,9 +8,10 @@
  * Standard input, a line each; each answer is lines of standard output, the last one `end`:
  *
  *     pid PEER PID                     whom to stop while another is timed; no answer
- *     block PEER STREAM ROUNDS BEAT_US   STREAM: touch | depth | trade. A line of four numbers a
+ *     block PEER STREAM ROUNDS BEAT_US   STREAM: touch | depth | trade. A line of six numbers a
  *                                      round, in ns: sent to first order frame (-1: none came),
- *                                      beat to first, sent to last, bytes of the first
+ *                                      beat to first, sent to last, bytes of the first, when it was
+ *                                      sent (CLOCK_MONOTONIC), what the send itself took
  *     plan PEER FILE spin|calm         see `run_plan`
  *     flood COUNT                      depth to the daemon as fast as it reads, the last one moves
  *                                      the book; ns until the order (-1: none came)
@@ -29,7 +30,7 @@
 #include "harness_venue.h"
 
 enum { SETTLE_US = 20000, WARM_ROUNDS = 5, LATE_MS = 200, QUIET_US = 400, REFRESH_MS = 300 };
-enum { FLOOD_S = 60, OUTAGE_MS = 3000, DEPTH_EVERY_MS = 100, HELD_MS = 60, CALM_PERIODS = 105 };
+enum { FLOOD_S = 60, OUTAGE_MS = 3000, DEPTH_EVERY_MS = 100, HELD_MS = 60, CALM_PERIODS = 105, FIGURES = 6 };
 
 static pid_t pids[PEERS];
 static int64_t refreshed_ns;
@@ -108,12 +109,12 @@ static void stream_frame(int stream, char *text, size_t room, struct book *book)
         trade_frame(text, room, book, 1, wall_ms());
 }
 
-static void one_round(int peer, int stream, int64_t beat_ns, int64_t results[4])
+static void one_round(int peer, int stream, int64_t beat_ns, int64_t results[FIGURES])
 {
     static char text[FRAME_ROOM];
     static unsigned char out[ROOM];
     int market = find(MARKET, peer);
-    for (int each = 0; each < 4; each++)
+    for (int each = 0; each < FIGURES; each++)
         results[each] = -1;
     if (market < 0)
         return;
@@ -124,6 +125,8 @@ static void one_round(int peer, int stream, int64_t beat_ns, int64_t results[4])
         ;
     int64_t sent = now_ns(), last = sent, seen = 0, now = sent;
     put(&links[market], out, whole);
+    results[4] = sent;
+    results[5] = now_ns() - sent;
     while (now < (seen ? last + QUIET_US * 1000 : sent + LATE_MS * 1000000LL)) {
         int before = asked_count;
         look(peer);
@@ -159,7 +162,7 @@ static void block(int peer, int stream, int rounds, int64_t beat_us)
     serve(now_ns() + SETTLE_US * 1000, 0);
     int64_t begun = now_ns() + 1000000;
     for (int round = -WARM_ROUNDS; round < rounds; round++) {
-        int64_t results[4], beat = begun + (round + WARM_ROUNDS) * beat_us * 1000;
+        int64_t results[FIGURES], beat = begun + (round + WARM_ROUNDS) * beat_us * 1000;
         if (beat - now_ns() > 300000)
             serve(beat - 200000, 0);
         one_round(peer, stream, beat, results);
@@ -170,9 +173,8 @@ static void block(int peer, int stream, int rounds, int64_t beat_us)
         } else if (peer == HFTD && stream == TOUCH && round % 20 == 0) {
             refresh_depth(peer);
         }
-        if (round >= 0)
-            printf("%lld %lld %lld %lld\n", (long long)results[0], (long long)results[1],
-                   (long long)results[2], (long long)results[3]);
+        for (int each = 0; round >= 0 && each < FIGURES; each++)
+            printf("%lld%c", (long long)results[each], each == FIGURES - 1 ? '\n' : ' ');
     }
     serve(now_ns() + SETTLE_US * 1000, 0);
     only(-1);

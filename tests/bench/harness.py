@@ -14,6 +14,7 @@ import contextlib
 import fcntl
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -31,7 +32,7 @@ from tests.e2e.daemon import ROOT, Daemon, Instance
 
 HERE = Path(__file__).parent
 PROFILE = "market-making"
-COLUMNS = ("first", "from_beat", "last", "bytes")
+COLUMNS = ("first", "from_beat", "last", "bytes", "sent_at", "send")
 ORDER_BYTES = 420  # A cancel-replace; the floors send as much.
 PLAN_COLUMNS = ("kind", "in_burst", "from_due", "from_sent", "late")
 SETS = (
@@ -119,7 +120,7 @@ class Harness:
         self._say(f"pid {peer} {pid}")
 
     def block(self, peer: str, stream: str, rounds: int, beat_us: int) -> np.ndarray[Any, Any]:
-        """Time some rounds; return (rounds, 4) int64 of `COLUMNS`."""
+        """Time some rounds; return (rounds, 6) int64 of `COLUMNS`."""
         return _numbers(self._ask(f"block {peer} {stream} {rounds} {beat_us}"), len(COLUMNS))
 
     def plan(self, peer: str, path: Path, calm: bool = False) -> np.ndarray[Any, Any]:
@@ -181,8 +182,18 @@ def trading(folder: Path, sets: Sequence[str], canned: str = "") -> Iterator[Tra
             state = instance.state_name()
             assert state == "RUNNING", f"it must trade to the end, was {state}:\n{daemon.text}"
         finally:
-            harness.end()
-            instance.clean_up()
+            end(harness, instance)
+
+
+def end(harness: Harness, instance: Instance) -> None:
+    """End a harness and its daemon; a recorder that has much to read is not waited for."""
+    daemon = instance.daemon
+    if daemon is not None and daemon.is_there():
+        children = daemon.children()
+        for pid in (daemon.pid, *children):
+            os.kill(pid, signal.SIGKILL)
+    harness.end()
+    instance.clean_up()
 
 
 @contextlib.contextmanager

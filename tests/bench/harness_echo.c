@@ -1,7 +1,7 @@
 /* The floor: a client in C with the daemon's two links and nothing between them.
  *
  * For each frame of market data it writes one frame of an order's size. `harness_echo PORT
- * spin|sleep BYTES`.
+ * spin|sleep BYTES [plain|tls]`.
  */
 #include "harness_wire.h"
 
@@ -34,8 +34,17 @@ static void open_link(int port, const char *path, struct wire *wire)
 
 int main(int argc, char **argv)
 {
-    if (argc != 4)
+    if (argc < 4)
         return 64;
+    if (argc > 4 && strcmp(argv[4], "tls") == 0) {
+#ifdef WITH_TLS
+        tls_context = SSL_CTX_new(TLS_client_method());
+        SSL_CTX_set_mode(tls_context,
+                         SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+#else
+        fail("built without TLS");
+#endif
+    }
     int port = atoi(argv[1]), spins = strcmp(argv[2], "spin") == 0, count = atoi(argv[3]);
     static struct wire market, order;
     static char text[65536];

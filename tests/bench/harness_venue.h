@@ -347,6 +347,12 @@ static void rest(int at, const char *request)
                  "\"0.00001\"},{\"filterType\":\"NOTIONAL\",\"minNotional\":\"5.0\","
                  "\"maxNotional\":\"9000000.0\"}]}]}",
                  (long long)wall_ms());
+    } else if (strstr(request, "/ticker/") != NULL) {
+        int bid = BASE - SPREAD / 2 + books[peers[at]].shifted;
+        snprintf(body, sizeof body,
+                 "{\"symbol\":\"BTCUSDT\",\"price\":\"%d.00\",\"bidPrice\":\"%d.00\","
+                 "\"bidQty\":\"5.1\",\"askPrice\":\"%d.00\",\"askQty\":\"5.2\"}",
+                 bid, bid, bid + SPREAD);
     } else if (strstr(request, "/openOrders") != NULL || strstr(request, "/allOrders") != NULL ||
                strstr(request, "/myTrades") != NULL || strstr(request, "/tradeFee") != NULL) {
         snprintf(body, sizeof body, "[]");

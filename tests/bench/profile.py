@@ -1,180 +1,163 @@
-"""Where each microsecond goes: a run against the harness, turned again in process, part by part.
+"""Where each microsecond goes: from the exchange's frame to its sight of the order, stage by stage.
 
-Owns the seams that are timed: ink, codec, engine stages, performer. The inputs are those that the
-daemon journaled while `tick_to_order` drove it, so orders and answers are the real ones. No
-socket is in these times: what is left to the wire figure is sockets, WebSocket and event loop.
-A clock read stands before and after each seam, some 0.1 µs a part.
+Two daemons take turns against a harness each: one as it is, whose wire figure counts, and one with
+a clock read at each seam (``marked_daemon``). Both ends read one clock, so what lies outside our
+stages is measured as well: from the exchange's send to our callback (its system call, the socket,
+the wake-up, the event loop, the WebSocket frame), and from our send to the exchange's sight of the
+order. Each stage ends where the next begins: there is no rest that nobody has timed. Stages are
+medians over the rounds; their sum is told beside the wire's p50 of the daemon without marks.
 """
 
 from __future__ import annotations
 
 import argparse
-import shutil
+import contextlib
+import os
+import signal
 import tempfile
-import time
-from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from hftd import wiring
-from hftd.domain.events import Link
-from hftd.drivers.loop import Loop
-from hftd.drivers.memory import Builders, build_from_header, feed
-from hftd.drivers.replay import copied, find_run, restore_beginning
-from hftd.drivers.stamps import Stamps
-from hftd.journal.reader import JournalReader
-from hftd.journal.record import Record, RecordType, split_frame
-from hftd.journal.writer import JournalWriter
-from hftd.runtime.telemetry import Telemetry
-from tests.bench import harness, tick_to_order
+from tests.bench.harness import PROFILE, Harness, Trading, build, end, sets_of, trading
+from tests.bench.marked_daemon import LABELS, SEND, TO_LINK, WIDTH
+from tests.bench.rows import Row, save, text
+from tests.e2e.daemon import Instance
 
-BUILD = Builders(wiring.build_engine, wiring.build_codec)
-ENGINE_PARTS = ("engine: observe", "engine: strategy", "engine: quoter and risk")
-
-
-class Parts:
-    """Nanoseconds of the input that is handled now, by part."""
-
-    def __init__(self) -> None:
-        self.now: dict[str, int] = defaultdict(int)
-
-    def timed(self, part: str, call: Callable[..., Any]) -> Callable[..., Any]:
-        """Return the call with its time noted."""
-
-        def inner(*arguments: Any) -> Any:
-            began = time.perf_counter_ns()
-            result = call(*arguments)
-            self.now[part] += time.perf_counter_ns() - began
-            return result
-
-        return inner
+SENDING, TO_CALLBACK, TO_EXCHANGE = (
+    "the exchange's send()",
+    "socket, wake-up, event loop, WebSocket: to the callback",
+    "our send(), to the exchange's sight",
+)
+WITHIN = 0.15
+MARKED_ROWS = 200_000
+BEAT_US = 4_000
 
 
-class TimedInk:
-    """The journal, each kind of record a part of its own."""
-
-    def __init__(self, journal: JournalWriter, parts: Parts) -> None:
-        self._appends = {
-            kind: parts.timed(f"journal: {kind.name.lower()}", journal.append)
-            for kind in RecordType
-        }
-        self.append_frame = parts.timed("journal: frame_in", journal.append_frame)
-        self.append_market = parts.timed("journal: frame_in", journal.append_market)
-
-    def append(self, record_type: RecordType, ts_ns: int, payload: Any) -> int:
-        """Append one record."""
-        return int(self._appends[record_type](record_type, ts_ns, payload))
-
-
-class TimedStamps(Stamps):
-    """The daemon's stamps, and where the engine's stages end."""
-
-    def __init__(self, parts: Parts) -> None:
-        super().__init__(Telemetry({}))
-        self._parts = parts
-        self.from_ns = 0
-        self.performed = parts.timed("stamps", super().performed)  # type: ignore[method-assign]
-        self.noticed = parts.timed("stamps", super().noticed)  # type: ignore[method-assign]
-
-    def stamp(self, stage: int) -> None:
-        """Note the end of a stage for both."""
-        now_ns = time.perf_counter_ns()
-        self._parts.now[ENGINE_PARTS[stage]] += now_ns - self.from_ns
-        super().stamp(stage)
-        self.from_ns = time.perf_counter_ns()
-        self._parts.now["stamps"] += self.from_ns - now_ns
+@contextlib.contextmanager
+def marked(folder: Path, mode: str) -> Iterator[tuple[Trading, Path]]:
+    """Have a daemon with marks trade against a harness of its own; end both."""
+    with tempfile.TemporaryDirectory(prefix="marked") as place:
+        instance, marks = Instance(Path(place)), Path(place) / "marks"
+        sets = sets_of(mode)
+        harness = Harness.at(folder / "harness", instance, sets)
+        try:
+            arguments = [part for each in sets for part in ("--set", each)]
+            module = ("tests.bench.marked_daemon", str(marks), str(MARKED_ROWS))
+            daemon = instance.start_module(*module, "--profile", PROFILE, *arguments).running()
+            instance.await_quotes()
+            yield Trading(harness, instance, daemon), marks
+        finally:
+            end(harness, instance)
 
 
-class TimedLoop(Loop):
-    """The loop body with its seams timed."""
-
-    def __init__(self, engine: Any, codec: Any, journal: JournalWriter, parts: Parts) -> None:
-        self._timed_stamps = TimedStamps(parts)
-        codec.decode = parts.timed("codec: decode", codec.decode)
-        codec.encode = parts.timed("codec: encode", codec.encode)
-        perform = parts.timed("perform (nothing)", lambda _action, _frame: None)
-        super().__init__(engine, codec, TimedInk(journal, parts), perform, self._timed_stamps)
-
-    def _step(self, at: int, ts_ns: int) -> None:
-        self._timed_stamps.from_ns = time.perf_counter_ns()
-        super()._step(at, ts_ns)
-
-
-def kind_of(record: Record, outputs: int) -> str:
-    """Return what an input is, as the table names it."""
-    if record.record_type != RecordType.FRAME_IN:
-        return "event"
-    link, frame = split_frame(record.payload)
-    if link == Link.MARKET:
-        head = bytes(frame[:60])
-        words = ("bookTicker", "depth", "trade")
-        name = next((word for word in words if word.encode() in head), "market")
-        return f"{name} that orders" if outputs else name
-    return "report" if b"executionReport" in bytes(frame[:80]) else "reply or answer"
-
-
-def turn_again(folder: Path, work: Path) -> dict[str, list[dict[str, int]]]:
-    """Turn the journal's last run again; return each input's times by part, by kind of input."""
-    reader = JournalReader(folder)
-    run = find_run(reader, "last")
-    engine, codec = build_from_header(run.header, BUILD)
-    journal = JournalWriter(work)
-    journal.open({"run": "profile"}, 1)
-    parts = Parts()
-    loop = TimedLoop(engine, codec, journal, parts)
-    records = reader.run_records(run)
-    restore_beginning(engine, run, records)
-    found: dict[str, list[dict[str, int]]] = defaultdict(list)
-    for record in records:
-        if record.record_type not in (RecordType.FRAME_IN, RecordType.EVENT):
-            continue
-        parts.now = defaultdict(int)
-        source = copied(record)
-        began = time.perf_counter_ns()
-        feed(loop, source)
-        parts.now["whole"] = time.perf_counter_ns() - began
-        found[kind_of(source, parts.now["codec: encode"])].append(dict(parts.now))
-    journal.close()
+def alone(one: Trading, others: list[int], stream: str, rounds: int) -> np.ndarray[Any, Any]:
+    """Time a daemon while others are stopped."""
+    for pid in others:
+        os.kill(pid, signal.SIGSTOP)
+    found = one.harness.block("hftd", stream, rounds, BEAT_US)
+    for pid in others:
+        os.kill(pid, signal.SIGCONT)
     return found
 
 
-def tell(found: dict[str, list[dict[str, int]]]) -> None:
-    """Print the median of each part, of each kind of input."""
-    for kind, rows in sorted(found.items()):
-        names = sorted({name for row in rows for name in row} - {"whole"})
-        medians = {
-            name: float(np.median([row.get(name, 0) for row in rows])) / 1000 for name in names
-        }
-        whole = float(np.median([row["whole"] for row in rows])) / 1000
-        low = float(np.quantile([row["whole"] for row in rows], 0.1)) / 1000
-        print(f"\n{kind}: {len(rows)} inputs, whole {whole:.1f} µs (a tenth under {low:.1f})")
-        for name, us in sorted(medians.items(), key=lambda each: -each[1]):
-            if us >= 0.05:
-                print(f"  {name:28}{us:8.2f} µs")
-        print(f"  {'loop itself':28}{whole - sum(medians.values()):8.2f} µs")
+def stages(rounds: np.ndarray[Any, Any], marks: np.ndarray[Any, Any]) -> list[dict[str, int]]:
+    """Return ns by stage of each round whose marks are found.
+
+    Shapes: rounds (n, 6) as the harness tells them; marks (m, WIDTH) as the daemon wrote them.
+    """
+    begins = marks[:, 2]
+    found = []
+    for first, _, _, _, sent_at, send in rounds.tolist():
+        at = int(np.searchsorted(begins, sent_at))
+        if first < 0 or at == len(marks) or begins[at] > sent_at + first:
+            continue
+        count = int(marks[at, 0])
+        pairs = marks[at, 1 : 1 + 2 * count].reshape(-1, 2).tolist()
+        row = dict.fromkeys((SENDING, TO_CALLBACK, *LABELS[1:SEND], TO_EXCHANGE), 0)
+        row[SENDING], last = min(send, pairs[0][1] - sent_at), pairs[0][1]
+        row[TO_CALLBACK] = last - sent_at - row[SENDING]
+        for label, at_ns in pairs[1:]:
+            if label == SEND:
+                break
+            row[LABELS[label]] += at_ns - last
+            last = at_ns
+            if label == TO_LINK:
+                break
+        row[TO_EXCHANGE] = sent_at + first - last
+        found.append(row)
+    return found
+
+
+def measure(folder: Path, mode: str, options: argparse.Namespace) -> dict[str, Any]:
+    """Let the two daemons take turns; return stages and wire figures by stream."""
+    found = {}
+    with (
+        trading(folder, sets_of(mode)) as plain,
+        marked(folder, mode) as (with_marks, path),
+    ):
+        pids = [plain.daemon.pid, with_marks.daemon.pid]
+        for stream in ("touch", "depth"):
+            bare, seen = [], []
+            for _ in range(options.blocks):
+                bare.append(alone(plain, pids[1:], stream, options.rounds))
+                seen.append(alone(with_marks, pids[:1], stream, options.rounds))
+            marks = np.fromfile(path, np.int64).reshape(-1, WIDTH)
+            rows = stages(np.concatenate(seen), marks[: int((marks[:, 0] > 0).sum())])
+            medians = {name: float(np.median([row[name] for row in rows])) for name in rows[0]}
+            first, firsts = (np.concatenate(each)[:, 0] for each in (bare, seen))
+            found[stream] = {
+                "stages_us": {name: round(ns / 1000, 2) for name, ns in medians.items()},
+                "sum_us": round(sum(medians.values()) / 1000, 2),
+                "wire_p50_us": round(float(np.median(first[first >= 0])) / 1000, 2),
+                "wire_p50_marked_us": round(float(np.median(firsts[firsts >= 0])) / 1000, 2),
+                "rounds": len(rows),
+            }
+    return found
+
+
+def table(stream: str, mode: str, found: dict[str, Any]) -> str:
+    """Return one stream's table."""
+    lines = [f"{stream}, {mode}: {found['rounds']} rounds"]
+    lines += [f"  {name:58}{us:9.2f} µs" for name, us in found["stages_us"].items() if us]
+    lines.append(f"  {'sum of the stages':58}{found['sum_us']:9.2f} µs")
+    lines.append(f"  {'wire, p50, without marks':58}{found['wire_p50_us']:9.2f} µs")
+    lines.append(f"  {'wire, p50, with marks':58}{found['wire_p50_marked_us']:9.2f} µs")
+    return "\n".join(lines)
+
+
+def row_of(stream: str, mode: str, found: dict[str, Any]) -> Row:
+    """Return the row of one stream: the sum beside the wire figure."""
+    ours, wire = found["sum_us"], found["wire_p50_us"]
+    outside = sum(found["stages_us"][name] for name in (SENDING, TO_CALLBACK, TO_EXCHANGE))
+    note = f"{outside:.1f} µs of it outside the daemon's code; "
+    note += "agrees" if abs(ours / wire - 1) <= WITHIN else f"differs by more than {WITHIN:.0%}"
+    name = f"sum of the stages, {stream}, {mode}"
+    return Row(name, ours, "µs", "wire, p50", wire, ours / wire, note=note)
 
 
 def main() -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(prog="scripts/bench profile", description=__doc__)
-    parser.add_argument("--journal", type=Path, help="turn this journal's last run instead")
-    parser.add_argument("--rounds", type=int, default=300, help="of each stream")
-    parser.add_argument("--keep", type=Path, help="keep the journal in this new folder")
+    parser.add_argument("--mode", choices=("spin", "sleep"), action="append")
+    parser.add_argument("--blocks", type=int, default=8)
+    parser.add_argument("--rounds", type=int, default=100, help="of each block")
+    parser.add_argument("--no-save", dest="save", action="store_false")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="profile") as place:
-        folder = options.journal
-        if folder is None:
-            folder = options.keep or Path(place) / "journal"
-            harness.build(Path(place))
-            tick_to_order.record(Path(place), folder, options.rounds)
-        for turn in range(2):  # The first one warms up.
-            work = Path(place) / f"work{turn}"
-            found = turn_again(folder, work)
-            shutil.rmtree(work)
-        tell(found)
+    rows, more = [], {}
+    with tempfile.TemporaryDirectory(prefix="harness") as place:
+        folder = Path(place)
+        build(folder)
+        for mode in options.mode or ("spin", "sleep"):
+            for stream, found in measure(folder, mode, options).items():
+                print(table(stream, mode, found), flush=True)
+                rows.append(row_of(stream, mode, found))
+                more[f"{stream} {mode}"] = found
+    print(text(rows), flush=True)
+    if options.save:
+        save("profile", rows, stages=more)
 
 
 if __name__ == "__main__":
