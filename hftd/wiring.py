@@ -19,9 +19,10 @@ from hftd.domain.instrument import Instrument
 from hftd.drivers.books import assets_of, build_world
 from hftd.drivers.live import Live, Parts, Say
 from hftd.drivers.memory import Builders
+from hftd.drivers.reload import Read
 from hftd.engine.engine import Engine
 from hftd.engine.strategy import Strategy
-from hftd.runtime.children import ExchangeProcess, RecorderProcess
+from hftd.runtime.children import ExchangeProcess
 from hftd.runtime.notify import Notifier
 from hftd.runtime.paths import InstancePaths
 from hftd.runtime.recorder_password import PASSWORD_VARIABLE
@@ -98,15 +99,15 @@ def build_live(
     credentials: Credentials,
     notifier: Notifier,
     say: Say,
+    read: Read,
 ) -> Callable[[], Coroutine[None, None, int]]:
     """Return the live driver's run, to be called inside the event loop that it will use."""
     signer = signer_of(credentials.api_key.reveal(), credentials.api_secret.reveal())
     parts = Parts(
         build=Builders(build_engine, build_codec),
         signer=signer,
-        recorder=lambda tell: RecorderProcess(
-            recorder_arguments(loaded, paths), recorder_environment(loaded), tell
-        ),
+        recorder=lambda it: (recorder_arguments(it, paths), recorder_environment(it)),
+        read=read,
         venue_host=build_venue_host(loaded, paths, say),
     )
 

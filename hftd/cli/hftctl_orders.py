@@ -266,6 +266,16 @@ def outcome(result: shapes.Outcome) -> list[Line]:
     return lines
 
 
+def changed_keys(result: shapes.Reloaded) -> list[Line]:
+    """Show each key that differs: from what to what, written where, taken when."""
+    lines: list[Line] = []
+    for one in result["changes"]:
+        when = "now" if one["takes"] == "now" else "at the next start"
+        lines.append(line((one["key"], "bold"), f": {one['old']} -> {one['new']}"))
+        lines.append(line(f"  {when}; {one['origin']}"))
+    return lines
+
+
 def reconciled(result: shapes.Reconciled) -> list[Line]:
     """Show each kind of comparison, and both sides of what differs."""
     checks = [

@@ -44,6 +44,10 @@ def _view(name: str) -> Callable[[Any], list[Any]]:
         from hftd.cli.hftctl_orders import reconciled
 
         return reconciled
+    if name in ("reload", "set"):
+        from hftd.cli.hftctl_orders import changed_keys
+
+        return changed_keys
     if COMMANDS[name].role is not Role.OBSERVER:
         from hftd.cli.hftctl_orders import outcome
 

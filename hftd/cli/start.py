@@ -10,6 +10,7 @@ import faulthandler
 import os
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +20,7 @@ from hftd.config.shelf import DEFAULT_PROFILE
 
 if TYPE_CHECKING:
     from hftd.config.load import LoadedProfile
+    from hftd.drivers.reload import Read
     from hftd.runtime.paths import InstancePaths
 
 
@@ -51,7 +53,11 @@ def start(
     from hftd.runtime.paths import InstancePaths
 
     faulthandler.enable()  # The watchdog's SIGABRT then shows where the loop hangs.
-    loaded = load_profile(profile, sets=sets or (), environ=os.environ)
+
+    def read(more: Sequence[str]) -> LoadedProfile:
+        return load_profile(profile, sets=(*(sets or ()), *more), environ=os.environ)
+
+    loaded = read(())
     credentials = resolve_credentials(loaded.profile.venue, os.environ)
     report = measure(loaded, None)
     for economics in report.economics:
@@ -66,7 +72,7 @@ def start(
         print(screen(report, paths), flush=True)
         warm(loaded)
         try:
-            return asyncio_run(loaded, paths, credentials)
+            return asyncio_run(loaded, paths, credentials, read)
         except RecordsDamaged as damaged:
             mend = f"what can be kept is kept by: hftd db repair {paths.name}"
             raise RecordsDamaged(f"{damaged}; {mend}") from None
@@ -118,7 +124,7 @@ def warm(loaded: LoadedProfile) -> None:
     say(f"kernels ready in {took:.1f} s")
 
 
-def asyncio_run(loaded: LoadedProfile, paths: InstancePaths, credentials: Any) -> int:
+def asyncio_run(loaded: LoadedProfile, paths: InstancePaths, credentials: Any, read: Read) -> int:
     """Run the live driver on uvloop; freeze what is there, so that nothing pauses to collect."""
     import uvloop
 
@@ -126,7 +132,7 @@ def asyncio_run(loaded: LoadedProfile, paths: InstancePaths, credentials: Any) -
     from hftd.drivers.machine import switch_collector_off
     from hftd.runtime.notify import Notifier
 
-    live = wiring.build_live(loaded, paths, credentials, Notifier(), say)
+    live = wiring.build_live(loaded, paths, credentials, Notifier(), say, read)
     switch_collector_off()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(live())

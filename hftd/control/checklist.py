@@ -69,7 +69,7 @@ CONTROLS: Final = (
     Control("C35", "continuous reconciliation"),
     Control("C36", "dead-man switch (none on Binance Spot)"),
     Control("C37", "canary"),
-    Control("C38", "limits changed while running", stands=False),
+    Control("C38", "limits changed while running"),
     Control("C39", "one instance"),
     Control("C40", "attribution"),
     Control("C41", "alerts that a person acknowledges"),

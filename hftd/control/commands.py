@@ -81,6 +81,7 @@ class Command:
 
 
 _REASON = Param("reason", Kind.TEXT, "Why; stands in the ledger.")
+_CHECK = Param("check", Kind.FLAG, "Only say what would change.", default=False)
 _INSTRUMENT = Param("instrument", Kind.TEXT, "Which instrument, for example BTC-USDT.")
 
 # An act waits for its confirmation by the venue; the daemon gives up before the caller does.
@@ -180,6 +181,17 @@ COMMANDS: dict[str, Command] = {
                 ),
             ),
             timeout_s=_ACT_TIMEOUT_S,
+        ),
+        _act(
+            "reload",
+            "Read the profile again: live keys change now, the others are named.",
+            _CHECK,
+        ),
+        _act(
+            "set",
+            "Change one live key, for example risk.max_position_base=0.05.",
+            Param("change", Kind.TEXT, "KEY=VALUE.", required=True, positional=True),
+            _CHECK,
         ),
         _act("reconcile", "Compare orders, trades and balances with the venue now."),
         _record(

@@ -387,6 +387,24 @@ class Outcome(TypedDict):
     elapsed_ms: float
 
 
+class ChangedKey(TypedDict):
+    """One key of the profile that differs from what runs."""
+
+    key: str
+    old: str
+    new: str
+    origin: str  # FILE:LINE:COLUMN, --set, an environment variable or default
+    takes: str  # now, or start: at the next one
+
+
+class Reloaded(Outcome):
+    """The answer to ``reload`` and ``set``; ``checked`` true: nothing was changed."""
+
+    checked: bool
+    config_hash: str  # of the profile in force after it
+    changes: list[ChangedKey]
+
+
 class ReconcileCheck(TypedDict):
     """One kind of comparison: how many cycles in a row differed, and when the last one ended."""
 

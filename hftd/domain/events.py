@@ -86,7 +86,7 @@ class CommandKind(IntEnum):
     STOP = 8
     RECONCILE = 9
     ACK = 10
-    SET_LIMITS = 11  # Take all limits that LIMIT events have proposed, or none.
+    SET_LIMITS = 11  # Take all limits that LIMIT events have proposed, or none; value: whose.
 
 
 EVENT = layout(

@@ -131,7 +131,7 @@ def fill_core(core: Any, profile: Profile, limits: RiskLimits) -> None:
     core["price_jump_window_ns"] = limits.price_jump_window_ms * MS
     core["on_start"] = OnStart[profile.on_start.upper()]
     core["refuse_foreign"] = int(profile.foreign_orders == "refuse")
-    core["config_hash"] = int(config_hash(profile)[:CONFIG_HASH_DIGITS], 16)
+    core["config_hash"] = profile_hash(profile)
     core["halt_and_reduce"] = int(limits.on_daily_loss == "halt_and_reduce")
     hours, minutes = limits.day_starts_utc.split(":")
     core["day_starts_ns"] = (int(hours) * 60 + int(minutes)) * MINUTE_NS
@@ -139,6 +139,11 @@ def fill_core(core: Any, profile: Profile, limits: RiskLimits) -> None:
     core["maker_fee_bps_e2"] = bps_e2(profile.venue.fees.maker_bps)
     core["taker_fee_bps_e2"] = bps_e2(profile.venue.fees.taker_bps)
     core["canary_size_e6"] = int(profile.size_factor * 1_000_000)
+
+
+def profile_hash(profile: Profile) -> int:
+    """Return the profile's hash as intents carry it (C40)."""
+    return int(config_hash(profile)[:CONFIG_HASH_DIGITS], 16)
 
 
 def fill_instrument(record: Any, instrument: Instrument) -> None:

@@ -5,13 +5,14 @@ links, timers, control socket, stop. Paper trading is this driver with the simul
 as the venue. An exception in the engine is a bug of ours: everything is canceled, the journal
 is synced, and the process ends with 70; what comes next is recovery.
 """
+# long: one life from set-up to wind-up; what can stand alone has files of its own.
 
 from __future__ import annotations
 
 import asyncio
 import signal
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from hftd.config.load import LoadedProfile
@@ -29,6 +30,7 @@ from hftd.drivers.listing import listed_instruments
 from hftd.drivers.loop import Loop
 from hftd.drivers.operator import Operator
 from hftd.drivers.performer import Performer
+from hftd.drivers.reload import Read, Reload
 from hftd.drivers.run import Run
 from hftd.drivers.stamps import Stamps
 from hftd.engine.recovery import Phase
@@ -61,7 +63,10 @@ class Parts(NamedTuple):
 
     build: memory.Builders
     signer: Signer
-    recorder: Callable[[Say], RecorderProcess]
+    recorder: Callable[[LoadedProfile], tuple[Sequence[str], Mapping[str, str]]]
+    """The recorder's command line and environment by a profile."""
+    read: Read
+    """The profile read again, with more overrides."""
     venue_host: VenueHost
 
 
@@ -85,7 +90,7 @@ class Live:
         self._telemetry = Telemetry(targets_ns(loaded.profile))
         self._tag = identity.tag(paths.name)
         self._venue = parts.venue_host
-        self._recorder = parts.recorder(say)
+        self._recorder = RecorderProcess(*parts.recorder(loaded), say)
         self._latch = LatchFile(paths.latch_path, say)
         journal = loaded.profile.journal
         self._journal = JournalWriter(
@@ -196,7 +201,14 @@ class Live:
             doubt_atoms=self._venue.doubt_atoms,
             recorder_faults=lambda: published(self._paths.journal_dir).faults,
         )  # fmt: skip
-        self._operator = Operator(self._engine, self._answers, self._tag, self._give, self._latch)
+        self._reload = Reload(
+            self._loaded, self._instruments, self._engine, self._parts.read, self._clock.ts_ns,
+            self._on_event, self._give, self._take, self._say,
+        )  # fmt: skip
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._reload.on_hangup)
+        self._operator = Operator(
+            self._engine, self._answers, self._tag, self._give, self._latch, self._reload
+        )
         self._control = ControlServer(self._paths.control_socket, self._operator.dispatch)
         await self._control.start()
 
@@ -319,12 +331,27 @@ class Live:
         state = self._engine.state
         machine.tidy(not state.orders["key"].any() and not state.instruments["position_lots"].any())
 
+    def _take(self, loaded: LoadedProfile, recorder: bool) -> None:
+        """Hear which profile is in force since a reload, and whether its recorder's part moved."""
+        self._loaded = loaded
+        self._answers.take(loaded)
+        self._say(f"reloaded: {loaded.name} {loaded.config_hash}")
+        if recorder:
+            self._recorder.renew(*self._parts.recorder(loaded))
+
     def _give(
-        self, kind: CommandKind, instrument: int, order_key: int, words: dict[str, Any]
+        self,
+        kind: CommandKind,
+        instrument: int,
+        order_key: int,
+        words: dict[str, Any],
+        value: int = 0,
     ) -> Code:
         """Hand an operator's command in; return why the engine refused it, or NONE."""
         ts_ns = self._clock.ts_ns()
-        fields = {"command": kind, "instrument": instrument, "order_key": order_key}
+        fields = {
+            "command": kind, "instrument": instrument, "order_key": order_key, "value": value
+        }  # fmt: skip
         event = new_event(EventKind.COMMAND, ts_ns, **fields)
 
         def turn() -> None:

@@ -19,6 +19,7 @@ from hftd.domain.events import CommandKind
 from hftd.domain.order import OrderState, parse_client_order_id
 from hftd.domain.refusals import reason_text
 from hftd.drivers.latch_file import LatchFile
+from hftd.drivers.reload import Reload
 from hftd.engine.engine import Engine
 from hftd.engine.recovery import Phase
 from hftd.runtime.answers import Answers
@@ -51,12 +52,14 @@ class Operator:
         tag: str,
         give: GiveCommand,
         latch: LatchFile,
+        reload: Reload,
     ) -> None:
         self._engine = engine
         self._latch = latch
         self._answers = answers
         self._tag = tag
         self._give = give
+        self._reload = reload
         self._changed = asyncio.Event()
 
     def tell_changed(self) -> None:
@@ -65,6 +68,9 @@ class Operator:
 
     def dispatch(self, method: str, params: dict[str, Any], peer: Peer) -> object:
         """Answer one request; a command is in the engine before this returns."""
+        if method in ("reload", "set"):
+            by = {"uid": peer.uid, "pid": peer.pid}
+            return self._reload.run(params.get("change"), params["check"], by)
         if method not in VERBS:
             return self._answers.answer(method, params)
         began_ns = time.monotonic_ns()

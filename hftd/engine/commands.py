@@ -48,7 +48,7 @@ def perform(state: State, event: Any, out: Out) -> int:
     if command == CommandKind.RECONCILE:
         return run_reconcile(state, out)
     if command == CommandKind.SET_LIMITS:
-        return limits.take(state, out)
+        return limits.take(state, event, out)
     if command == CommandKind.ACK:
         return acknowledge(state, event, out)
     return flatten(state, event["instrument"])

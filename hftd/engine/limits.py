@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from hftd.domain.codes import Code, TradingState
+from hftd.domain.codes import Code
 from hftd.domain.kernel import kernel
 from hftd.domain.limits import FIRST_OF_INSTRUMENT, Limit
+from hftd.engine import breaker
 from hftd.engine.emit import note
 from hftd.engine.position import mark_all_dirty
 from hftd.engine.state import PROPOSALS_CAPACITY, Out, State
@@ -169,15 +170,18 @@ def judge(state: State, out: Out, count: int) -> int:
         if old == UNKNOWN or new <= 0:
             note(state, out, -1, Code.LIMIT_INVALID, limit, new)
             return Code.LIMIT_INVALID
-        if loosens(limit, old, new) and state.core[0]["state"] != TradingState.HALTED:
+        if loosens(limit, old, new) and not breaker.is_latched(state):
             note(state, out, proposal["instrument"], Code.LIMIT_LOOSENED, new, old)
             return Code.LIMIT_LOOSENED
     return Code.NONE
 
 
 @kernel
-def take(state: State, out: Out) -> int:
-    """Take all proposals or none; tell the hash of what is in force then."""
+def take(state: State, event: Any, out: Out) -> int:
+    """Take all proposals or none; tell the hash of what is in force then.
+
+    The command's value is the hash of the profile that they come from, for intents to name (C40).
+    """
     core = state.core[0]
     count = core["proposals"]
     core["proposals"] = 0
@@ -194,6 +198,8 @@ def take(state: State, out: Out) -> int:
         else:
             record = state.instruments[proposal["instrument"]]
             set_instrument(record, proposal["limit"], proposal["value"])
+    if event["value"] != 0:
+        core["config_hash"] = event["value"]
     core["order_burst_ns"] = 1_000_000_000 - core["order_interval_ns"]
     mark_all_dirty(state)
     tell(state, out)

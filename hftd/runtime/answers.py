@@ -99,6 +99,10 @@ class Answers:
             "version": lambda _: self._version(),
         }
 
+    def take(self, loaded: LoadedProfile) -> None:
+        """Hear which profile is in force since a reload."""
+        self._loaded = loaded
+
     def answer(self, method: str, params: dict[str, object]) -> object:
         """Return the result of one question, in the shape that `hftd.control.shapes` gives it.
 

@@ -255,7 +255,7 @@ class RecorderProcess:
         self._environ = dict(environ)
         self._tell = tell
         self._process: asyncio.subprocess.Process | None = None
-        self._stopping = False
+        self._stopping = self._renewed = False
         self.restarts = 0
 
     @property
@@ -271,22 +271,36 @@ class RecorderProcess:
             start_new_session=True, preexec_fn=on_other_cores,
         )  # fmt: skip
 
+    def renew(self, arguments: Sequence[str], environ: Mapping[str, str]) -> None:
+        """Let it drain and end, to be started again by other arguments."""
+        self._arguments, self._environ = list(arguments), dict(environ)
+        if self._process is not None and self._process.returncode is None:
+            self._renewed = True
+            self._process.terminate()
+
     async def supervise(self) -> None:
         """Wait for its end and start it again; ends after `stop`."""
         while self._process is not None:
             code = await self._process.wait()
             if self._stopping:
                 return
+            if self._renewed:
+                self._renewed, self.restarts = False, 0
+                await self._start_or_tell()
+                continue
             wait_s = RESTART_SECONDS[min(self.restarts, len(RESTART_SECONDS) - 1)]
             self._tell(f"recorder ended with {code}, started again in {wait_s:g} s")
             self.restarts += 1
             await asyncio.sleep(wait_s)
             if self._stopping:
                 return
-            try:
-                await self.start()
-            except OSError as error:  # No process or no memory to be had: the next turn tries.
-                self._tell(f"the recorder cannot be started: {error}")
+            await self._start_or_tell()
+
+    async def _start_or_tell(self) -> None:
+        try:
+            await self.start()
+        except OSError as error:  # No process or no memory to be had: the next turn tries.
+            self._tell(f"the recorder cannot be started: {error}")
 
     async def stop(self, lock_path: Path) -> None:
         """Let it drain the journal and end; it is not waited for longer than its limit.

@@ -459,6 +459,27 @@ ALERT_TEST: shapes.AlertTest = {
     "complete": True,
     "line": "a critical alert was taken by hooks.example.com in 112 ms",
 }
+RELOADED: shapes.Reloaded = {
+    **DONE,
+    "checked": False,
+    "config_hash": "4c6095430f22790e",
+    "changes": [
+        {
+            "key": "instrument_limits.BTC-USDT.max_order_notional_quote",
+            "old": "none",
+            "new": "2500",
+            "origin": "/home/me/.config/hftd/quiet-hours-with-a-long-name.yaml:12:5",
+            "takes": "now",
+        },
+        {
+            "key": "strategy.order_size_base",
+            "old": "0.01",
+            "new": "0.02",
+            "origin": "default",
+            "takes": "start",
+        },
+    ],
+}
 RESULTS: dict[str, list[Any]] = {
     "status": [STATUS, KILLED],
     "wait": [STATUS],
@@ -478,4 +499,6 @@ RESULTS: dict[str, list[Any]] = {
     "kill": [DONE, LEFT],
     "reconcile": [RECONCILED, DIFFERS],
     "alert-test": [ALERT_TEST],
+    "reload": [RELOADED],
+    "set": [RELOADED],
 }

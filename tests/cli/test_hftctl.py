@@ -31,6 +31,7 @@ ROOT = Path(__file__).parents[2]
 ARGUMENTS = {
     "order": ["h1-k3x9qa-1732269600-118"],
     "cancel": ["h1-k3x9qa-1732269600-118"],
+    "set": ["risk.max_open_orders=3"],
     "reset": ["--reason", "the market is calm again"],
 }
 ASKED = [name for name in COMMANDS if name not in ("ps", "logs", "selfcheck")]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hftd.cli.hftctl_orders import VIEWS as ORDER_VIEWS
-from hftd.cli.hftctl_orders import log_line, outcome, reconciled
+from hftd.cli.hftctl_orders import changed_keys, log_line, outcome, reconciled
 from hftd.cli.hftctl_text import (
     WIDTH,
     Column,
@@ -29,7 +29,10 @@ from hftd.control.commands import COMMANDS, Role, Server
 from tests.cli import sample_results
 from tests.cli.sample_results import RESULTS
 
-ACTS = {"kill": outcome, "alert-test": outcome, "reconcile": reconciled}
+ACTS = {
+    **{"kill": outcome, "alert-test": outcome, "reconcile": reconciled},
+    **{"reload": changed_keys, "set": changed_keys},
+}
 ALL_VIEWS = {**VIEWS, **ORDER_VIEWS, **ACTS}
 CASES = [(name, result) for name, results in RESULTS.items() for result in results]
 
