@@ -43,7 +43,7 @@ LIMIT_KEYS: Final[Mapping[Limit, str]] = {
     Limit.QUOTE_DISTANCE_BPS_E2: "max_quote_distance_bps",
 }
 _LIVE_RISK: Final = frozenset(LIMIT_KEYS.values())
-_RECORDER_SECTIONS: Final = ("log", "alerts", "heartbeat_url")
+_RECORDER_SECTIONS: Final = ("log", "alerts", "heartbeat_url", "metrics")
 
 
 class Taker(Enum):

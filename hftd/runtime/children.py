@@ -272,11 +272,11 @@ class RecorderProcess:
         )  # fmt: skip
 
     def renew(self, arguments: Sequence[str], environ: Mapping[str, str]) -> None:
-        """Let it drain and end, to be started again by other arguments."""
+        """Let it end where it is, to be started again by other arguments."""
         self._arguments, self._environ = list(arguments), dict(environ)
         if self._process is not None and self._process.returncode is None:
             self._renewed = True
-            self._process.terminate()
+            self._process.send_signal(signal.SIGHUP)
 
     async def supervise(self) -> None:
         """Wait for its end and start it again; ends after `stop`."""

@@ -3,7 +3,8 @@
     python -m hftd.runtime.recorder --name canary --parent PID --database URL --level info
 
 Trading does not need it: it may die at any moment and catches up from the ledger's cursor.
-It ends on SIGTERM, or when the engine, its parent, is gone, once it has read all that there is.
+It ends on SIGTERM, or when the engine, its parent, is gone, once it has read all that there is;
+on SIGHUP it ends where it is, for a successor with other arguments.
 A database's password comes by the environment variable HFTD_STORAGE_PASSWORD, alerts and metrics
 by HFTD_RECORDER_WATCHING. One
 recorder works on a journal at a time; the next one waits for the lock until the last has read
@@ -81,7 +82,7 @@ class Recorder:
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self._stopping = False
+        self._stopping = self._relieved = False
         self._logs = Logs(options.logs)
         self._maker = LineMaker()
         self._ledger = LedgerThread(options.database, options.journal)
@@ -110,6 +111,7 @@ class Recorder:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop)
+        loop.add_signal_handler(signal.SIGHUP, self._leave)
         lock = InstanceLock(self._options.journal / "recorder.lock")
         await self._acquire(lock)
         socket = RecorderSocket(
@@ -155,8 +157,12 @@ class Recorder:
     def _stop(self) -> None:
         self._stopping = True
 
+    def _leave(self) -> None:
+        """Make room for a recorder with other arguments, while the engine goes on."""
+        self._relieved = True
+
     def _may_end(self) -> bool:
-        return self._stopping or os.getppid() != self._options.parent
+        return self._stopping or self._relieved or os.getppid() != self._options.parent
 
     async def _acquire(self, lock: InstanceLock) -> None:
         self._options.journal.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -186,7 +192,8 @@ class Recorder:
         idle_turns, deadline_s = 0, 0.0
         while True:
             may_end = self._may_end()
-            records = tail.read(BATCH_RECORDS)
+            # Who is relieved reads no more: what comes now is its successor's.
+            records = [] if self._relieved else tail.read(BATCH_RECORDS)
             self._record(records)
             idle_turns = 0 if records else idle_turns + 1
             self._hear_ledger()
@@ -206,7 +213,7 @@ class Recorder:
 
     def _last_words(self) -> None:
         """Let ledger and alerts come to their ends; say so where the engine had no last word."""
-        if self._is_run_open:
+        if self._is_run_open and not self._relieved:
             detail = (
                 "the run ended without its last record: orders may be open, "
                 f"hftd kill-offline {self._options.name} cancels them"

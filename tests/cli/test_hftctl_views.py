@@ -30,8 +30,11 @@ from tests.cli import sample_results
 from tests.cli.sample_results import RESULTS
 
 ACTS = {
-    **{"kill": outcome, "alert-test": outcome, "reconcile": reconciled},
-    **{"reload": changed_keys, "set": changed_keys},
+    "kill": outcome,
+    "alert-test": outcome,
+    "reconcile": reconciled,
+    "reload": changed_keys,
+    "set": changed_keys,
 }
 ALL_VIEWS = {**VIEWS, **ORDER_VIEWS, **ACTS}
 CASES = [(name, result) for name, results in RESULTS.items() for result in results]
