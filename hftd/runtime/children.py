@@ -23,7 +23,7 @@ from hftd.config.schema import AgentsMarket, LiveMarket, Profile, SimexVenue
 from hftd.errors import HftdError, InstanceLocked
 from hftd.runtime.exchange_state import Listening, read_doubt, read_listening
 from hftd.runtime.lock import InstanceLock
-from hftd.simex.doubt_worth import DoubtfulWorth
+from hftd.simex.doubt import DoubtfulWorth
 from hftd.venues.binance.endpoints import Endpoints, loopback
 
 START_SECONDS = 60.0  # It takes half a second, on a machine that has one to spare.

@@ -30,6 +30,16 @@ class Doubt(Struct):
     sold_tick_lots: int = 0
 
 
+class DoubtfulWorth(Struct):
+    """What each account is worth more by the optimist, by its key and quote asset, in atoms.
+
+    The daemon reads it of a file, and loads no more of the exchange for that.
+    """
+
+    ts_ns: int
+    accounts: dict[str, dict[str, int]]
+
+
 class Doubts:
     """The optimist of one symbol; ``by_account`` is what it found."""
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from hftd.simex.doubt import Doubt
+from hftd.simex.doubt import Doubt, DoubtfulWorth
 from hftd.simex.exchange import Exchange
 from hftd.simex.listing import Listing
 from hftd.simex.market import ATOMS
@@ -19,13 +19,6 @@ from hftd.simex.requests import Side
 from hftd.simex.venue import Venue
 
 NOTHING = Doubt()
-
-
-class DoubtfulWorth(msgspec.Struct):
-    """What each account is worth more by the optimist, by its key and quote asset, in atoms."""
-
-    ts_ns: int
-    accounts: dict[str, dict[str, int]]
 
 
 def has_doubts(venue: Venue) -> bool:

@@ -45,11 +45,11 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=FIRST, help="the first seed")
     parser.add_argument("--json", type=Path, default=RESULTS, help="where the result is kept")
     asked = parser.parse_args()
-    # Also where a shell in its background has it ignored.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     kernel_cache.prepare()
     campaign = Campaign(asked)
+    # Also where a shell in its background has it ignored.
+    signal.signal(signal.SIGINT, campaign.end)
+    signal.signal(signal.SIGTERM, campaign.end)
     with contextlib.suppress(KeyboardInterrupt):
         campaign.run()
     campaign.keep()
@@ -67,12 +67,19 @@ class Campaign:
         self.total: Total = Total()
         self.failed: list[dict[str, Any]] = []
         self._asked = asked
+        self._ended = False
         self._machine = machine()  # Before, so that an edit meanwhile does not change the commit.
         self._began_s = self._kept_s = time.monotonic()
 
     def seconds(self) -> float:
         """Return how long it has run."""
         return time.monotonic() - self._began_s
+
+    def end(self, *_signal: object) -> None:
+        """Keep what there is and end; a call that drops the exception ends behind its seed."""
+        self._ended = True
+        self.keep()
+        raise KeyboardInterrupt
 
     def run(self) -> None:
         """Run seeds until the time is over."""
@@ -84,12 +91,14 @@ class Campaign:
         with contextlib.closing(run_many(self._draws(), run, self._asked.jobs)) as outcomes:
             for out in outcomes:
                 self._take(out)
+                if self._ended:
+                    return
 
     def _draws(self) -> Iterator[Draw]:
         from hftd.drivers.simulate_seed import draw
 
         for seed in count(self._asked.first):
-            if self.seconds() >= self._asked.minutes * 60:
+            if self._ended or self.seconds() >= self._asked.minutes * 60:
                 return
             yield draw(seed, self._asked.seed_minutes, "market-making", None)
 
