@@ -48,6 +48,7 @@ COMMANDS: Final = {
     "exchange-ctl": Entry("exchange_ctl", "app", "Ask a running exchange; give it faults."),
     "record": Entry("record", "record", "Record a server's market data as a tape."),
     "replay": Entry("replay", "replay", "Run a journal again and compare every decision."),
+    "report": Entry("report", "report", "Tell how a run went; write a page with charts."),
     "db": Entry("db", "app", "Upgrade, rebuild, export the ledger; repair a journal."),
     "metrics": Entry("metrics", "app", "Print a Grafana dashboard of the metrics."),
     "simulate": Entry("simulate", "simulate", "Run simulated worlds with faults, by their seeds."),

@@ -53,7 +53,7 @@ def test_a_loss_halts_for_good_and_a_new_account_is_no_way_around(instance: Inst
     daemon = instance.start(*tight)
     daemon.await_line(r"HALTED \(DAILY_LOSS\)")
     instance.await_state("HALTED")
-    until(told.exists, "the alert of the halt")
+    until(told.exists, "the alert of the halt", START_S)
     assert "(DAILY_LOSS: loss=" in json.loads(told.read_text())["text"]
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as reply:
         metrics = reply.read().decode()
