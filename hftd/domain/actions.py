@@ -23,7 +23,7 @@ class ActionKind(IntEnum):
     SUBMIT = 1  # a new order: instrument, order_key, side, price, qty, tif, post_only
     CANCEL = 2  # target_key
     CANCEL_REPLACE = 3  # cancel target_key, then submit order_key; stops on failure
-    QUERY_ORDER = 4  # target_key
+    QUERY_ORDER = 4  # target_key, or where that is 0 venue_order_id: answered by ORDER_OWNER
     RESYNC = 5  # instrument: fetch a depth snapshot
     ASK_TOUCH = 6  # instrument: fetch REST bookTicker
     ASK_OPEN_ORDERS = 7  # instrument: answered by ORDER_STATUS each, then OPEN_ORDERS_END

@@ -41,6 +41,7 @@ class EventKind(IntEnum):
     BALANCE = 30  # asset, free_atoms, locked_atoms (the venue's words)
     EXTERNAL_FLOW = 31  # asset, delta_atoms
     USER_STREAM_ENDED = 32
+    ORDER_OWNER = 33  # Answer to a query by venue_order_id: as ORDER_STATUS; order_key 0: not ours
     # Time and the world.
     TIMER = 40  # timer, lag_ns: how late the driver took it
     CLOCK = 41  # wall_offset_ns, venue_offset_ns, round_trip_ns

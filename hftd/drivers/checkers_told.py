@@ -113,6 +113,8 @@ class Told(Checker):
     def _take_back(self, seq: int) -> None:
         self.taken_back_seq = seq
         self.watch.stir()
+        self.facts = [fact for fact in self.facts if fact.seq < seq]  # Of the step that it died in.
+        self.twice = [fact for fact in self.twice if fact.seq < seq]
         self.fills = {key: fact for key, fact in self.fills.items() if fact.seq < seq}
         self.order_state.clear()  # Of orders that may come back; what is told from here on counts.
 

@@ -90,6 +90,8 @@ class Memory(NamedTuple):
     records: int
     untold: tuple[bytes, ...] = ()
     """Facts of the last input that the process died before it could write."""
+    seq: int = 0
+    """The last record that was used: what is behind it, behind a gap, counts for nothing."""
 
     @property
     def latched(self) -> tuple[int, int]:
@@ -198,6 +200,11 @@ def recall(reader: JournalReader, build: Builders) -> Memory:
 
     An input is in the journal before its facts: a process that died between them has left a
     fill, say, that the engine comes back with and no ledger was told of. It is told late.
+
+    The tail ends at the first gap in seq. A loss of power takes the newest records of one stream
+    and may leave those of the other; without an input between them the engine would decide
+    otherwise than the daemon did, and have orders that never were. What stood behind the gap is
+    fetched from the venue, as after any gap in our reports.
     """
     runs = reader.runs()
     snapshot = reader.last_snapshot() if runs else None
@@ -208,8 +215,11 @@ def recall(reader: JournalReader, build: Builders) -> Memory:
     engine.restore(snapshot.state)
     ink = Facts()
     loop = Loop(engine, codec, ink, perform_nothing, NoStamps())
-    crashed, count, told = True, 0, 0
+    crashed, count, told, seq = True, 0, 0, snapshot.seq
     for record in reader.records(snapshot.seq + 1):
+        if record.seq != seq + 1:
+            break
+        seq = record.seq
         if record.record_type in (RecordType.FRAME_IN, RecordType.EVENT):
             ink.made.clear()
             told = 0
@@ -218,7 +228,7 @@ def recall(reader: JournalReader, build: Builders) -> Memory:
         if record.record_type == RecordType.RUN_END:
             crashed = False
     untold = tuple(ink.made[told:])
-    return Memory(engine, instruments_of(run.header), crashed, count, untold)
+    return Memory(engine, instruments_of(run.header), crashed, count, untold, seq)
 
 
 def run_at(runs: Sequence[Run], seq: int) -> Run:

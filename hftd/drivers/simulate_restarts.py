@@ -69,7 +69,7 @@ class RestartingWorld(World):
         self.said = ""  # Why a process ended by itself, in its own words.
         self.boots = 0
         self.boundaries = 0
-        self.kept_seq = 0  # Of the orders stream, by the records that this boot found.
+        self.kept_seq = 0  # The last record that this boot goes on from.
         self.ended_by_power = False
         self.market_events = 0  # Frames of market data that the daemon has read.
         self.dies_at = 0  # The boundary at which the process dies, 0: at none.
@@ -115,8 +115,7 @@ class RestartingWorld(World):
         remembered = memory.recall(reader, self.build)
         process.not_before(remembered.last_ns)
         if self.ended_by_power:
-            for record in reader.records(streams=(Stream.ORDERS,)):
-                self.kept_seq = record.seq
+            self.kept_seq = remembered.seq
         self.instruments = self._list_instruments()
         engine = self.build.engine(self.loaded.profile, self.instruments)
         memory.carry_over(remembered, engine, self.instruments, self.loaded)

@@ -51,7 +51,7 @@ class World(Protocol):
     loaded: LoadedProfile
     instruments: list[Instrument]
     engine: Engine
-    kept_seq: int  # Up to here the orders stream had come through when this boot began.
+    kept_seq: int  # Up to here the journal had come through when this boot began.
     build: Builders
     venue: Venue
     script: FaultScript

@@ -12,10 +12,10 @@ from hftd.domain.actions import ActionKind
 from hftd.domain.codes import BookState, Code, TradingState
 from hftd.domain.kernel import kernel
 from hftd.domain.order import OrderEvent, OrderState
-from hftd.engine import alerts, breaker, known_trades, limits, recovery
+from hftd.engine import alerts, breaker, known_trades, limits, recovery, strays
 from hftd.engine.emit import add_action, order_fact
 from hftd.engine.exposure import open_lots
-from hftd.engine.state import ORDERS_CAPACITY, Out, State
+from hftd.engine.state import ORDERS_CAPACITY, STRAYS_CAPACITY, Out, State
 
 
 @kernel
@@ -58,6 +58,8 @@ def boot(state: State, event: Any, out: Out) -> None:
         open_account(state, index)
     for asset in range(state.balances.shape[0]):
         state.balances[asset]["known"] = 0
+    for place in range(STRAYS_CAPACITY):
+        strays.forget(state, place)
     known_trades.miss_all(state)
     doubt_orders(state, out)
     breaker.set_state(state, out, TradingState.RECOVERING, Code.STARTING_UP, 0, 0)

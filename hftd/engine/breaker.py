@@ -20,7 +20,7 @@ from hftd.domain.events import Link
 from hftd.domain.facts import FactKind
 from hftd.domain.kernel import kernel
 from hftd.domain.order import OrderState
-from hftd.engine import alerts, clearing
+from hftd.engine import alerts, clearing, strays
 from hftd.engine.emit import add_action, add_fact, note
 from hftd.engine.exposure import reference_spread_bps_e2
 from hftd.engine.position import mark_all_dirty
@@ -228,7 +228,7 @@ def check_unknown(state: State, out: Out) -> None:
     """
     core = state.core[0]
     count = 0
-    oldest_ns = 0
+    oldest_ns = strays.oldest_ns(state)
     for slot in range(state.core[0]["orders_end"]):
         order = state.orders[slot]
         if order["key"] == 0 or order["unknown_since_ns"] == 0:

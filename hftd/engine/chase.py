@@ -14,7 +14,7 @@ from hftd.domain.actions import ActionKind
 from hftd.domain.codes import Code
 from hftd.domain.kernel import kernel
 from hftd.domain.order import OrderEvent, OrderState
-from hftd.engine import orders
+from hftd.engine import orders, strays
 from hftd.engine.emit import add_action, ask_open_orders, order_fact, query_order
 from hftd.engine.reports import apply_accepted, apply_ended
 from hftd.engine.state import ORDERS_CAPACITY, Out, State
@@ -78,6 +78,7 @@ def chase(state: State, out: Out) -> None:
     now = state.core[0]["now_ns"]
     if state.core[0]["order_up"] == 0:
         return
+    strays.ask_again(state, out)
     for slot in range(ORDERS_CAPACITY):
         order = state.orders[slot]
         if order["key"] == 0:
@@ -175,18 +176,32 @@ def is_absent(state: State, order: Any) -> bool:
 
 
 @kernel
+def booked_lots(state: State, event: Any) -> int:
+    """Return what our books have already of an order that we do not know.
+
+    What it filled before a new ledger's opening is in that opening; an older ledger is told of
+    each fill.
+    """
+    place = orders.find_tombstone(state, event["order_key"], 0)
+    if place >= 0:
+        return state.tombstones[place]["cum_lots"]
+    asset = state.instruments[event["instrument"]]["base_asset"]
+    return 0 if state.balances[asset]["opening_known"] == 1 else event["cum_qty_lots"]
+
+
+@kernel
 def adopt(state: State, event: Any, out: Out) -> int:
     """Take an order that bears our tag and that we do not know into the table.
 
-    It comes from a life whose memory is lost; it is canceled, never left to itself. What it
-    filled before a new ledger's opening is in that opening; an older ledger is told of each
-    fill. A status that names no quantity cannot be adopted. Returns the slot or -1.
+    It comes from a life whose memory is lost; it is canceled, never left to itself. A status
+    that names no quantity, or none that is still to come, cannot be adopted. Returns the slot
+    or -1.
     """
-    slot = orders.free_slot(state)
-    if slot < 0 or event["qty_lots"] <= event["cum_qty_lots"]:
+    booked = booked_lots(state, event)
+    slot = orders.free_slot(state) if event["qty_lots"] > booked else -1
+    if slot < 0:
         return -1
     instrument = state.instruments[event["instrument"]]
-    has_opening = state.balances[instrument["base_asset"]]["opening_known"] == 1
     missing_trade_id = instrument["missing_trade_id"]
     order = state.orders[slot]
     order["key"] = event["order_key"]
@@ -194,11 +209,7 @@ def adopt(state: State, event: Any, out: Out) -> int:
     order["side"] = event["side"]
     order["price_ticks"] = event["price_ticks"]
     order["qty_lots"] = event["qty_lots"]
-    place = orders.find_tombstone(state, event["order_key"], 0)
-    if place >= 0:
-        order["cum_lots"] = state.tombstones[place]["cum_lots"]
-    elif not has_opening:
-        order["cum_lots"] = event["cum_qty_lots"]
+    order["cum_lots"] = booked
     order["venue_cum_lots"] = event["cum_qty_lots"]
     order["leaves_lots"] = order["qty_lots"] - order["cum_lots"]
     order["trade_id_before"] = instrument["own_trade_id"]

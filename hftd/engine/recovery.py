@@ -6,7 +6,8 @@ The same road is taken at start, after every loss of our own reports, and for ``
     OPEN_ORDERS  the venue lists what is open; unknown ones of ours are adopted first
     SETTLE       each order of the table is canceled and has reached its end; at a start under
                  ``on_start: adopt`` those that the venue lists stay
-    TRADES       own trades by id from the last one known; what was missed is applied
+    TRADES       own trades by id from the last one known; what was missed is applied, that of an
+                 unknown order once the venue has named the order (strays.py)
     BALANCES     the venue's balances against opening + fills - fees + flows, to the last unit
 
 A difference is tried three times, since a report may be on its way; then it HALTs and each
@@ -25,7 +26,7 @@ from hftd.domain.codes import Code, OnStart, TradingState
 from hftd.domain.facts import FactKind
 from hftd.domain.kernel import kernel
 from hftd.domain.order import OrderState
-from hftd.engine import breaker, orders
+from hftd.engine import breaker, orders, strays
 from hftd.engine.emit import add_action, add_fact, ask_open_orders, balance_note
 from hftd.engine.position import balance_fact, expected_atoms, position_fact
 from hftd.engine.state import KIND_ORDERS, ORDERS_CAPACITY, Out, State
@@ -215,7 +216,7 @@ def apply_trades_end(state: State, event: Any, out: Out) -> None:
         return
     if event["order_count"] >= TRADES_PAGE and not is_baseline(state, event):
         ask_trades(state, out, index, event["trade_id"] + 1)
-    elif is_last_awaited(state, index):
+    elif not strays.is_waiting(state, index) and is_last_awaited(state, index):
         enter(state, out, Phase.BALANCES)
 
 
@@ -285,7 +286,8 @@ def finish(state: State, out: Out) -> None:
     core["user_alive_ns"] = core["now_ns"]
     for index in range(state.instruments.shape[0]):
         instrument = state.instruments[index]
-        instrument["missing_trade_id"] = 0
+        if not strays.is_waiting(state, index):
+            instrument["missing_trade_id"] = 0
         checked = max(instrument["checked_trade_id"], instrument["forgotten_trade_id"])
         instrument["checked_trade_id"] = checked
         set_target(state, index)

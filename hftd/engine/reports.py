@@ -4,9 +4,15 @@ Owns the meaning of a report for order, position and balance. Fills are keyed by
 venue's trade id, so that a report, a reply and a query may all tell the same one. Which
 state an order moves to stands in orders.py.
 
-A FILL names its order by our key (reports) or by the venue's id alone (lists of trades). One
-whose id is of no order and no tombstone is a foreign trade; while an order of that side has
-no venue id yet it may also be ours, and is left to be listed again.
+A FILL names its order by our key (reports) or by the venue's id alone (lists of trades). Whose it
+is where that order is in no table:
+
+| the FILL | it is |
+| --- | --- |
+| a report, the order bears another tag | of others: an external flow |
+| a report, our tag, a later boot than ours | a second instance's: booked, and HALTs |
+| a list, an order of ours of that side has no venue id yet | perhaps that one's: listed again |
+| any other | not booked before the venue has named its order (strays.py) |
 """
 
 from __future__ import annotations
@@ -19,7 +25,7 @@ from hftd.domain.facts import FactKind
 from hftd.domain.instrument import InstrumentStatus
 from hftd.domain.kernel import kernel
 from hftd.domain.order import FeeAsset, OrderEvent, OrderState, Side
-from hftd.engine import breaker, known_trades, orders, tripwires
+from hftd.engine import breaker, known_trades, orders, strays, tripwires
 from hftd.engine.emit import add_fact, order_fact
 from hftd.engine.position import (
     apply_fill as book_fill,
@@ -117,15 +123,13 @@ def revive(state: State, out: Out, event: Any) -> None:
 def apply_fill(state: State, event: Any, out: Out) -> None:
     """Apply one execution, once, to order, position and balances.
 
-    A trade of no order of ours moves the baseline as an external flow; one of an order that
-    is over is booked all the same, and halts.
+    One of an order that is over is booked all the same, and halts.
     """
     index = event["instrument"]
     if known_trades.was_seen(state, index, event["trade_id"]):
         return
     slot = orders.find(state, event["order_key"], event["venue_order_id"])
-    is_unnamed = slot < 0 and event["order_key"] == 0
-    if is_unnamed and orders.find_tombstone(state, 0, event["venue_order_id"]) < 0:
+    if slot < 0 and not is_known(state, event):
         apply_unowned(state, event, out)
         return
     known_trades.remember(state, index, event["trade_id"])
@@ -145,6 +149,14 @@ def apply_fill(state: State, event: Any, out: Out) -> None:
             breaker.halt(state, out, Code.SECOND_INSTANCE, event["order_key"], 0)
         breaker.halt(state, out, Code.LATE_REPORT, event["trade_id"], event["qty_lots"])
     position_fact(state, out, index)
+
+
+@kernel
+def is_known(state: State, event: Any) -> bool:
+    """Tell whether a FILL of no open order is of one that has ended, or of a second instance."""
+    if orders.is_later_boot(state, event["order_key"]):
+        return True
+    return orders.find_tombstone(state, event["order_key"], event["venue_order_id"]) >= 0
 
 
 @kernel
@@ -170,10 +182,14 @@ def tell_lost_report(state: State, event: Any, out: Out, slot: int) -> None:
 
 @kernel
 def apply_unowned(state: State, event: Any, out: Out) -> None:
-    """A trade of an order we do not know: an external flow, unless it may yet prove ours."""
-    index = event["instrument"]
-    if may_be_ours(state, event):
+    """A trade of an order we do not know: a flow where that is of others, else left for later."""
+    index, venue_order_id = event["instrument"], event["venue_order_id"]
+    is_report = event["cum_qty_lots"] > 0  # Which names the order's client id; a list does not.
+    of_others = is_report and event["order_key"] == 0
+    if not of_others and not strays.is_of_others(state, index, venue_order_id):
         known_trades.miss_from(state, index, event["trade_id"])
+        if not may_be_ours(state, event):
+            strays.meet(state, out, index, venue_order_id)
         return
     known_trades.remember(state, index, event["trade_id"])
     apply_foreign_fill(state, index, event)

@@ -30,6 +30,7 @@ PENDING_LEVELS_CAPACITY = 8192  # When either is full the resync starts again.
 ORDERS_CAPACITY = 256  # Open orders; the gate refuses at ORDER_TABLE_FULL.
 TOMBSTONES_CAPACITY = 4096  # Ended orders, oldest overwritten.
 TRADES_SEEN_CAPACITY = 4096  # Own trade ids, oldest overwritten.
+STRAYS_CAPACITY = 64  # Orders behind unknown trades; oldest answer overwritten, see strays.py.
 TRADE_WINDOW_CAPACITY = 256  # Public trades of the last five seconds, oldest overwritten.
 WINDOW_CAPACITY = 64  # Times of rejects and of collar breaches.
 WISHES_CAPACITY = 256
@@ -375,6 +376,15 @@ TRADE_SEEN = layout(
     Field("trade_id", "i8", ""),
 )
 
+# An order that a trade names and that we do not know (strays.py).
+STRAY = layout(
+    Field("venue_order_id", "i8", "0 marks a free place"),
+    Field("instrument", "i8", ""),
+    Field("of_others", "i8", "1: the venue says that it does not bear our tag; 0: not answered"),
+    Field("since_ns", "i8", ""),
+    Field("asked_ns", "i8", ""),
+)
+
 # One record an asset.
 BALANCE = layout(
     Field("known", "i8", "1: the venue has told it in this boot"),
@@ -411,9 +421,9 @@ class State(Protocol):
     """All trading state of one engine, as one record; each field is a view into it.
 
     Shapes: core (1,), instruments (n,), books (n,), targets (n, 2), orders (257,) of which
-    the last is kept blank, tombstones (4096,), trades_seen (4096,), balances (assets,), alerts
-    (16,), proposals (512,). ``rings`` (2,) counts what was ever put into tombstones (0) and
-    trades_seen (1).
+    the last is kept blank, tombstones (4096,), trades_seen (4096,), strays (64,), balances
+    (assets,), alerts (16,), proposals (512,). ``rings`` (2,) counts what was ever put into
+    tombstones (0) and trades_seen (1).
 
     One record and not a tuple of arrays: a kernel then passes one pointer on, which makes a
     call 30 times cheaper and compiling several times quicker (measured with Numba 0.68).
@@ -426,6 +436,7 @@ class State(Protocol):
     orders: Records
     tombstones: Records
     trades_seen: Records
+    strays: Records
     balances: Records
     alerts: Records
     proposals: Records
@@ -461,6 +472,7 @@ def _world_layout(instruments: int, assets: int) -> np.dtype[Any]:
         ("orders", ORDER, (ORDERS_CAPACITY + 1,)),
         ("tombstones", TOMBSTONE, (TOMBSTONES_CAPACITY,)),
         ("trades_seen", TRADE_SEEN, (TRADES_SEEN_CAPACITY,)),
+        ("strays", STRAY, (STRAYS_CAPACITY,)),
         ("balances", BALANCE, (assets,)),
         ("alerts", ALERT, (ALERTS_CAPACITY,)),
         ("proposals", PROPOSAL, (PROPOSALS_CAPACITY,)),
@@ -492,8 +504,8 @@ def layout_hash() -> str:
     Events and actions count too: a journal holds them as they lie in memory.
     """
     layouts = (
-        CORE, INSTRUMENT, BOOK, TARGET, ORDER, TOMBSTONE, TRADE_SEEN, BALANCE, ALERT, PROPOSAL,
-        EVENT, ACTION
+        CORE, INSTRUMENT, BOOK, TARGET, ORDER, TOMBSTONE, TRADE_SEEN, STRAY, BALANCE, ALERT,
+        PROPOSAL, EVENT, ACTION
     )  # fmt: skip
     text = ";".join(str(item.descr) for item in layouts)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -164,6 +164,8 @@ def observe_account(state: State, event: Any, out: Out) -> None:
         reports.apply_unknown(state, event, out)
     elif kind == EventKind.ORDER_STATUS:
         observe_status(state, event, out)
+    elif kind == EventKind.ORDER_OWNER:
+        strangers.apply_owner(state, event, out)
     elif kind == EventKind.FOREIGN_ORDER:
         strangers.apply_foreign(state, event, out)
     elif kind == EventKind.BALANCE:

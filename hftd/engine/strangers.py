@@ -10,6 +10,7 @@ Owns what is believed and done about each (C34, C39). Must not judge orders of t
 | our tag, ended before that | a stale list, perhaps | asked again; shown twice it is open |
 | our tag, unknown | of a life whose memory is lost | adopted and canceled |
 | another tag | of others, or by hand | told once; the profile's policy decides |
+| a trade of an order that no list showed | asked for by its id, see strays.py | as above |
 
 Orders of others are never adopted and never canceled here: ``foreign_orders: refuse`` HALTs at
 a start and PAUSEs while running, for as long as the venue lists one.
@@ -23,7 +24,7 @@ from hftd.domain.codes import Code, TradingState
 from hftd.domain.facts import FactKind
 from hftd.domain.kernel import kernel
 from hftd.domain.order import OrderState
-from hftd.engine import breaker, chase, orders, recovery
+from hftd.engine import breaker, chase, orders, recovery, strays
 from hftd.engine.emit import add_fact, order_note
 from hftd.engine.state import KIND_ORDERS, Out, State
 
@@ -51,6 +52,54 @@ def apply_unknown_order(state: State, event: Any, out: Out) -> None:
         orders.cancel(state, out, slot, Code.RECONCILE_DIFFERENCE)
     if place >= 0 and state.tombstones[place]["state"] == OrderState.REJECTED:
         breaker.halt(state, out, Code.LATE_REPORT, event["kind"], 0)
+
+
+@kernel
+def apply_owner(state: State, event: Any, out: Out) -> None:
+    """The venue names the order behind a trade; once all are named the trades are told again."""
+    index = event["instrument"]
+    place = strays.find(state, index, event["venue_order_id"])
+    if place < 0 or event["found"] == 0:  # Where it cannot find the order, it is asked again.
+        return
+    if event["order_key"] == 0:
+        state.strays[place]["of_others"] = 1
+    elif claim(state, event, out):
+        strays.forget(state, place)
+    if not strays.is_waiting(state, index):
+        recovery.ask_trades(state, out, index, recovery.first_missing(state.instruments[index]))
+
+
+@kernel
+def claim(state: State, event: Any, out: Out) -> bool:
+    """Take an order of our tag that has traded for ours; False where the table is full.
+
+    Of a life whose memory is lost it is adopted: one that lives is canceled, one that is over
+    waits in the table for its fills, so that each becomes position.
+    """
+    core = state.core[0]
+    key = event["order_key"]
+    live = event["status"] == OrderState.NEW or event["status"] == OrderState.PARTIALLY_FILLED
+    place = orders.find_tombstone(state, key, 0)
+    if orders.is_later_boot(state, key):
+        breaker.halt(state, out, Code.SECOND_INSTANCE, key, 0)
+    if orders.find(state, key, 0) >= 0:
+        chase.apply_status(state, event, out)
+        return True
+    if place >= 0 and not live:
+        state.tombstones[place]["venue_order_id"] = event["venue_order_id"]
+        return True
+    if event["qty_lots"] <= chase.booked_lots(state, event):
+        return True
+    slot = chase.adopt(state, event, out)
+    if slot < 0:
+        return False
+    if core["recovery_phase"] == recovery.Phase.IDLE:
+        core["check_found"][KIND_ORDERS] += 1
+    if live:
+        orders.cancel(state, out, slot, Code.RECONCILE_DIFFERENCE)
+    else:
+        chase.apply_status(state, event, out)
+    return True
 
 
 @kernel

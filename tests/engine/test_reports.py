@@ -240,12 +240,12 @@ def test_an_ioc_order_expires_with_what_it_filled() -> None:
 
 
 def test_a_foreign_trade_moves_the_baseline_alone() -> None:
-    """A manual trade on the account: flows of base and quote, no position, no PnL."""
+    """A manual trade, by its report: flows of base and quote, no position, no PnL."""
     play = Playbook()
     play.resting()
     play.feed(
         E.FILL, venue_order_id=1, trade_id=8, side=Side.SELL, price_ticks=6000, qty_lots=100,
-        fee_asset=FeeAsset.QUOTE, fee_atoms=9,
+        cum_qty_lots=100, fee_asset=FeeAsset.QUOTE, fee_atoms=9,
     )  # fmt: skip
     assert play.instrument["position_lots"] == 0
     flows = {row["asset"]: row["delta_atoms"] for row in play.told(F.EXTERNAL_FLOW)}

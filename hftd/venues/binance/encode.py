@@ -16,7 +16,7 @@ import numpy as np
 from hftd.domain.actions import Action, ActionKind
 from hftd.domain.entry import entry
 from hftd.domain.instrument import Instrument
-from hftd.domain.order import Side, TimeInForce
+from hftd.domain.order import Side, TimeInForce, to_base36
 from hftd.venues.binance import order_frames
 from hftd.venues.binance.order_frames import NEW_KEY, PRICE, QTY, TARGET_KEY, TIMESTAMP
 from hftd.venues.binance.request_id import Asked, key_text, request_id
@@ -139,12 +139,20 @@ class Encoder:
         return self._venue.instruments[action.instrument]
 
     def _query(self, action: Action, timestamp_ms: int) -> str:
+        if action.target_key == 0:
+            return self._find(action, timestamp_ms)
         key = key_text(action.target_key)
         params = (
             f'"symbol":"{self._instrument(action).symbol}",'
             f'"origClientOrderId":"{self._order_prefix}{key}",'
         )
         identity = request_id(Asked.QUERY, action.instrument, key)
+        return self._request(identity, "order.status", params, timestamp_ms)
+
+    def _find(self, action: Action, timestamp_ms: int) -> str:
+        params = f'"symbol":"{self._instrument(action).symbol}","orderId":{action.venue_order_id},'
+        name = to_base36(action.venue_order_id)
+        identity = request_id(Asked.FIND, action.instrument, name)
         return self._request(identity, "order.status", params, timestamp_ms)
 
     def _open_orders(self, action: Action, timestamp_ms: int) -> str:

@@ -9,6 +9,7 @@ state.
 | cancel | CANCELED with the venue's cum | CANCEL_REJECTED | CANCEL_UNKNOWN |
 | cancel-replace | CANCELED and ACCEPTED | each leg by its own result | both in doubt |
 | query | ORDER_STATUS | ORDER_STATUS found 0 for -2013, else QUERY_FAILED | QUERY_FAILED |
+| find | ORDER_OWNER | ORDER_OWNER found 0 for -2013, else QUERY_FAILED | QUERY_FAILED |
 | open orders | ORDER_STATUS or FOREIGN_ORDER each, OPEN_ORDERS_END | QUERY_FAILED | QUERY_FAILED |
 | trades | FILL each with order_key 0, TRADES_END | QUERY_FAILED | QUERY_FAILED |
 | balances | BALANCE per asset of the profile, BALANCES_END | QUERY_FAILED | QUERY_FAILED |
@@ -137,6 +138,10 @@ def _write_result(result: msgspec.Raw, request: RequestId, venue: VenueTable, ro
         case Asked.QUERY:
             order = _order.decode(data)
             _write_status(order, venue.own_index_of(order.symbol), request.target_key, venue, rows)
+        case Asked.FIND:
+            order = _order.decode(data)
+            index, key = venue.own_index_of(order.symbol), venue.key_of(order.client_order_id)
+            _write_order(EventKind.ORDER_OWNER, order, index, key, venue, rows)
         case Asked.OPEN_ORDERS:
             _write_open_orders(_orders.decode(data), request.instrument, venue, rows)
         case Asked.TRADES:
@@ -177,9 +182,16 @@ def _write_canceled(order: OrderReply, key: int, venue: VenueTable, rows: Rows) 
 
 
 def _write_status(order: OrderReply, index: int, key: int, venue: VenueTable, rows: Rows) -> None:
+    kind = EventKind.ORDER_STATUS if key else EventKind.FOREIGN_ORDER
+    _write_order(kind, order, index, key, venue, rows)
+
+
+def _write_order(
+    kind: EventKind, order: OrderReply, index: int, key: int, venue: VenueTable, rows: Rows
+) -> None:
     instrument = venue.instruments[index]
     rows.add(
-        EventKind.ORDER_STATUS if key else EventKind.FOREIGN_ORDER,
+        kind,
         instrument=index,
         exch_ts_ns=order.update_time * NS_PER_MS,
         order_key=key,
@@ -249,6 +261,9 @@ def _write_refused(error: VenueError, request: RequestId, venue: VenueTable, row
             _write_legs(error, request, venue, rows)
         case Asked.QUERY if error.code == NO_SUCH_ORDER:
             rows.add(EventKind.ORDER_STATUS, order_key=request.target_key, **named)
+        case Asked.FIND if error.code == NO_SUCH_ORDER:
+            venue_order_id = request.venue_order_id
+            rows.add(EventKind.ORDER_OWNER, venue_order_id=venue_order_id, **named)
         case _:
             rows.add(EventKind.QUERY_FAILED, order_key=request.target_key, **named)
 

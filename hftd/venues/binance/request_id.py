@@ -5,6 +5,7 @@ Owns the form of our request ids. Must not know what a reply means. An id is one
 
     p0.t0k3v1-1a        place the order of epoch t0k3v1, sequence 1a
     c0.KEY  q0.KEY      cancel, query an order
+    f0.ID               find an order by the venue's id, in base 36
     r0.NEW.OLD          cancel-replace
     o0  t0  a0          open orders, own trades, balances
     s…                  the session's own (logon, subscription, time): never seen by the loop
@@ -28,6 +29,7 @@ class Asked(Enum):
     CANCEL = "c"
     CANCEL_REPLACE = "r"
     QUERY = "q"
+    FIND = "f"
     OPEN_ORDERS = "o"
     TRADES = "t"
     BALANCES = "a"
@@ -40,6 +42,7 @@ class RequestId(NamedTuple):
     instrument: int
     order_key: int = 0
     target_key: int = 0
+    venue_order_id: int = 0
 
 
 SESSION = "s"
@@ -86,8 +89,10 @@ def parse_request_id(text: str, instruments: int) -> RequestId | None:
         instrument = int(head, 36)
         if not 0 <= instrument < instruments:
             return None
+        if asked is Asked.FIND:
+            return RequestId(asked, instrument, venue_order_id=int(parts[0], 36))
         keys = [_parse_key(part) for part in parts]
-    except ValueError:
+    except (ValueError, IndexError):
         return None
     if len(keys) != _KEYS.get(asked, 0):
         return None

@@ -77,6 +77,16 @@ def test_cancel_and_query_name_the_order_by_its_client_id():
     assert query == {"id": f"q0.{OLD_TAIL}", "method": "order.status", "params": params}
 
 
+def test_an_order_without_a_key_is_found_by_the_venue_s_id():
+    """What a trade names is asked for as it names it; the request's id says it again."""
+    assert request(ActionKind.QUERY_ORDER, instrument=1, venue_order_id=1_300) == {
+        "id": "f1.104", "method": "order.status",
+        "params": {
+            "symbol": "ETHUSDT", "orderId": 1_300, "recvWindow": 2000, "timestamp": TIMESTAMP_MS,
+        },
+    }  # fmt: skip
+
+
 def test_cancel_replace_stops_on_failure():
     """The new order is not attempted where the old one could not be canceled."""
     assert request(ActionKind.CANCEL_REPLACE, target_key=OLD, **SUBMIT) == {

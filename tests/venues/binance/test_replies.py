@@ -238,6 +238,24 @@ def test_query_replies():
     assert wire.order(refused(QUERY, -1021)) == [failed | {"code": -1021}]
 
 
+def test_find_replies():
+    """An order found by the venue's id: with our key, with none, not at all, or nobody knows."""
+    wire, find = Wire(), "f0.s"
+    words = {
+        "kind": EventKind.ORDER_OWNER, "venue_order_id": 28, "found": 1,
+        "status": OrderState.FILLED, "side": 1, "price_ticks": 6_000_000, "qty_lots": 1_000,
+        "cum_qty_lots": 1_000,
+    }  # fmt: skip
+    filled = {"status": "FILLED", "executedQty": "0.01"}
+    assert wire.order(reply(find, order(**filled))) == [words | {"order_key": KEY}]
+    assert wire.order(reply(find, order(clientOrderId="web_1", **filled))) == [words]
+    missing = {"kind": EventKind.ORDER_OWNER, "venue_order_id": 28, "code": -2013}
+    assert wire.order(refused(find, -2013)) == [missing]
+    failed = {"kind": EventKind.QUERY_FAILED, "code": -1007}
+    assert wire.order(refused(find, -1007, 504)) == [failed]
+    assert wire.order(refused("f0", -2013)) == wire.order(refused("f0.!", -2013)) == []
+
+
 def test_open_orders_tell_ours_and_others_apart_and_end():
     """Each order of our tag is a status, any other is foreign; the end counts ours."""
     events = Wire().order(
