@@ -32,12 +32,13 @@ from hftd.runtime.exchange_state import read_listening
 from hftd.runtime.identity import tag
 from tests.bench.rows import Row, machine, save, text
 from tests.cli.lone_exchange import own_id, send
-from tests.e2e.daemon import Instance
+from tests.e2e.daemon import Instance, until
 
 RESULTS = Path(__file__).parent / "kill_results.json"
 NAME = "canary"
 ORDERS = 100
 WINDOW_S = 10.5
+MINUTE_S, EARLY_S = 150.0, 40.0
 
 
 def rest(instance: Instance, round_number: int) -> None:
@@ -73,6 +74,8 @@ def kill_once(instance: Instance) -> dict[str, float]:
         and decode_json(record.payload)["command"] == "kill"
     )
     latched_ns = json.loads((instance.state / "latch.json").read_text())["ts_ns"]
+    # What the venue did not let be canceled is canceled as soon as it does: at a new minute.
+    until(lambda: not instance.truly_open(), "nothing open", MINUTE_S)
     canceled = [
         order["updateTime"] for order in instance.truth()["orders"] if order["status"] == "CANCELED"
     ]
@@ -98,6 +101,8 @@ def rounds_of(count: int, spent: bool) -> dict[str, Any]:
                 instance.trading()
                 rest(instance, number)
                 if spent:
+                    # The venue counts by the clock's minutes: this one is not to end too soon.
+                    until(lambda: time.time() % 60 < EARLY_S, "an early second of a minute", 60.0)
                     instance.venue().spend_budget()
                 taken.append(kill_once(instance))
         finally:
@@ -117,14 +122,15 @@ PARTS = {
 
 
 def rows_of(found: dict[str, Any], words: str) -> list[Row]:
-    """Return the rows of the table."""
+    """Return the rows of the table; what hftctl could not verify has no time of verification."""
     median, worst = found["median_ms"], found["max_ms"]
     open_words = f"{median['orders']:g} orders open"
     if worst["left"]:
-        open_words += f", {worst['left']:g} left and named"
+        open_words += f", {worst['left']:g} left and named, canceled in the venue's next minute"
     return [
         Row(name + words, median[part], "ms", note=f"worst {worst[part]:,.1f} ms; {open_words}")
         for name, part in PARTS.items()
+        if not (worst["left"] and part == "parsed_to_verified")
     ]
 
 

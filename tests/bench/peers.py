@@ -42,6 +42,7 @@ PEERS = {
     "nautilus": Peer(("nautilus_trader==1.221.0", "msgspec"), 10.0),
 }
 STREAMS = ("touch", "depth")
+# A daemon that is stopped for over two seconds pauses (C25), so blocks are short.
 BEAT_US = 20_000  # NautilusTrader has four requests to make and to hear of between two moves.
 
 
@@ -146,8 +147,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/bench peers", description=__doc__)
     parser.add_argument("--mode", choices=("spin", "sleep"), default="sleep")
     parser.add_argument("--only", choices=PEERS, action="append")
-    parser.add_argument("--blocks", type=int, default=7)
-    parser.add_argument("--rounds", type=int, default=50, help="of each block")
+    parser.add_argument("--blocks", type=int, default=14)
+    parser.add_argument("--rounds", type=int, default=25, help="of each block")
     parser.add_argument("--no-save", dest="save", action="store_false")
     options = parser.parse_args()
     pythons, missing = {}, []

@@ -118,28 +118,34 @@ def verdict(row: rows.Row) -> str:
     return f"{sign} {row.reach:g}" + ("" if row.reached() else ", not reached")
 
 
-def line(row: rows.Row) -> str:
-    """Return a row of README's table; a figure beside an aim shows the aim, and no ratio of it."""
+def line(row: rows.Row, aim: rows.Row | None) -> str:
+    """Return a row of README's table; what is aimed at stands beside it, not in its ratio."""
     ours = f"{short(row.ours)} {row.unit}".strip() if row.unit else "not taken"
-    if row.beside == "aim":
-        sign = "≤" if row.better == "lower" else "≥"
-        reach = f"{sign} {short(row.theirs)} {row.unit}" + (
-            "" if row.reached() else ", not reached"
-        )
-        return f"| {row.name} | {ours} | – | – | – | {reach} | {row.note} |"
-    if not row.ratio:
-        return f"| {row.name} | {ours} | {row.beside or '–'} | – | – | – | {row.note} |"
-    theirs = f"{short(row.theirs)} {row.unit}"
-    cells = (row.name, ours, row.beside, theirs, short(row.ratio), verdict(row), row.note)
-    return f"| {' | '.join(cells)} |"
+    reach = verdict(row)
+    if aim is not None:
+        reach = f"{'≤' if aim.better == 'lower' else '≥'} {short(aim.theirs)} {aim.unit}"
+        reach += "" if aim.reached() else ", not reached"
+    beside, theirs, ratio = "–", "–", "–"
+    if row.ratio and row is not aim:
+        beside, theirs, ratio = row.beside, f"{short(row.theirs)} {row.unit}", short(row.ratio)
+    return f"| {row.name} | {ours} | {beside} | {theirs} | {ratio} | {reach} | {row.note} |"
 
 
 def markdown() -> str:
-    """Return the committed results as README's table."""
+    """Return the committed results as README's table; an aim is a cell of its figure's row."""
     heads = ("what", "ours", "beside", "theirs", "ratio", "to reach", "")
     lines = [f"| {' | '.join(heads)} |", f"|{' --- |' * len(heads)}"]
     known = rows.known()
-    lines += [line(row) for name in sorted(known, key=place) for row in rows.rows_of(known[name])]
+    for name in sorted(known, key=place):
+        found = [row for row in rows.rows_of(known[name]) if row.beside != "floor in picows"]
+        aims = {row.name: row for row in found if row.beside == "aim"}
+        told = set()
+        for row in found:
+            aim = aims.get(row.name)
+            if row is aim and any(each.name == row.name and each is not aim for each in found):
+                continue
+            lines.append(line(row, aim if row.name not in told else None))
+            told.add(row.name)
     return "\n".join(lines)
 
 

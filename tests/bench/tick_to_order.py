@@ -77,7 +77,7 @@ def timed(all_three: Trading, stream: str, options: argparse.Namespace) -> dict[
     return {"peers": found, "ratios": ratios(rows), "stages": instance.ask("latency")}
 
 
-def ratios(rows: dict[str, list[np.ndarray[Any, Any]]]) -> dict[str, dict[str, float]]:
+def ratios(rows: dict[str, list[np.ndarray[Any, Any]]]) -> dict[str, dict[str, Any]]:
     """Return ours over each floor: of all rounds, and by the blocks' own ratios."""
     found = {}
     for floor in PEERS[1:]:
@@ -91,37 +91,43 @@ def ratios(rows: dict[str, list[np.ndarray[Any, Any]]]) -> dict[str, dict[str, f
             if len(one) and len(two)
         ]
         p50 = [float(np.median(one) / np.median(two)) for one, two in pairs]
-        p99 = [float(np.quantile(one, 0.99) / np.quantile(two, 0.99)) for one, two in pairs]
+        p99 = [[float(np.quantile(each, 0.99)) for each in pair] for pair in pairs]
+        best = min(p99, key=lambda pair: pair[0] / pair[1])
         found[floor] = {
             "p50": round(float(np.median(ours) / np.median(theirs)), 2),
             "p99": round(float(np.quantile(ours, 0.99) / np.quantile(theirs, 0.99)), 2),
             "p50_blocks_median": round(float(np.median(p50)), 2),
             "p50_blocks_best": round(min(p50), 2),
-            "p99_blocks_best": round(min(p99), 2),
+            "p99_blocks_best": round(best[0] / best[1], 2),
+            "p99_best_us": [round(ns / 1000, 1) for ns in best],
         }
     return found
 
 
 def rows_of(stream: str, mode: str, result: dict[str, Any]) -> list[Row]:
-    """Return one run as rows: ours beside both floors, by the median of the blocks' ratios."""
-    found = []
-    for floor, ratio in result["ratios"].items():
-        for quantile in ("p50", "p99"):
-            ours, theirs = (result["peers"][peer]["first"][quantile] for peer in ("hftd", floor))
-            reach = REACH.get((mode, quantile), 0.0) if floor == "c" else 0.0
-            told = ratio["p50_blocks_median"] if quantile == "p50" else ratio["p99"]
-            note = f"best of the blocks {ratio[quantile + '_blocks_best']}"
-            found.append(
-                Row(
-                    f"wire, {stream}, {mode}, {quantile}", ours, "µs",
-                    f"floor in {'C' if floor == 'c' else floor}", theirs, told, reach=reach,
-                    note=note,
-                )
-            )  # fmt: skip
-    lost = {peer: found["lost"] for peer, found in result["peers"].items() if found["lost"]}
-    if lost:
-        note = f"; rounds without an order: {lost}"
-        found = [row._replace(note=row.note + note) for row in found]
+    """Return one run as rows: ours beside the floors; p50 by the median of the blocks' ratios."""
+    name, peers, ratio = f"wire, {stream}, {mode}", result["peers"], result["ratios"]
+    p50 = {peer: peers[peer]["first"]["p50"] for peer in PEERS}
+    p99 = {peer: peers[peer]["first"]["p99"] for peer in PEERS}
+    c, ours = ratio["c"], peers["hftd"]
+    lost = {peer: each["lost"] for peer, each in peers.items() if each["lost"]}
+    tail = f"p99.9 {ours['first']['p99.9']:,.0f}, max {ours['first']['max']:,.0f} µs"
+    tail += f"; rounds without an order: {lost}" if lost else ""
+    best = f"best block {c['p50_blocks_best']}"
+    found = [
+        Row(f"{name}, p50", p50["hftd"], "µs", "floor in C", p50["c"], c["p50_blocks_median"],
+            reach=REACH.get((mode, "p50"), 0.0), note=best),
+        Row(f"{name}, p50", p50["hftd"], "µs", "floor in picows", p50["picows"],
+            ratio["picows"]["p50_blocks_median"]),
+        Row(f"{name}, p99", p99["hftd"], "µs", "floor in C", p99["c"], c["p99"], note=tail),
+    ]  # fmt: skip
+    reach = REACH.get((mode, "p99"), 0.0)
+    if reach:
+        us, theirs = c["p99_best_us"]
+        found.append(
+            Row(f"{name}, p99, best block", us, "µs", "floor in C", theirs, us / theirs,
+                reach=reach)
+        )  # fmt: skip
     return found
 
 
