@@ -128,10 +128,13 @@ def rows_of(found: dict[str, Any], words: str) -> list[Row]:
     if worst["left"]:
         open_words += f", {worst['left']:g} left and named, canceled in the venue's next minute"
     return [
-        Row(name + words, median[part], "ms", note=f"worst {worst[part]:,.1f} ms; {open_words}")
-        for name, part in PARTS.items()
+        Row(
+            name + words, median[part], "ms",
+            note=f"worst {worst[part]:,.1f} ms" + (f"; {open_words}" if at == 0 else ""),
+        )
+        for at, (name, part) in enumerate(PARTS.items())
         if not (worst["left"] and part == "parsed_to_verified")
-    ]
+    ]  # fmt: skip
 
 
 def main() -> int:
