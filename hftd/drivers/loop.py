@@ -21,7 +21,10 @@ from hftd.venues.port import Codec
 
 # Called with each action and its unsigned frame (None where nothing goes to the venue).
 Perform = Callable[[Action, bytes | None], None]
+
+# Looked up once: a member of an Enum by its name costs 0.1 µs, and more out of the caches.
 CANCEL, MARKET = int(ActionKind.CANCEL), int(Link.MARKET)
+FACT, INTENT, FRAME_OUT = RecordType.FACT, RecordType.INTENT, RecordType.FRAME_OUT
 
 
 class Ink(Protocol):
@@ -106,12 +109,11 @@ class Loop:
         # sent finds in the journal why.
         facts, actions = engine.fact_bytes(), engine.action_bytes()
         if facts:
-            self._journal.append(RecordType.FACT, ts_ns, facts)
+            self._journal.append(FACT, ts_ns, facts)
         if actions:
-            self._journal.append(RecordType.INTENT, ts_ns, actions)
+            self._journal.append(INTENT, ts_ns, actions)
             self._send(actions_of(actions), ts_ns)
-        if facts:
-            self._stamps.noticed(engine)
+        self._stamps.stepped(engine)
 
     def _send(self, actions: list[Action], ts_ns: int) -> None:
         offset_ns = self._venue_offset_ns[0]
@@ -120,7 +122,7 @@ class Loop:
         for action in actions:
             frame = self.codec.encode(action, offset_ns)
             if frame is not None:
-                self._journal.append(RecordType.FRAME_OUT, ts_ns, frame)
+                self._journal.append(FRAME_OUT, ts_ns, frame)
             self._perform(action, frame)
             self._stamps.performed(action.kind, action.order_key)
 

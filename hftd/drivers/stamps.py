@@ -11,12 +11,13 @@ import time
 
 from hftd.domain.actions import ActionKind
 from hftd.domain.facts import FactKind
+from hftd.domain.layout import Records
 from hftd.domain.order import OrderEvent
 from hftd.engine.engine import STAGE_BOOK, STAGE_RISK, STAGE_STRATEGY, Engine
 from hftd.runtime.telemetry import Stage, Telemetry
 
 # Plain integers: a number out of a record compared with an enum's member costs 7 µs.
-SUBMIT, CANCEL_REPLACE = int(ActionKind.SUBMIT), int(ActionKind.CANCEL_REPLACE)
+CREATES = (int(ActionKind.SUBMIT), int(ActionKind.CANCEL_REPLACE))
 ORDER, ACCEPTED = int(FactKind.ORDER), int(OrderEvent.ACCEPTED)
 AWAITED_CAPACITY = 1024  # Orders whose answer is awaited; beyond that the oldest is forgotten.
 EXECUTION, TICK_TO_ORDER = int(Stage.EXECUTION), int(Stage.TICK_TO_ORDER)
@@ -38,18 +39,24 @@ class NoStamps:
     def performed(self, kind: int, order_key: int) -> None:
         """Note nothing."""
 
-    def noticed(self, engine: Engine) -> None:
+    def stepped(self, engine: Engine) -> None:
         """Note nothing."""
 
 
 class Stamps(NoStamps):
-    """Stamps of the live driver, folded into histograms."""
+    """Stamps of the live driver, folded into histograms.
+
+    Until a step's orders are out a stamp is a time put into a list; all else waits for
+    ``stepped``.
+    """
 
     def __init__(self, telemetry: Telemetry) -> None:
         self._record = telemetry.record
         self._is_market = False
         self._began_ns = 0
         self._last_ns = 0
+        self._stages_ns: list[int] = []  # When each stage of this step ended, in their order.
+        self._sent: list[tuple[int, int]] = []  # Orders of this step, and when each was out.
         self._awaited: dict[int, tuple[int, int]] = {}
 
     def begin(self, is_market: bool) -> None:
@@ -58,29 +65,37 @@ class Stamps(NoStamps):
         self._began_ns = self._last_ns = time.perf_counter_ns()
 
     def stamp(self, stage: int) -> None:
-        """Note that a stage of the step ended."""
-        now_ns = time.perf_counter_ns()
-        if self._is_market:
-            self._record(stage, now_ns - self._last_ns)
-        self._last_ns = now_ns
+        """Note that a stage of the step ended; they end in their order."""
+        self._stages_ns.append(time.perf_counter_ns())
 
     def performed(self, kind: int, order_key: int) -> None:
         """Note that an action of an ActionKind was handed to its socket."""
-        if kind != SUBMIT and kind != CANCEL_REPLACE:
-            return
-        now_ns = time.perf_counter_ns()
-        self._record(EXECUTION, now_ns - self._last_ns)
-        if self._is_market:
-            self._record(TICK_TO_ORDER, now_ns - self._began_ns)
-        if len(self._awaited) >= AWAITED_CAPACITY:
-            del self._awaited[next(iter(self._awaited))]
-        self._awaited[order_key] = (self._began_ns, now_ns)
+        if kind in CREATES:
+            self._sent.append((order_key, time.perf_counter_ns()))
 
-    def noticed(self, engine: Engine) -> None:
-        """Note the venue's answers among the facts of a step."""
-        if self._is_market:
-            return  # Market data brings no answers.
-        facts = engine.facts
+    def stepped(self, engine: Engine) -> None:
+        """Count the times of the step that has ended, and the venue's answers among its facts."""
+        for stage, at_ns in enumerate(self._stages_ns):
+            if self._is_market:
+                self._record(stage, at_ns - self._last_ns)
+            self._last_ns = at_ns
+        self._stages_ns.clear()
+        if self._sent:
+            self._count_sent()
+        if not self._is_market:  # Market data brings no answers.
+            self._count_answers(engine.facts)
+
+    def _count_sent(self) -> None:
+        for order_key, at_ns in self._sent:
+            self._record(EXECUTION, at_ns - self._last_ns)
+            if self._is_market:
+                self._record(TICK_TO_ORDER, at_ns - self._began_ns)
+            if len(self._awaited) >= AWAITED_CAPACITY:
+                del self._awaited[next(iter(self._awaited))]
+            self._awaited[order_key] = (self._began_ns, at_ns)
+        self._sent.clear()
+
+    def _count_answers(self, facts: Records) -> None:
         if ORDER not in facts["kind"].tolist():
             return
         columns = (facts[name].tolist() for name in ("kind", "order_event", "order_key"))
