@@ -7,6 +7,7 @@ import pytest
 
 from hftd.errors import JournalDamaged
 from hftd.journal.cursor import RecorderCursor, publish
+from hftd.journal.reader import JournalReader
 from hftd.journal.writer import JournalWriter
 from tests.journal.small import FACT, HEADER, payloads, small_writer, written_bytes
 
@@ -139,3 +140,73 @@ def test_newer_format_is_refused(tmp_path):
         file.write(head)
     with pytest.raises(JournalDamaged, match="newest known, was 2"):
         small_writer(tmp_path).open(HEADER, 0)
+
+
+def test_a_record_without_its_head_is_refused_where_others_follow(tmp_path):
+    """Its checksum is gone and cannot be computed: the record after the next one vouches."""
+    writer = small_writer(tmp_path)
+    writer.open(HEADER, 0)
+    path = tmp_path / "orders-00000001.hj"
+    begins = []
+    for number in range(4):
+        begins.append(written_bytes(path) + 7 & -8)
+        writer.append(FACT, number, b"record %d." % number * 3)
+    writer.close()
+    with path.open("r+b") as file:
+        file.seek(begins[1])
+        file.write(b"\xa5" * 32)
+    told = f"offset {begins[1]}: record does not verify, but records go on at offset {begins[2]}"
+    with pytest.raises(JournalDamaged, match=told):
+        payloads(tmp_path)
+    with pytest.raises(JournalDamaged, match=told):
+        small_writer(tmp_path).open(HEADER, 3)
+
+
+def test_a_tail_that_is_polled_tells_of_damage_too(tmp_path):
+    """A reader beside a living writer does not wait for a record that can never verify."""
+    writer = small_writer(tmp_path)
+    writer.open(HEADER, 0)
+    path = tmp_path / "orders-00000001.hj"
+    begin = written_bytes(path) + 7 & -8
+    writer.append(FACT, 1, b"spoiled")
+    writer.append(FACT, 2, b"whole")
+    with path.open("r+b") as file:
+        file.seek(begin + 32)
+        file.write(b"S")
+    tail = JournalReader(tmp_path).tail()
+    assert [record.seq for record in tail.read(1)] == [1]
+    with pytest.raises(JournalDamaged, match=f"offset {begin}: record does not verify"):
+        tail.read(1)
+
+
+def test_zeros_where_durable_records_were_are_damage_once_nobody_writes(tmp_path):
+    """To a living reader zeros are what comes next; to one of a journal at rest they are a loss."""
+    writer = small_writer(tmp_path)
+    writer.open(HEADER, 0)
+    path = tmp_path / "orders-00000001.hj"
+    begin = written_bytes(path) + 7 & -8
+    writer.append(FACT, 1, b"was on the disk")
+    writer.close()
+    with path.open("r+b") as file:
+        file.seek(begin)
+        file.write(bytes(100))
+    publish(tmp_path, RecorderCursor(seq=2, synced_seq=2))
+    assert [record.seq for record in JournalReader(tmp_path).tail().read(10)] == [1]
+    with pytest.raises(JournalDamaged, match="ends at seq 1, but 2 was on the disk"):
+        list(JournalReader(tmp_path).records())
+
+
+def test_a_segment_whose_header_is_spoiled_is_refused(tmp_path):
+    """A file that was begun as the next one shows says that it never was: nobody reads on."""
+    writer = small_writer(tmp_path)
+    writer.open(HEADER, 0)
+    for number in range(30):
+        writer.append(FACT, number, bytes(1000))
+    writer.close()
+    with (tmp_path / "orders-00000002.hj").open("r+b") as file:
+        file.write(b"H")
+    told = "orders-00000003.hj: offset 0: the segment before it has no valid header"
+    with pytest.raises(JournalDamaged, match=told):
+        payloads(tmp_path)
+    with pytest.raises(JournalDamaged, match=told):
+        small_writer(tmp_path).open(HEADER, 1)

@@ -122,3 +122,30 @@ def test_cursor_of_a_journal_that_was_taken_away_is_forgotten(tmp_path):
     small_writer(tmp_path)
     assert published(tmp_path) == RecorderCursor()
     small_writer(tmp_path)
+
+
+def test_records_of_a_run_end_where_the_next_begins(tmp_path):
+    """The first run's are its own; the last run's go to the end."""
+    writer = small_writer(tmp_path)
+    writer.append(FACT, 1, b"first")
+    writer.close()
+    writer = JournalWriter(tmp_path, segment_bytes=8192, disk_floor_bytes=0)
+    writer.open({"run": "b-2"}, 2)
+    writer.append(FACT, 3, b"second")
+    reader = JournalReader(tmp_path)
+    first, second = reader.runs()
+    assert (first.name, first.seq, first.end_seq) == ("a-1", 1, 3)
+    assert (second.name, second.seq, second.end_seq, second.ts_ns) == ("b-2", 3, 0, 2)
+    assert [record.seq for record in reader.run_records(first)] == [1, 2]
+    assert [record.seq for record in reader.run_records(second)] == [3, 4]
+
+
+def test_parts_of_two_snapshots_are_none(tmp_path):
+    """A last part whose number fits, with a part of another before it: the older whole counts."""
+    writer = small_writer(tmp_path)
+    seq = writer.append_snapshot(1, b"whole" * 1000)
+    for number in (0, 0, 2):
+        part = number.to_bytes(4, "little") + (3).to_bytes(4, "little") + b"part"
+        writer.append(RecordType.SNAPSHOT, 2, part)
+    found = JournalReader(tmp_path).last_snapshot()
+    assert (found.seq, found.ts_ns, found.state) == (seq, 1, b"whole" * 1000)

@@ -91,6 +91,20 @@ def test_run_is_named_by_its_beginning_and_epoch():
     assert record.run_id(1_795_339_800_999_999_999, 12, "paper") == "paper-20261122T093000Z-12"
 
 
+def test_a_state_of_no_bytes_is_one_part():
+    """Even nothing has to be found again as a whole snapshot."""
+    assert record.snapshot_parts(b"", 10) == [struct.pack("<II", 0, 1)]
+
+
+def test_a_frame_that_waited_says_so_beside_its_link():
+    """The mark is no part of the link's number."""
+    for link in (0, 2, 0x7F):
+        for waited in (0, record.WAITED):
+            payload = memoryview(bytes([link | waited]) + b"{}")
+            assert record.frame_waited(payload) is bool(waited)
+            assert record.split_frame(payload) == (link, b"{}")
+
+
 def test_frame_is_split_into_link_and_bytes():
     """The first byte of a frame record is its link."""
     link, frame = record.split_frame(memoryview(b"\x02{}"))

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hftd.errors import JournalDamaged
-from hftd.journal.cursor import RecorderCursor, publish
+from hftd.journal.cursor import RecorderCursor, publish, published
 from hftd.journal.reader import JournalReader
-from hftd.journal.record import SEGMENT_HEAD_BYTES, RecordType
+from hftd.journal.record import SEGMENT_HEAD_BYTES, RecordType, decode_json
 from hftd.journal.repair import plan, repair
 from tests.journal.small import FACT, HEADER, small_writer, written_bytes
 
@@ -196,6 +196,135 @@ def test_a_journal_that_no_start_should_go_on_from_changes_nothing(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["journal"]
 
 
+@pytest.mark.parametrize(
+    ("offset", "length", "lost"),
+    [(40, 1, 1), (4, 1, 1), (0, 32, 2)],
+    ids=["its payload", "its checksum", "its head"],
+)
+def test_a_spoiled_record_costs_itself_and_without_its_head_the_next(
+    tmp_path, offset, length, lost
+):
+    """The stored checksum vouches for the next record, else the computed one, else the third."""
+    folder = tmp_path / "journal"
+    worked(folder)
+    whole = read(folder)
+    path, payload_at = _place_of(folder, b"before 10 ")
+    with path.open("r+b") as file:
+        file.seek(payload_at - 32 + offset)
+        file.write(b"\xa5" * length)
+    found, held = mended(folder)
+    seqs = [seq for (stream, seq), payload in whole.items()
+            if stream == 1 and payload.startswith((b"before 10 ", b"before 11 "))]  # fmt: skip
+    assert {seq for _, seq in set(whole) - set(held)} == set(seqs[:lost])
+    (hole,) = found.holes
+    assert (hole.path, hole.resumed, hole.offset) == (path, path, payload_at - 32)
+    assert (found.cut_seq, found.kept, found.unused) == (0, len(_orders(whole)) - lost, 0)
+
+
+def test_damage_from_the_first_record_on_is_told_as_such(tmp_path):
+    """Nothing good stands before it: the hole begins after seq 0."""
+    folder = tmp_path / "journal"
+    worked(folder)
+    flip(folder / "orders-00000001.hj", SEGMENT_HEAD_BYTES + 34)
+    (hole,) = plan(folder).holes
+    assert (hole.offset, hole.after_seq, hole.before_seq) == (SEGMENT_HEAD_BYTES, 0, 2)
+
+
+def test_half_a_record_at_the_end_is_no_hole(tmp_path):
+    """A process that dies leaves it; what is behind the cut of a torn tail was never promised."""
+    folder = tmp_path / "journal"
+    worked(folder)
+    last = sorted(folder.glob("orders-*.hj"))[-1]
+    writer = small_writer(folder)
+    writer.open(HEADER, 500)
+    writer.append(FACT, 501, b"torn" * 20)
+    writer.close()
+    end = written_bytes(last)
+    with last.open("r+b") as file:
+        file.seek(end - 40)
+        file.write(bytes(40))
+    (folder / "orders-00000099.hj").touch()  # A file that was made and got no room yet.
+    found = plan(folder)
+    assert (found.holes, found.cut_seq, found.unused) == ([], 0, 0)
+
+
+def test_what_looks_like_a_record_within_a_broken_one_is_passed_over(tmp_path):
+    """A payload may hold the magic, at a multiple of eight or not: it vouches for nothing."""
+    folder = tmp_path / "journal"
+    writer = small_writer(folder)
+    writer.open(HEADER, 0)
+    writer.append(FACT, 1, b"broken ." + b"hjr1hjr1..hjr1.." * 9)
+    writer.append(FACT, 2, b"lent no word")
+    writer.append(FACT, 3, b"whole")
+    snapshot_seq = writer.append_snapshot(4, b"state")
+    writer.close()
+    path, at = _place_of(folder, b"broken .")
+    with path.open("r+b") as file:
+        file.seek(at - 32)
+        file.write(b"\xa5" * 32)
+    found, held = mended(folder)
+    assert set(held) == {(1, 1), (1, 4), (1, snapshot_seq)}
+    assert [(hole.after_seq, hole.before_seq) for hole in found.holes] == [(1, 4)]
+
+
+def test_damage_in_the_middle_with_nothing_good_behind_it_in_its_segment(tmp_path):
+    """The rest of a segment is spoiled: the next one's records are kept by its own chain."""
+    folder = tmp_path / "journal"
+    worked(folder)
+    whole = read(folder)
+    path, at = _place_of(folder, b"before 20 ")
+    with path.open("r+b") as file:
+        file.seek(at - 32)
+        file.write(b"\xa5" * (written_bytes(path) - at + 32))
+    found, held = mended(folder)
+    (hole,) = found.holes
+    assert hole.resumed.name == "orders-00000002.hj"
+    lost = {seq for _, seq in set(whole) - set(held)}
+    assert lost == {seq for seq in _orders(whole) if hole.after_seq < seq < hole.before_seq}
+    assert len(lost) > 3
+
+
+def test_a_repair_says_what_it_did_and_what_is_on_the_disk(tmp_path):
+    """Its record's seq is far behind all that was, is returned, and stands in the cursor."""
+    folder = tmp_path / "journal"
+    _, last_seq = worked(folder)
+    publish(folder, RecorderCursor(seq=77, synced_seq=5, logged_seq=88))
+    flip(folder / "market-00000001.hj", SEGMENT_HEAD_BYTES + 300)
+    left_by_another = tmp_path / "journal.repaired"
+    left_by_another.mkdir()
+    (left_by_another / "orders-00000001.hj").write_bytes(b"half of an interrupted repair")
+    (tmp_path / "aside").mkdir()
+    found = plan(folder)
+    assert found.last_seq == last_seq
+    assert [hole.path.name for hole in found.holes] == ["market-00000001.hj"]
+    seq = repair(folder, tmp_path / "aside" / "1", found, 500, lambda _fresh: None)
+    assert seq == last_seq + 1_000_000
+    (told,) = [r for r in JournalReader(folder).records() if r.record_type == RecordType.REPAIR]
+    assert (told.seq, told.ts_ns) == (seq, 500)
+    assert decode_json(told.payload) == {"lost": [found.holes[0].told()], "unused": 0}
+    assert published(folder) == RecorderCursor(77, seq, 500, logged_seq=88)
+    assert not left_by_another.exists()
+
+
+def test_a_repair_numbers_from_the_newest_record_of_either_stream(tmp_path):
+    """The last record of all may be one of the orders as well as one of the market."""
+    for name, last in (("orders", 0), ("market", 1)):
+        folder = tmp_path / name / "journal"
+        folder.parent.mkdir()
+        writer = small_writer(folder)
+        writer.open(HEADER, 0)
+        writer.append_snapshot(1, b"state")
+        for _ in range(5):
+            writer.append(FACT, 2, b"fact")
+        for number in range(5 * last):
+            writer.append_market(3, 1, b"depth %d" % number)
+        writer.close()
+        assert plan(folder).last_seq == writer.seq
+        aside = tmp_path / name / "aside" / "journal"
+        repair(folder, aside, plan(folder), 9, lambda _fresh: None)
+        assert aside.parent.stat().st_mode & 0o777 == 0o700
+
+
 @settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_whatever_is_spoiled_what_is_kept_is_true(tmp_path_factory, data):
@@ -244,6 +373,10 @@ TORN_BY_ONE = 4
 def _torn(whole, held):
     last = {stream: max((seq for of, seq in held if of == stream), default=0) for stream in (1, 2)}
     return sum(seq > last[stream] for stream, seq in whole)
+
+
+def _orders(whole):
+    return [seq for stream, seq in whole if stream == 1]
 
 
 def _lost(whole, hole):

@@ -18,7 +18,7 @@ from hftd.journal.reader import JournalReader
 from hftd.journal.record import RecordType, Stream
 from hftd.journal.segment import segments
 from hftd.journal.writer import JournalFull, JournalWriter
-from tests.journal.small import FACT, HEADER, SMALL, payloads, small_writer
+from tests.journal.small import FACT, HEADER, SMALL, payloads, small_writer, written_bytes
 
 
 def append_market_until_full(writer):
@@ -309,3 +309,62 @@ def test_largest_record_fills_a_segment_and_a_larger_one_is_our_bug(tmp_path):
         writer.append_frame(0, 1, largest + b"x")
     writer.append(FACT, 0, b"next")
     assert payloads(tmp_path) == [(2, b"\x01" + largest), (3, b"next")]
+
+
+def sizes(folder):
+    """Return the size of each segment file by name."""
+    return {path.name: path.stat().st_size for path in sorted(folder.glob("*.hj"))}
+
+
+def a_full_one(folder, **limits):
+    """Return the files of a journal with five market segments, all read; its room is made twice."""
+    writer = small_writer(folder, **limits)
+    writer.open(HEADER, 0)
+    for _ in range(10):
+        writer.append_market(0, 0, bytes(3000))
+        publish(folder, RecorderCursor(seq=writer.seq))
+    for _ in range(2):
+        assert writer.maintain() is None
+    return sizes(folder)
+
+
+def test_the_size_limit_is_kept_to_the_byte(tmp_path):
+    """At the limit nothing goes; one byte over it the oldest market segment goes."""
+    whole = a_full_one(tmp_path / "whole")
+    total = sum(whole.values())
+    assert a_full_one(tmp_path / "at", max_bytes=total) == whole
+    over = a_full_one(tmp_path / "over", max_bytes=total - 1)
+    assert set(whole) - set(over) == {"market-00000001.hj"}
+
+
+def test_however_small_the_limit_the_segment_that_is_written_stays(tmp_path):
+    """Market data goes but for the current segment; the orders stay whole."""
+    whole = set(a_full_one(tmp_path / "whole"))
+    left = set(a_full_one(tmp_path / "tiny", max_bytes=1))
+    assert {name for name in whole if name.startswith("orders")} <= left
+    market = sorted(name for name in whole if name.startswith("market"))
+    assert {name for name in left if name.startswith("market")} == set(market[-2:])
+
+
+def test_a_run_begins_on_the_disk_or_not_at_all(tmp_path):
+    """The HEADER's sync is refused: there is no run."""
+    disk = Refusing()
+    disk.errno = errno.EIO
+    with pytest.raises(JournalFull, match="io"):
+        small_writer(tmp_path, disk=disk).open(HEADER, 0)
+
+
+def test_nothing_new_asks_nothing_of_the_disk(tmp_path):
+    """Records that end at a page's end were synced whole; the next sync does not touch them."""
+    disk = Refusing()
+    writer = small_writer(tmp_path, disk=disk)
+    writer.open(HEADER, 0)
+    end = written_bytes(tmp_path / "orders-00000001.hj") + 7 & -8
+    writer.append(FACT, 1, b"x" * (4096 - end - 32))
+    writer.sync_orders()
+    disk.errno = errno.EIO
+    writer.sync_orders()
+    assert disk.errno == errno.EIO, "the disk was asked"
+    writer.append(FACT, 2, b"new")
+    with pytest.raises(JournalFull, match="io"):
+        writer.sync_orders()
