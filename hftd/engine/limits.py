@@ -210,10 +210,8 @@ def take(state: State, event: Any, out: Out) -> int:
 def limits_hash(state: State) -> int:
     """Return a hash of every limit in force: equal limits, equal hash."""
     value = 1
-    for limit in range(FIRST_OF_INSTRUMENT):
+    for limit in range(Limit.PRICE_JUMP_BPS_E2 + 1):
         value = (value * FACTOR + of_profile(state.core[0], limit) % MODULUS) % MODULUS
-        if limit == Limit.PRICE_JUMP_BPS_E2:
-            break
     for index in range(state.instruments.shape[0]):
         for limit in range(FIRST_OF_INSTRUMENT, Limit.QUOTE_DISTANCE_BPS_E2 + 1):
             held = of_instrument(state.instruments[index], limit)

@@ -11,6 +11,7 @@ from hftd.domain.facts import FactKind as F
 from hftd.domain.limits import FIRST_OF_INSTRUMENT, Limit
 from hftd.engine import limits
 from hftd.engine.state import PROPOSALS_CAPACITY
+from tests.engine.scene import a_scene
 from tests.playbook import Playbook
 
 
@@ -103,3 +104,70 @@ def test_c38_a_tighter_limit_holds_for_the_next_order() -> None:
     refused = [row["code"] for row in play.facts if row["kind"] == F.REFUSAL]
     assert (refused, len(play.orders())) == ([Code.OPEN_ORDERS], 1)
     assert play.state == TradingState.RUNNING
+
+
+def test_c38_a_number_that_names_no_limit_is_none_and_sets_nothing() -> None:
+    """Neither of the profile nor of an instrument, next to the last as far from it."""
+    scene = a_scene()
+    core, instrument = scene.core.tobytes(), scene.instrument.tobytes()
+    for number in (max(Limit) + 1, FIRST_OF_INSTRUMENT - 1, 999):
+        limits.set_profile(scene.core, number, 5)
+        limits.set_instrument(scene.instrument, number, 5)
+        assert limits.of_profile(scene.core, number) == limits.UNKNOWN
+        assert limits.of_instrument(scene.instrument, number) == limits.UNKNOWN
+    assert (scene.core.tobytes(), scene.instrument.tobytes()) == (core, instrument)
+
+
+def test_c38_each_limit_is_kept_in_a_place_of_its_own() -> None:
+    """What is set for one is read for that one, and changes no other; the hash sees each."""
+    scene = a_scene()
+    hashes = {int(limits.limits_hash(scene.state))}
+    for at, limit in enumerate(Limit):
+        if limit < FIRST_OF_INSTRUMENT:
+            limits.set_profile(scene.core, limit, 100 + at)
+        else:
+            limits.set_instrument(scene.instrument, limit, 100 + at)
+        hashes.add(int(limits.limits_hash(scene.state)))
+    assert len(hashes) == 1 + len(Limit)
+    for at, limit in enumerate(Limit):
+        index = 0 if limit >= FIRST_OF_INSTRUMENT else -1
+        assert limits.in_force(scene.state, limit, index) == 100 + at
+
+
+def test_c38_the_burst_follows_the_throttle() -> None:
+    """One order a second is no burst: what a second allows beyond the one that leaves."""
+    play = Playbook().start()
+    assert changed(play, (Limit.ORDER_INTERVAL_NS, 400_000_000)) == Code.NONE
+    assert play.core["order_burst_ns"] == 600_000_000
+
+
+def test_c38_a_refusal_tells_what_was_wanted_beside_what_holds() -> None:
+    """Of the first that may not be taken: its instrument, the value wanted, the value held."""
+    play = Playbook().start()
+    before = held(play, Limit.OPEN_ORDERS)
+    assert changed(play, (Limit.OPEN_ORDERS, before + 2)) == Code.LIMIT_LOOSENED
+    told = play.fact(F.NOTE, code=Code.LIMIT_LOOSENED)
+    assert (told["instrument"], told["value"], told["bound"]) == (0, before + 2, before)
+    assert changed(play) == Code.LIMIT_INVALID
+    told = play.fact(F.NOTE, code=Code.LIMIT_INVALID)
+    assert (told["value"], told["bound"]) == (0, PROPOSALS_CAPACITY)
+    limit = Limit.DAILY_LOSS_ATOMS
+    play.feed(E.LIMIT, limit=int(limit), instrument=-1, value=0).command(C.SET_LIMITS)
+    told = play.fact(F.NOTE, code=Code.LIMIT_INVALID)
+    assert (told["instrument"], told["value"], told["bound"]) == (-1, limit, 0)
+
+
+def test_c38_as_many_proposals_as_there_is_room_for_are_taken() -> None:
+    """The last of them as well; one more than that is refused, and is written nowhere."""
+    play = Playbook().start()
+    before = held(play, Limit.OPEN_ORDERS)
+    for _ in range(PROPOSALS_CAPACITY - 1):
+        play.feed(E.LIMIT, limit=int(Limit.OPEN_ORDERS), instrument=0, value=before)
+    assert changed(play, (Limit.OPEN_ORDERS, before - 1)) == Code.NONE
+    assert held(play, Limit.OPEN_ORDERS) == before - 1
+    for _ in range(PROPOSALS_CAPACITY + 1):
+        play.feed(E.LIMIT, limit=int(Limit.OPEN_ORDERS), instrument=0, value=1)
+    play.command(C.SET_LIMITS)
+    told = play.fact(F.NOTE, code=Code.LIMIT_INVALID)
+    assert (told["value"], told["bound"]) == (PROPOSALS_CAPACITY + 1, PROPOSALS_CAPACITY)
+    assert held(play, Limit.OPEN_ORDERS) == before - 1
