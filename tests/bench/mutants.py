@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from tests.bench.cover_rooms import ROOMS, ROOT, files_of, tests_of
+from tests.bench.cover_rooms import AT_IMPORT, ROOMS, ROOT, files_of, tests_of
 from tests.bench.mutant_runs import KILLED, TIMED_OUT, Court, Cover, Judged, hold_court
 from tests.bench.mutator import Mutant, mutants
 from tests.bench.rows import machine
@@ -96,6 +96,7 @@ def judge_room(court: Court, cover: Cover, room: str, asked: argparse.Namespace)
         Suspect(path, tree, mutant)
         for path, tree in ((path, ast.parse(path.read_text())) for path in paths)
         for mutant in mutants(tree)
+        if mutant.function not in AT_IMPORT.get(str(path.relative_to(ROOT)), ())
     ]
     before = known().get(room, {})
     if asked.again:

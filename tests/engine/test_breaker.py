@@ -11,6 +11,8 @@ from hftd.domain.events import EventKind as E
 from hftd.domain.events import Link
 from hftd.domain.facts import FactKind as F
 from hftd.domain.order import OrderState, Side
+from hftd.engine import breaker
+from tests.engine.scene import a_scene, an_event
 from tests.playbook import DAWN, MS, SECOND, Playbook
 
 DAY_S = 86_400
@@ -449,3 +451,75 @@ def test_the_days_start_keeps_its_equity() -> None:
     assert play.core["day_start_equity_atoms"] == start
     play.after(seconds=DAY_S).market(5980, 6000).second()
     assert play.core["day_start_equity_atoms"] == start - 100 * 10**8
+
+
+def test_the_weightiest_reason_names_the_pause() -> None:
+    """One reason alone by its own code; of several the first in this order; of none NONE."""
+    order = [
+        (breaker.PAUSE_OPERATOR, Code.OPERATOR), (breaker.PAUSE_ORDER_LINK, Code.ORDER_LINK_DOWN),
+        (breaker.PAUSE_USER_STREAM, Code.USER_STREAM_STALE), (breaker.PAUSE_CLOCK, Code.CLOCK),
+        (breaker.PAUSE_RATE, Code.RATE_LIMITED),
+        (breaker.PAUSE_RECONCILE, Code.RECONCILE_DIFFERENCE),
+        (breaker.PAUSE_FOREIGN, Code.FOREIGN_ORDERS), (breaker.PAUSE_COLLAR, Code.COLLAR_BREACHES),
+        (breaker.PAUSE_REFERENCE, Code.REFERENCE_DISAGREES), (breaker.PAUSE_JUMP, Code.PRICE_JUMP),
+        (breaker.PAUSE_ACKS, Code.ACK_LATENCY), (breaker.PAUSE_LOOP, Code.LOOP_LAG),
+        (breaker.PAUSE_NO_FILLS, Code.ORDERS_WITHOUT_FILL),
+    ]  # fmt: skip
+    mask = 0
+    for bit, code in reversed(order):
+        assert breaker.pause_code(bit) == code
+        mask |= bit
+        assert breaker.pause_code(mask) == code
+    assert breaker.pause_code(0) == Code.NONE
+
+
+def test_c24_a_clock_that_stays_wrong_is_wrong_since_its_first_sample() -> None:
+    """Each further bad sample does not begin the count anew: so it halts in the end."""
+    play = Playbook().start()
+    bad = {"venue_offset_ns": 20 * SECOND}
+    play.feed(E.CLOCK, **bad)
+    since_ns = play.now_ns
+    assert play.core["clock_bad_since_ns"] == since_ns
+    play.after(ms=500).feed(E.CLOCK, **bad)
+    assert play.core["clock_bad_since_ns"] == since_ns
+    play.feed(E.CLOCK)
+    assert play.core["clock_bad_since_ns"] == 0
+
+
+def test_c24_offset_and_step_count_beyond_their_limits_alone() -> None:
+    """Exactly the limit is none, either way round; the first sample is no step."""
+    scene = a_scene()
+    core = scene.core
+    core["max_clock_offset_ns"], core["max_clock_step_ns"] = 50, 30
+
+    def sampled(wall: int, venue: int) -> bool:
+        breaker.apply_clock(scene.state, an_event(wall_offset_ns=wall, venue_offset_ns=venue))
+        return bool(core["pause_mask"] & breaker.PAUSE_CLOCK)
+
+    assert not sampled(1_000, 1_050)
+    assert not sampled(1_030, 980)
+    assert sampled(1_030, 979)
+    assert not sampled(1_000, 1_000)
+    assert sampled(1_031, 1_031)
+    assert core["clock_sampled_ns"] == core["now_ns"]
+    assert (core["wall_offset_ns"], core["venue_offset_ns"]) == (1_031, 1_031)
+
+
+def test_c24_a_wrong_clock_halts_after_its_time_and_with_its_numbers() -> None:
+    """Longer than the limit, not as long; a step that is over is no offset and never halts."""
+    scene = a_scene()
+    core = scene.core
+    core["max_clock_offset_ns"], core["clock_halt_after_ns"] = 50, 10
+    core["clock_bad_since_ns"], core["venue_offset_ns"], core["wall_offset_ns"] = 5, 30, -21
+    scene.begin(15)
+    breaker.check_clock(scene.state, scene.out)
+    assert core["state"] == TradingState.RUNNING
+    core["venue_offset_ns"] = 29
+    scene.begin(16)
+    breaker.check_clock(scene.state, scene.out)
+    assert core["state"] == TradingState.RUNNING
+    core["venue_offset_ns"] = 30
+    breaker.check_clock(scene.state, scene.out)
+    assert (core["state"], core["state_code"]) == (TradingState.HALTED, Code.CLOCK)
+    (fact,) = (row for row in scene.facts() if row["kind"] == F.STATE)
+    assert (fact["value"], fact["bound"]) == (51, 50)

@@ -11,6 +11,8 @@ from hftd.domain.events import EventKind as E
 from hftd.domain.events import Link
 from hftd.domain.facts import FactKind as F
 from hftd.domain.order import Side, TimeInForce
+from hftd.engine import commands, flatten
+from tests.engine.scene import a_scene
 from tests.playbook import BTC, Playbook
 
 
@@ -155,3 +157,29 @@ def test_it_is_allowed_when_killed_and_kill_ends_it() -> None:
     assert play.did(A.CANCEL, target_key=key)
     play.feed(E.EXPIRED, order_key=key).pulse(10)
     assert len(slices(play)) == 1
+
+
+def test_without_a_reference_no_slice_has_a_price() -> None:
+    """Nothing tells what is fair: it waits, and is not over."""
+    scene = a_scene()
+    core, record = scene.core, scene.instrument
+    core["order_up"] = core["user_up"] = core["recovery_clean"] = 1
+    record["flatten"], record["position_lots"], record["collar_bps_e2"] = 1, 5, 5_000
+    record["max_order_lots_reduce"], record["max_order_notional_atoms_reduce"] = 100, 10**12
+    flatten.wishes(scene.state, scene.out)
+    assert (scene.wishes(), scene.facts(), int(record["flatten"])) == ([], [], 1)
+    record["last_trade_ticks"] = 1_000
+    flatten.wishes(scene.state, scene.out)
+    assert [(row["price_ticks"], row["qty_lots"]) for row in scene.wishes()] == [(995, 5)]
+    assert [flatten.slice_price_ticks(scene.state, 0, side) for side in (0, 1)] == [1_005, 995]
+
+
+def test_one_instrument_is_flattened_where_one_is_named() -> None:
+    """The other keeps its position; no name means all."""
+    for wanted, flattened in ((0, [1, 0]), (1, [0, 1]), (-1, [1, 1])):
+        scene = a_scene()
+        scene.core["state"], scene.core["recovery_clean"] = TradingState.PAUSED, 1
+        scene.state.instruments["flatten_next_ns"] = 9
+        assert commands.flatten(scene.state, wanted) == Code.NONE
+        assert list(scene.state.instruments["flatten"]) == flattened
+        assert list(scene.state.instruments["flatten_next_ns"]) == [9 - 9 * f for f in flattened]

@@ -11,7 +11,10 @@ from hftd.domain.events import EventKind as E
 from hftd.domain.events import Link
 from hftd.domain.facts import FactKind as F
 from hftd.domain.order import OrderState, Side
-from hftd.engine.recovery import TRADES_PAGE
+from hftd.engine import reconcile
+from hftd.engine.recovery import TRADES_PAGE, Phase
+from hftd.engine.state import KIND_ORDERS, KIND_TRADES
+from tests.engine.scene import BUY, a_scene, an_event, put_order
 from tests.playbook import BTC, BTC_USDT, ETH_USDT, MS, SECOND, USDT, Playbook
 
 # A tenth of the periods: fewer pulses to wait for, and a market that does not go stale meanwhile.
@@ -296,3 +299,82 @@ def test_reconcile_is_refused_where_nobody_would_answer() -> None:
     assert play.fact(F.COMMAND)["code"] == Code.ORDER_LINK_DOWN
     play = Playbook(sets=SOON).start().feed(E.RATE_LIMITED, code=429).command(C.RECONCILE)
     assert play.fact(F.COMMAND)["code"] == Code.RATE_LIMITED
+
+
+def test_c35_of_two_instruments_both_lists_end_a_cycle() -> None:
+    """One list judges its own orders; the cycle ends with the other's, in whatever order."""
+    for first, second in ((0, 1), (1, 0)):
+        scene = a_scene()
+        for kind, end in (
+            (KIND_ORDERS, reconcile.apply_open_orders_end),
+            (KIND_TRADES, reconcile.apply_trades_end),
+        ):
+            reconcile.ask(scene.state, scene.out, kind)
+            end(scene.state, an_event(instrument=first), scene.out)
+            assert scene.core["check_asked_ns"][kind] > 0, "the other's is awaited"
+            end(scene.state, an_event(instrument=first), scene.out)
+            assert scene.core["check_asked_ns"][kind] > 0, "told twice is told once"
+            end(scene.state, an_event(instrument=second), scene.out)
+            assert scene.core["check_asked_ns"][kind] == 0
+            assert scene.core["check_done_ns"][kind] == scene.core["now_ns"]
+
+
+def test_c35_a_halt_that_lasts_tells_a_difference_once_and_when_it_is_asked() -> None:
+    """Latched, each cycle finds it and tells it no more; the operator's own question does."""
+    scene = a_scene()
+    order = put_order(scene, 0, BUY, 100, 9, disagreed=1)
+    scene.instrument["orders_asked_seq"] = 5
+    for state, wanted, told in (
+        (TradingState.RUNNING, 0, 1), (TradingState.HALTED, 0, 0), (TradingState.HALTED, 1, 1),
+    ):  # fmt: skip
+        scene.core["state"], scene.core["check_wanted"] = state, wanted
+        found = int(scene.core["check_found"][KIND_ORDERS])
+        scene.begin()
+        reconcile.judge_order(scene.state, scene.out, order)
+        assert [row["kind"] for row in scene.facts()] == [F.DIFFERENCE] * told
+        assert scene.core["check_found"][KIND_ORDERS] == found + 1
+        assert order["query_at_ns"] == scene.core["now_ns"]
+
+
+@pytest.mark.parametrize(
+    ("order", "disagrees"),
+    [
+        ({}, True),
+        ({"changed_seq": 4}, True),
+        ({"changed_seq": 5}, False),
+        ({"listed_seq": 6}, False),
+        ({"listed_seq": 5}, True),
+        ({"listed_seq": 6, "listed_cum_lots": 1}, True),
+        ({"state": OrderState.PARTIALLY_FILLED}, True),
+        ({"state": OrderState.PENDING_CANCEL}, False),
+        ({"state": OrderState.UNKNOWN}, False),
+        ({"final_state": OrderState.CANCELED}, False),
+    ],
+)
+def test_c35_an_order_is_judged_where_nothing_happened_to_it_since_the_question(
+    order: dict[str, int], disagrees: bool
+) -> None:
+    """Resting, unchanged since decision 5, and not listed as we have it: a suspect first."""
+    scene = a_scene()
+    row = put_order(scene, 0, BUY, 100, 9, **order)
+    scene.instrument["orders_asked_seq"] = 5
+    reconcile.judge_order(scene.state, scene.out, row)
+    assert (int(row["disagreed"]), scene.facts()) == (int(disagrees), [])
+    assert scene.core["check_suspects"][KIND_ORDERS] == disagrees
+    assert scene.core["check_found"][KIND_ORDERS] == 0
+
+
+def test_a_start_waits_for_a_list_that_is_not_a_stale_copy() -> None:
+    """An order that has ended is shown once more: the comparison begins again, none is adopted."""
+    play = Playbook()
+    buy, sell = play.resting()
+    play.canceled(buy)
+    play.link(Link.USER, up=0).link(Link.USER)
+    play.status(buy, OrderState.NEW, qty_lots=1000)
+    play.status(sell, OrderState.NEW, qty_lots=1000).open_orders_end(2)
+    assert play.core["recovery_phase"] == Phase.AGAIN
+    play.expect_none(A.CANCEL)
+    play.pulse(4)
+    play.expect_none(A.ASK_TRADES)
+    play.status(sell, OrderState.NEW, qty_lots=1000).open_orders_end(1)
+    assert play.core["recovery_phase"] == Phase.SETTLE

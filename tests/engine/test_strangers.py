@@ -11,6 +11,7 @@ from hftd.domain.events import EventKind as E
 from hftd.domain.events import Link
 from hftd.domain.facts import FactKind as F
 from hftd.domain.order import SEQ_MAX, OrderState, Side, order_key
+from hftd.engine import orders
 from tests.playbook import Playbook
 
 FOREIGN = {"venue_order_id": 900, "side": Side.SELL, "price_ticks": 6100, "qty_lots": 30}
@@ -187,3 +188,30 @@ def test_c39_a_kill_takes_the_orders_of_both() -> None:
     words = {"found": 1, "status": OrderState.NEW, "qty_lots": 50, "price_ticks": 5900}
     play.feed(E.ORDER_STATUS, order_key=other, venue_order_id=77, **words)
     assert play.did(A.CANCEL, target_key=other)
+
+
+def test_an_order_that_is_shown_full_is_not_adopted() -> None:
+    """Nothing of it is open: there is nothing to cancel and nothing to count."""
+    play = Playbook().start()
+    earlier = order_key(play.epoch - 1, 4)
+    words = {"found": 1, "status": OrderState.NEW, "qty_lots": 50, "cum_qty_lots": 50}
+    play.feed(E.ORDER_STATUS, order_key=earlier, venue_order_id=77, **words)
+    play.expect_none()
+    assert (play.orders(), play.facts) == ([], [])
+
+
+def test_an_order_that_was_given_up_and_is_listed_twice_halts() -> None:
+    """We believed that it never was: it is canceled, and a person looks."""
+    play = Playbook().run()
+    buy, sell = play.key(Side.BUY), play.key(Side.SELL)
+    play.feed(E.REJECTED, order_key=buy, code=-900001).accept(sell)
+    play.command(C.PAUSE).canceled(sell)
+    place = orders.find_tombstone(play.engine.state, buy, 0)
+    tombstone = play.engine.state.tombstones[place]
+    tombstone["ended_seq"], tombstone["shown"] = 0, 0
+    play.instrument["orders_asked_seq"] = 1
+    play.status(buy, OrderState.NEW, qty_lots=1000, price_ticks=5990).expect_none(A.CANCEL)
+    assert play.state == TradingState.PAUSED
+    play.status(buy, OrderState.NEW, qty_lots=1000, price_ticks=5990)
+    assert play.did(A.CANCEL, target_key=buy)
+    assert (play.state, play.core["state_code"]) == (TradingState.HALTED, Code.LATE_REPORT)

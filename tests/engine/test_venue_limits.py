@@ -10,6 +10,9 @@ from hftd.domain.events import CommandKind as C
 from hftd.domain.events import EventKind as E
 from hftd.domain.facts import FactKind as F
 from hftd.domain.order import OrderState, Side
+from hftd.engine import venue_limits
+from hftd.engine.state import RATE_WINDOWS_CAPACITY
+from tests.engine.scene import a_scene
 from tests.playbook import SECOND, Playbook
 
 TEN_SECONDS, DAY = 10 * SECOND, 86_400 * SECOND
@@ -152,3 +155,37 @@ def test_c30_a_boot_within_the_quiet_holds_back_too() -> None:
     play.pulse(40)
     assert A.ASK_OPEN_ORDERS in {row["kind"] for row in play.all_actions[begin:]}
     assert not play.orders(state=OrderState.PENDING_NEW, side=Side.BUY)
+
+
+def test_c17_a_window_that_is_none_and_one_for_which_there_is_no_room_change_nothing() -> None:
+    """The table holds so many windows; a venue that tells more of them is heard on the first."""
+    play = Playbook().start()
+    for number in range(RATE_WINDOWS_CAPACITY + 1):
+        window_ns = (number + 1) * SECOND
+        play.feed(E.RATE_STATUS, order_count=number, order_limit=50, window_ns=window_ns)
+    play.feed(E.RATE_STATUS, order_count=99, order_limit=50, window_ns=0)
+    play.feed(E.RATE_STATUS, order_count=99, order_limit=50, window_ns=-SECOND)
+    windows = [int(each) // SECOND for each in play.core["rate_window_ns"]]
+    assert windows == list(range(1, RATE_WINDOWS_CAPACITY + 1))
+    play.feed(E.RATE_STATUS, order_count=7, order_limit=40, window_ns=2 * SECOND)
+    assert [int(each) for each in play.core["rate_limit"][:3]] == [50, 40, 50][
+        :RATE_WINDOWS_CAPACITY
+    ]
+    assert play.core["rate_used"][1] == 7
+
+
+def test_c17_the_venues_clock_says_when_a_window_turns() -> None:
+    """A count belongs to a number of whole windows since the epoch, by our time and its offset."""
+    scene = a_scene()
+    scene.core["rate_window_ns"][1] = 10 * SECOND
+    scene.core["rate_used"][1] = 5
+    scene.core["rate_number"][1] = 2
+    scene.core["venue_offset_ns"] = 3 * SECOND
+    for now_ns, number, used in (
+        (17 * SECOND, 2, 5), (27 * SECOND - 1, 2, 5), (27 * SECOND, 3, 0),
+    ):  # fmt: skip
+        scene.core["now_ns"] = now_ns
+        venue_limits.turn_window(scene.state, 1)
+        assert (scene.core["rate_number"][1], scene.core["rate_used"][1]) == (number, used)
+    venue_limits.count_order(scene.state)
+    assert list(scene.core["rate_used"][:2]) == [0, 1]
