@@ -12,20 +12,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from hftd.cli.market_facts import MarketFacts, market_facts, touches
-from hftd.config.economics import (
-    BreakEven,
-    CanaryOrder,
-    SpreadSurvey,
-    break_even,
-    canary_order,
-)
+from hftd.cli import spread_survey
+from hftd.cli.market_facts import MarketFacts, market_facts, priced
+from hftd.cli.spread_survey import Surveyed, survey_market, survey_tape
+from hftd.config.economics import BreakEven, CanaryOrder, break_even, canary_order
 from hftd.config.load import LoadedProfile, flatten
 from hftd.config.risk_limits import CANARY_SCALED
 from hftd.config.schema import Profile, scaled_limits
-from hftd.config.strategy_parameters import MarketMaking
 from hftd.config.values import plain
-from hftd.errors import UsageError
 
 _BPS = 10_000
 # The least that Binance Spot takes from a new account; printed beside the simulated fee.
@@ -49,38 +43,36 @@ class Report:
 
     loaded: LoadedProfile
     economics: tuple[Economics, ...]
-    survey: SpreadSurvey | None
-    tape: Path | None
+    spreads: tuple[Surveyed, ...] = ()
 
 
-def measure(loaded: LoadedProfile, tape: Path | None) -> Report:
-    """Work out the economics of a loaded profile, on a recording too where one is given."""
+def measure(
+    loaded: LoadedProfile,
+    tape: Path | None = None,
+    market: str | None = None,
+    seconds: float = 0.0,
+) -> Report:
+    """Work out the economics of a loaded profile.
+
+    On a recording too where one is given, or on a running market, whose price then counts.
+    """
     profile = loaded.profile
+    facts = market_facts(loaded)
+    spreads: tuple[Surveyed, ...] = ()
+    if market is not None:
+        facts = [priced(each, market) for each in facts]
+        spreads = survey_market(profile, facts, market, seconds)
+    elif tape is not None:
+        spreads = survey_tape(profile, facts, tape)
     found = tuple(
         Economics(
-            facts,
-            canary_order(profile, facts.instrument, facts.filters, facts.price),
-            break_even(profile, facts.filters, facts.price),
+            each,
+            canary_order(profile, each.instrument, each.filters, each.price),
+            break_even(profile, each.filters, each.price),
         )
-        for facts in market_facts(loaded)
+        for each in facts
     )
-    return Report(loaded, found, survey(profile, tape) if tape is not None else None, tape)
-
-
-def survey(profile: Profile, tape: Path) -> SpreadSurvey:
-    """Measure the spreads of a recording and the time in which the rule would quote."""
-    strategy = profile.strategy
-    if isinstance(strategy, MarketMaking):
-        found = SpreadSurvey(strategy.min_spread_bps, strategy.min_spread_exit_bps)
-    else:
-        found = SpreadSurvey(Decimal(0), Decimal(0))
-    symbols = [instrument.replace("-", "") for instrument in profile.instruments[:1]]
-    for touch in touches(tape):
-        if touch.symbol in symbols:
-            found.add(touch.ts_ns, touch.best_bid, touch.best_ask)
-    if not found.updates:
-        raise UsageError(f"tape {tape} has no bookTicker of {symbols[0]}")
-    return found
+    return Report(loaded, found, spreads)
 
 
 def as_dict(report: Report) -> dict[str, Any]:
@@ -100,7 +92,7 @@ def as_dict(report: Report) -> dict[str, Any]:
             for instrument, limits in scaled_limits(profile).items()
         },
         "economics": [_economics_dict(found) for found in report.economics],
-        "tape": _survey_dict(report),
+        "spreads": [spread_survey.as_dict(seen) for seen in report.spreads],
     }
 
 
@@ -115,7 +107,11 @@ def as_text(report: Report) -> str:
             *_limits(report.loaded.profile),
             "",
             *(line for found in report.economics for line in _economics(found, report)),
-            *_survey(report),
+            *(
+                line
+                for seen in report.spreads
+                for line in spread_survey.lines(report.loaded.profile, seen)
+            ),
         ]
     )
 
@@ -192,23 +188,6 @@ def _economics(found: Economics, report: Report) -> Iterator[str]:
         yield f"rule         {plain(found.break_even.edge_bps)} bps a side at its least spread"
 
 
-def _survey(report: Report) -> Iterator[str]:
-    found, strategy = report.survey, report.loaded.profile.strategy
-    if found is None or report.tape is None:
-        return
-    yield ""
-    yield f"SPREADS, {report.tape.name}: {found.updates} updates in {_seconds(found)}"
-    quantiles = (f"{name} {found.quantile_bps(share):.4f}" for name, share in _QUANTILES)
-    yield f"bps          {', '.join(quantiles)}"
-    if isinstance(strategy, MarketMaking):
-        bound = plain(strategy.min_spread_bps)
-        yield f"over {bound + ' bps':<8}{found.over} of {found.updates} updates"
-        yield f"would quote  {found.quoted_share:.2%} of the time"
-
-
-_QUANTILES = (("median", 0.5), ("p90", 0.9), ("p99", 0.99), ("max", 1.0))
-
-
 def _economics_dict(found: Economics) -> dict[str, Any]:
     market, order, even = found.market, found.order, found.break_even
     return {
@@ -227,24 +206,6 @@ def _economics_dict(found: Economics) -> dict[str, Any]:
         "break_even_half_spread_ticks": even.ticks,
         "rule_edge_bps": _json(even.edge_bps),
     }
-
-
-def _survey_dict(report: Report) -> dict[str, Any] | None:
-    found = report.survey
-    if found is None:
-        return None
-    return {
-        "path": str(report.tape),
-        "updates": found.updates,
-        "duration_ns": found.total_ns,
-        "spread_bps": {name: found.quantile_bps(share) for name, share in _QUANTILES},
-        "updates_over_min_spread": found.over,
-        "would_quote_share": found.quoted_share,
-    }
-
-
-def _seconds(found: SpreadSurvey) -> str:
-    return f"{found.total_ns / 1_000_000_000:.0f} s"
 
 
 def _json(value: object) -> object:

@@ -11,7 +11,7 @@ import asyncio
 import gzip
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,15 @@ def market_facts(loaded: LoadedProfile) -> list[MarketFacts]:
     return [_facts(loaded, instrument) for instrument in loaded.profile.instruments]
 
 
+def priced(facts: MarketFacts, url: str) -> MarketFacts:
+    """Return the facts at the price of a market that runs; raises UsageError without one."""
+    from hftd.runtime.market_follower import fetch_mid, source_of
+
+    server = source_of(url)
+    price = fetch_mid(server, facts.instrument.replace("-", ""))
+    return replace(facts, price=price, source=f"now at {server.name}")
+
+
 def touches(path: Path) -> Iterator[Touch]:
     """Yield every bookTicker of a recording: lines of ``<receive time, ns> <JSON>``.
 
@@ -68,7 +77,7 @@ def touches(path: Path) -> Iterator[Touch]:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as lines:
             for line in lines:
                 if b"@bookTicker" in line:
-                    yield _touch(line)
+                    yield touch_of(line)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise UsageError(f"tape {path} cannot be read: {reason}") from None
@@ -78,7 +87,8 @@ def touches(path: Path) -> Iterator[Touch]:
         ) from None
 
 
-def _touch(line: bytes) -> Touch:
+def touch_of(line: bytes) -> Touch:
+    """Return the touch of a recording's line."""
     ts_ns, _, frame = line.partition(b" ")
     content: dict[str, Any] = msgspec.json.decode(frame)["data"]
     return Touch(int(ts_ns), content["s"], Decimal(content["b"]), Decimal(content["a"]))

@@ -32,6 +32,14 @@ def check(
         Path | None,
         typer.Option(help="Recording to measure spreads and the quoting rule on."),
     ] = None,
+    market: Annotated[
+        str | None,
+        typer.Option(
+            help="Running market to measure on instead: a server's address, or 'running' for the"
+            " exchange of the running instance of that name."
+        ),
+    ] = None,
+    seconds: Annotated[float, typer.Option(help="How long to watch it.", min=1, max=86400)] = 30.0,
     as_json: JsonOption = False,
 ) -> None:
     """Check a profile without trading: its values and where each was written,
@@ -42,12 +50,30 @@ def check(
     from hftd.cli.check_report import as_dict, as_text, measure
     from hftd.config.economics import require_tradable
     from hftd.config.load import load_profile
+    from hftd.errors import UsageError
 
     loaded = load_profile(profile, sets=sets or (), environ=os.environ)
-    report = measure(loaded, tape)
+    if tape is not None and market is not None:
+        raise UsageError("one of --tape and --market, not both")
+    where = _running(loaded.name) if market == "running" else market
+    report = measure(loaded, tape, where, seconds)
     print(json.dumps(as_dict(report), indent=2) if as_json else as_text(report))
     for economics in report.economics:
         require_tradable(economics.order, loaded)
+
+
+def _running(name: str) -> str:
+    """Return the address of the simulated exchange that an instance trades on now."""
+    from hftd.errors import UsageError
+    from hftd.runtime.children import running_exchange
+    from hftd.runtime.exchange_state import read_listening
+    from hftd.runtime.paths import InstancePaths
+
+    folder = InstancePaths.locate(name).simex_dir
+    listening = read_listening(folder)
+    if listening is None or running_exchange(folder) != listening.pid:
+        raise UsageError(f"--market running: no exchange runs for instance {name}: hftd start")
+    return f"http://{listening.host}:{listening.port}"
 
 
 def profiles(as_json: JsonOption = False) -> None:

@@ -157,22 +157,46 @@ def _ceil(value: Decimal, step: Decimal) -> Decimal:
     return steps + (rest > 0)
 
 
+@dataclass(frozen=True, slots=True)
+class EdgeRule:
+    """Whether a quote would earn enough: the strategy's distance from mid less the maker fee."""
+
+    strategy: MarketMaking
+    maker_bps: Decimal
+    tick_size: Decimal
+
+    def holds(self, spread: Decimal, mid: Decimal) -> bool:
+        """Tell whether a side would be quoted at this touch, without a position."""
+        half = self.strategy.half_spread_bps
+        if self.strategy.quote == "offset" and half is not None:
+            distance_bps = half
+        else:
+            inside = self.strategy.quote == "improve" and spread >= 3 * self.tick_size
+            distance = spread / 2 - (self.tick_size if inside else 0)
+            distance_bps = distance * _BPS / mid
+        return distance_bps - self.maker_bps >= self.strategy.min_edge_bps
+
+
 @dataclass(slots=True)
 class SpreadSurvey:
-    """The spread's distribution over a recording, and the share of time the rule would quote.
+    """The spread's distribution over a market, and the share of time the rule would quote.
 
     Feed it every touch in order; it keeps counts, never the touches. The rule is the
-    strategy's own: on above ``min_spread_bps``, off again below ``min_spread_exit_bps``.
+    strategy's own: on above ``min_spread_bps``, off again below ``min_spread_exit_bps``, and
+    only where ``edge`` holds. ``wide_ns`` is the time by the spread alone.
     """
 
     min_spread_bps: Decimal
     min_spread_exit_bps: Decimal
+    edge: EdgeRule | None = None
     updates: int = 0
     over: int = 0
     quoted_ns: int = 0
+    wide_ns: int = 0
     total_ns: int = 0
     _counts: Counter[int] = field(default_factory=Counter)
-    _quoting: bool = False
+    _wide: bool = False
+    _edge: bool = True
     _last_ns: int | None = None
 
     def add(self, ts_ns: int, best_bid: Decimal, best_ask: Decimal) -> None:
@@ -182,19 +206,27 @@ class SpreadSurvey:
         if self._last_ns is not None and ts_ns > self._last_ns:
             passed_ns = ts_ns - self._last_ns
             self.total_ns += passed_ns
-            self.quoted_ns += passed_ns if self._quoting else 0
+            self.wide_ns += passed_ns if self._wide else 0
+            self.quoted_ns += passed_ns if self._wide and self._edge else 0
         self._last_ns = ts_ns
-        spread_bps = (best_ask - best_bid) * 2 * _BPS / (best_ask + best_bid)
+        spread, mid = best_ask - best_bid, (best_ask + best_bid) / 2
+        spread_bps = spread * _BPS / mid
         self.updates += 1
         self.over += spread_bps > self.min_spread_bps
         self._counts[min(int(spread_bps * _STEPS_PER_BP), _MAX_STEPS)] += 1
-        bound = self.min_spread_exit_bps if self._quoting else self.min_spread_bps
-        self._quoting = spread_bps > bound or (self._quoting and spread_bps == bound)
+        bound = self.min_spread_exit_bps if self._wide else self.min_spread_bps
+        self._wide = spread_bps > bound or (self._wide and spread_bps == bound)
+        self._edge = self.edge is None or self.edge.holds(spread, mid)
 
     @property
     def quoted_share(self) -> float:
         """The part of the time in which the rule would quote, 0 to 1."""
         return self.quoted_ns / self.total_ns if self.total_ns else 0.0
+
+    @property
+    def wide_share(self) -> float:
+        """The part of the time in which the spread alone would let it quote, 0 to 1."""
+        return self.wide_ns / self.total_ns if self.total_ns else 0.0
 
     def quantile_bps(self, share: float) -> float:
         """Return the spread that ``share`` of the updates do not exceed; 0 without updates."""

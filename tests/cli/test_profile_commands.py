@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.command import ROOT, hftd
+from tests.cli.lone_exchange import lone_exchange
 from tests.config.profile_files import HEAD, risk_text, write
 
 RECORDED = ROOT.parent / "shared/data/binance-spot/btcusdt_20240808.gz"
@@ -96,11 +97,42 @@ def test_check_measures_the_rule_on_a_recording(tmp_path: Path) -> None:
     """Two of three seconds have a spread over 5 bps, which is 30 at 60,000."""
     tape = tape_of(tmp_path, "60", "31", "6", "6")
     ran = hftd(tmp_path, "check", "--tape", str(tape), "--json")
-    found = json.loads(ran.out)["tape"]
+    found = json.loads(ran.out)["spreads"][0]
     assert (found["updates"], found["updates_over_min_spread"]) == (4, 2)
     assert found["would_quote_share"] == pytest.approx(2 / 3)
     text = hftd(tmp_path, "check", "--tape", str(tape)).out
     assert "would quote  66.67% of the time" in text
+
+
+def test_check_says_where_the_fee_leaves_no_edge(tmp_path: Path) -> None:
+    """At 3 bps a side 31 of spread, 15.5 from mid, are too little, and 60 are enough."""
+    tape = tape_of(tmp_path, "60", "31", "6", "6")
+    fee = ("--set", "venue.fees.maker_bps=3")
+    found = json.loads(hftd(tmp_path, "check", "--tape", str(tape), "--json", *fee).out)["spreads"]
+    assert found[0]["wide_share"] == pytest.approx(2 / 3)
+    assert found[0]["would_quote_share"] == pytest.approx(1 / 3)
+    text = hftd(tmp_path, "check", "--tape", str(tape), *fee).out
+    assert "would quote  33.33% of the time" in text
+    assert "66.67% by the spread alone; the rest has no edge of 0 bps" in text
+
+
+def test_check_measures_the_rule_on_a_market_that_runs(tmp_path: Path) -> None:
+    """By its address, or as the exchange of the instance that runs; its price is the order's."""
+    with lone_exchange(tmp_path / "state") as port:
+        where = {"STATE_DIRECTORY": str(tmp_path / "state")}
+        for market in (f"http://127.0.0.1:{port}", "running"):
+            ran = hftd(tmp_path, "check", "--market", market, "--seconds", "2", "--json", **where)
+            assert ran.code == 0, ran.err
+            found = json.loads(ran.out)
+            assert found["economics"][0]["price_source"] == f"now at 127.0.0.1:{port}"
+            seen = found["spreads"][0]
+            assert (seen["instrument"], seen["source"]) == ("BTC-USDT", f"127.0.0.1:{port}")
+            assert seen["updates"] > 0 and 0 < seen["spread_bps"]["median"] < 100
+            assert 0 <= seen["would_quote_share"] <= 1
+    gone = hftd(tmp_path, "check", "--market", "running", **where)
+    assert gone.code == 64 and "no exchange runs for instance canary" in gone.err
+    both = hftd(tmp_path, "check", "--market", "running", "--tape", "x")
+    assert both.code == 64 and "one of --tape and --market" in both.err
 
 
 @pytest.mark.parametrize("content", [b"", b"\x1f\x8b\x08\x00nonsense", b"plain\n"])
@@ -118,7 +150,7 @@ def test_check_refuses_what_is_no_recording(tmp_path: Path, content: bytes) -> N
 def test_the_recorded_session_shows_why_the_touch_is_no_place(tmp_path: Path) -> None:
     """The spread is over 5 bps in 5 of 28,040 updates; its median is 0.0016 bps."""
     ran = hftd(tmp_path, "check", "--tape", str(RECORDED), "--json")
-    found = json.loads(ran.out)["tape"]
+    found = json.loads(ran.out)["spreads"][0]
     assert (found["updates"], found["updates_over_min_spread"]) == (28_040, 5)
     assert found["spread_bps"]["median"] == 0.0016
     assert found["would_quote_share"] < 0.001

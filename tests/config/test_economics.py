@@ -10,6 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from hftd.config.economics import (
+    EdgeRule,
     Filters,
     SpreadSurvey,
     break_even,
@@ -18,6 +19,7 @@ from hftd.config.economics import (
 )
 from hftd.config.load import LoadedProfile, load_profile
 from hftd.config.schema import Profile
+from hftd.config.strategy_parameters import MarketMaking
 from hftd.domain.instrument import Instrument
 from hftd.errors import ProfileError
 
@@ -151,6 +153,27 @@ def test_the_survey_counts_time_by_the_rules_own_hysteresis() -> None:
     assert survey.quoted_share == 0.75
     assert survey.quantile_bps(0.5) == 4.5
     assert survey.quantile_bps(1.0) == 6.1
+
+
+@given(
+    st.sampled_from(["touch", "improve", "offset"]),
+    st.integers(1, 60),
+    st.integers(0, 1_000),
+    st.integers(-500, 500),
+)
+def test_the_edge_is_the_strategys_own(where: str, ticks: int, fee: int, least: int) -> None:
+    """Distance from mid by the place that the strategy names, less the fee, exactly."""
+    fee_bps, least_bps = Decimal(fee) / 100, Decimal(least) / 100
+    named = {"quote": where, "min_edge_bps": least_bps, "half_spread_bps": Decimal(3)}
+    strategy = CANARY.strategy.model_copy(update=named)
+    assert isinstance(strategy, MarketMaking)
+    rule = EdgeRule(strategy, fee_bps, Decimal(10))
+    half_ticks = {"touch": ticks, "improve": ticks - 2 if ticks >= 3 else ticks}.get(where)
+    mid = Fraction(60_000)
+    distance = Fraction(3) if half_ticks is None else Fraction(10 * half_ticks, 2) / mid * 10_000
+    edge = distance - Fraction(fee_bps)
+    assume(abs(edge - Fraction(least_bps)) > Fraction(1, 10**12))
+    assert rule.holds(Decimal(10 * ticks), Decimal(60_000)) == (edge >= Fraction(least_bps))
 
 
 def test_the_survey_leaves_out_a_crossed_touch() -> None:
