@@ -41,6 +41,7 @@ COMMANDS: Final = {
     "check": Entry(
         "profile_commands", "check", "Check a profile; show its values, limits and economics."
     ),
+    "doctor": Entry("doctor", "doctor", "Look at everything a start needs, before money."),
     "profiles": Entry("profile_commands", "profiles", "List the profiles that can be named."),
     "schema": Entry("profile_commands", "schema", "Print the JSON Schema of a profile."),
     "paths": Entry("profile_commands", "paths", "Say where an instance keeps its files."),

@@ -70,12 +70,26 @@ def start(
             put_aside(paths)
             paths.create()
         print(screen(report, paths), flush=True)
+        ask_venue(loaded, paths, credentials)
         warm(loaded)
         try:
             return asyncio_run(loaded, paths, credentials, read)
         except RecordsDamaged as damaged:
             mend = f"what can be kept is kept by: hftd db repair {paths.name}"
             raise RecordsDamaged(f"{damaged}; {mend}") from None
+
+
+def ask_venue(loaded: LoadedProfile, paths: InstancePaths, credentials: Any) -> None:
+    """Ask a venue that others run about key and account, before anything is built on them."""
+    from hftd.config.real_venue import BinanceVenue
+
+    if not isinstance(loaded.profile.venue, BinanceVenue):
+        return
+    from hftd.cli.doctor_venue import before_start
+    from hftd.venues.binance.signing import signer_of
+
+    signer = signer_of(credentials.api_key.reveal(), credentials.api_secret.reveal())
+    asyncio.run(before_start(loaded, signer, paths.name, say))
 
 
 def say(text: str) -> None:

@@ -19,7 +19,8 @@ from hftd.domain.instrument import Instrument
 from hftd.drivers.simulate_network import Exchange, Rest, Socket, Weather
 from hftd.drivers.simulate_process import Process
 from hftd.errors import ProfileError, VenueProtocolError
-from hftd.runtime.connector import MAX_REST_REQUESTS, STATUS_EVERY_S, MarketLink
+from hftd.runtime.connector import MAX_REST_REQUESTS, STATUS_EVERY_S
+from hftd.runtime.connector_market import MarketLink
 from hftd.runtime.connector_orders import SWEEP_EVERY_S, OnEvent, OnFrame, OrderLink
 from hftd.runtime.in_flight import InFlight
 from hftd.runtime.rest import CLOCK_SAMPLES, ClockSample, clock_sample, listing_target

@@ -6,6 +6,8 @@ event loop, as a frame or an event.
 
 Order of opening: the venue's clock and listing over REST, then the order link until our own
 reports come in, then market data. So no fill can be missed by looking at the market first.
+Either link is followed by a new one before the venue ends it, or when it says that it will
+(`succession`).
 
 | link | what the loop hears |
 | --- | --- |
@@ -17,7 +19,7 @@ reports come in, then market data. So no fill can be missed by looking at the ma
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any
 
@@ -27,9 +29,11 @@ from hftd.domain.events import EventKind, Link
 from hftd.domain.instrument import Instrument, InstrumentStatus
 from hftd.errors import CredentialsError, ProfileError, VenueProtocolError
 from hftd.runtime.clock import Clock
-from hftd.runtime.connector_orders import NOTICE_BYTES, MakeLink, OnEvent, OnFrame, OrderLink
+from hftd.runtime.connector_market import MarketLink
+from hftd.runtime.connector_orders import OnEvent, OnFrame, OrderLink
 from hftd.runtime.in_flight import InFlight
 from hftd.runtime.rest import RestAnswer, RestClient
+from hftd.runtime.succession import Road, Succession, renew_after_s
 from hftd.runtime.tls import client_context
 from hftd.runtime.transport import WebSocketLink
 from hftd.venues.binance.endpoints import Endpoints, market_stream_url
@@ -61,6 +65,7 @@ class Connector:
         on_event: OnEvent,
         clock: Clock,
         recv_window_ms: int,
+        after_s: Callable[[], float] = renew_after_s,
     ) -> None:
         tls = client_context(endpoints.tls_ca)
         make_link = partial(WebSocketLink, tls=tls)
@@ -69,20 +74,29 @@ class Connector:
         self._on_frame = on_frame
         self._on_event = on_event
         self._clock = clock
-        self.orders = OrderLink(
-            endpoints.order_url,
-            signer,
-            codec,
-            InFlight(recv_window_ms, len(instruments)),
-            clock,
-            recv_window_ms,
-            on_frame,
-            on_event,
-            make_link,
-            logs_on=endpoints.hmac_logon or signer.may_log_on,
+        market_url = market_stream_url(endpoints, instruments)
+        logs_on = endpoints.hmac_logon or signer.may_log_on
+
+        def order_link(follows: OrderLink | None = None) -> OrderLink:
+            in_flight = InFlight(recv_window_ms, len(instruments))
+            made = OrderLink(
+                endpoints.order_url, signer, codec, in_flight, clock, recv_window_ms, on_frame,
+                on_event, make_link, logs_on=logs_on, follows=follows,
+            )  # fmt: skip
+            made.on_shutdown = lambda: self.order_succession.ask()
+            return made
+
+        def market_link(follows: MarketLink | None = None) -> MarketLink:
+            made = MarketLink(market_url, clock, on_frame, on_event, make_link, follows)
+            made.on_shutdown = lambda: self.market_succession.ask()
+            return made
+
+        self.orders, self.market = order_link(), market_link()
+        self.order_succession = Succession(
+            self.orders, lambda: order_link(self.orders), self._lead_orders, after_s
         )
-        self.market = MarketLink(
-            market_stream_url(endpoints, instruments), clock, on_frame, on_event, make_link
+        self.market_succession = Succession(
+            self.market, lambda: market_link(self.market), self._lead_market, after_s
         )
         self._statuses: dict[int, InstrumentStatus] = {}
         self._rest_up = False
@@ -100,12 +114,12 @@ class Connector:
         bug of ours).
         """
         await self._wait_for_rest()
-        self._start(self.orders.link.run(), self.orders.sweep())
+        self._start(self.order_succession.run())
         await self._first(self.orders.live, self.orders.refused)
         if self.orders.refused.is_set():
             why = refusal_text(self.orders.session.error_code)
             raise CredentialsError(f"the venue refused the key: {why}")
-        self._start(self.market.link.run())
+        self._start(self.market_succession.run())
         await self._first(self.market.up)
         self._start(self._watch_statuses())
 
@@ -122,6 +136,16 @@ class Connector:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self.rest.close()
+
+    def _lead_orders(self, road: Road) -> None:
+        assert isinstance(road, OrderLink)
+        road.lead_after(self.orders)
+        self.orders = road
+
+    def _lead_market(self, road: Road) -> None:
+        assert isinstance(road, MarketLink)
+        old, self.market = self.market, road
+        road.lead_after(old)
 
     def _start(self, *work: Coroutine[Any, Any, None]) -> None:
         self._links += [asyncio.create_task(each) for each in work]
@@ -229,40 +253,3 @@ class Connector:
 
     def _emit(self, kind: EventKind, **fields: int) -> None:
         self._on_event(new_event(kind, self._clock.ts_ns(), **fields))
-
-
-class MarketLink:
-    """The combined market streams of all instruments."""
-
-    def __init__(
-        self,
-        url: str,
-        clock: Clock,
-        on_frame: OnFrame,
-        on_event: OnEvent,
-        make_link: MakeLink = WebSocketLink,
-    ) -> None:
-        self.up = asyncio.Event()
-        self.link = make_link(url, self, clock.ts_ns, backoff_s)
-        self._clock = clock
-        self._on_loop_frame = on_frame
-        self._on_event = on_event
-
-    def on_open(self) -> None:
-        """Tell the loop that market data comes in."""
-        self.up.set()
-        self._on_event(new_event(EventKind.LINK, self._clock.ts_ns(), link=Link.MARKET, up=1))
-
-    def on_frame(self, data: bytes, ts_ns: int, more: bool = False) -> None:
-        """Hand a frame to the loop."""
-        self._on_loop_frame(Link.MARKET, data, ts_ns, more)
-        if len(data) < NOTICE_BYTES and b"serverShutdown" in data:
-            self.link.drop("the venue shuts this server down")
-
-    def on_alive(self) -> None:
-        """A book's age counts its own frames; a ping says nothing of them."""
-
-    def on_down(self) -> None:
-        """Tell the loop that market data ended."""
-        self.up.clear()
-        self._on_event(new_event(EventKind.LINK, self._clock.ts_ns(), link=Link.MARKET, up=0))

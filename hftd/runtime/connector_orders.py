@@ -13,6 +13,9 @@ own requests end here, since they may hold the API key.
 | a request cannot be sent: link down, not draining, table full | as refused, code NOT_SENT |
 | the venue's clock was sampled `SAMPLES_PER_CLOCK` times | CLOCK by the shortest round trip |
 
+A link may be followed by another (`succession`): both bring events until the old one is dropped,
+each told once; links, clock and life are told by the one that leads.
+
 A logon that was refused for its timestamp is preceded by a question for the venue's time.
 
 A frame that cannot be read, serverShutdown, or a request of the session (logon, subscription,
@@ -55,6 +58,8 @@ TIME_EVERY_NS = 2_000_000_000
 SAMPLES_PER_CLOCK = 5  # So that CLOCK comes each ten seconds.
 SILENT_SWEEPS = 50  # Five seconds; counted, so that a stall of our own loop is not the venue's.
 NOTICE_BYTES = 512  # Notices of the venue are short; longer frames are not searched for one.
+LINGER_S = 5.0  # Answers to what was asked on a link come on that link.
+MAX_TOLD = 512  # Some seconds of our own events: longer than two connections overlap.
 NS_PER_MS = 1_000_000
 _READY = (SessionState.LIVE, SessionState.SUBSCRIBING)
 
@@ -66,8 +71,28 @@ class OnFrame(Protocol):
         """Take one frame."""
 
 
+class ToldOnce:
+    """The newest events of our account, so that one that comes on two connections is told once."""
+
+    def __init__(self) -> None:
+        self._newest: dict[bytes, None] = {}
+
+    def is_first(self, data: bytes) -> bool:
+        """Tell whether this event was not told before; its subscription does not count."""
+        at = data.find(b'"event"')
+        event = data[max(at, 0) :]
+        if event in self._newest:
+            return False
+        self._newest[event] = None
+        if len(self._newest) > MAX_TOLD:
+            del self._newest[next(iter(self._newest))]
+        return True
+
+
 class OrderLink:
     """The order link of a connector; ``live`` is set while reports come in."""
+
+    linger_s = LINGER_S
 
     def __init__(
         self,
@@ -82,12 +107,19 @@ class OrderLink:
         make_link: MakeLink = WebSocketLink,
         soon: Soon | None = None,
         logs_on: bool = True,
+        follows: OrderLink | None = None,
     ) -> None:
         self.session = Session(signer, recv_window_ms, logs_on)
-        self.live = asyncio.Event()
+        self.ready = self.live = asyncio.Event()
+        self.leads = follows is None
+        self.on_shutdown: Callable[[], None] | None = None  # None: the link is dropped then.
+        # While two connections overlap: the other one, and what either has told.
+        self._other, self._told = follows, ToldOnce() if follows is not None else None
+        if follows is not None:
+            follows._other, follows._told = self, self._told
         self.refused = asyncio.Event()
         self.link = make_link(url, self, clock.ts_ns, backoff_s)
-        self.venue_offset_ns = 0
+        self.venue_offset_ns: int = 0 if follows is None else follows.venue_offset_ns
         self._soon = soon or asyncio.get_running_loop().call_soon
         self._codec = codec
         self._in_flight = in_flight
@@ -98,9 +130,30 @@ class OrderLink:
         self._samples: list[ClockSample] = []
         self._time_number = 0
         self._time_sent_ns = 0
-        self._hold_until_ns = 0
+        self._hold_until_ns: int = 0 if follows is None else follows._hold_until_ns
         self._time_answered = True
         self._silent_sweeps = 0
+
+    async def run(self) -> None:
+        """Keep the link up and swept until canceled; raise what was a bug of ours."""
+        work = [asyncio.create_task(self.link.run()), asyncio.create_task(self.sweep())]
+        try:
+            done, _ = await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in work:
+                task.cancel()
+            await asyncio.gather(*work, return_exceptions=True)
+            if not self.leads:
+                self._lose_all()
+            if self._other is not None:
+                self._other._other, self._other._told = None, None
+
+    def lead_after(self, old: OrderLink) -> None:
+        """Be the order link from now on; the old one only brings what is still on its way."""
+        old.leads, self.leads = False, True
+        self._hold_until_ns = old._hold_until_ns
 
     def send(self, frame: bytes) -> None:
         """Send a request of the loop; what cannot be sent is told from the event loop."""
@@ -122,12 +175,13 @@ class OrderLink:
     def take_clock(self, sample: ClockSample) -> None:
         """Tell the loop of a clock sample, and use it for the session's own timestamps."""
         self.venue_offset_ns = sample.venue_offset_ns
-        self._emit(
-            EventKind.CLOCK,
-            wall_offset_ns=self._clock.wall_offset_ns(),
-            venue_offset_ns=sample.venue_offset_ns,
-            round_trip_ns=sample.round_trip_ns,
-        )
+        if self.leads:
+            self._emit(
+                EventKind.CLOCK,
+                wall_offset_ns=self._clock.wall_offset_ns(),
+                venue_offset_ns=sample.venue_offset_ns,
+                round_trip_ns=sample.round_trip_ns,
+            )
 
     def on_open(self) -> None:
         """Log on."""
@@ -153,6 +207,8 @@ class OrderLink:
             return
         if identity:
             self._in_flight.answered(identity)
+        if self._told is not None and not identity and not self._is_news(data, self._told):
+            return
         broken = self._codec.broken
         self._on_loop_frame(Link.ORDER, data, ts_ns)
         if self._codec.broken != broken:
@@ -160,9 +216,17 @@ class OrderLink:
         elif len(data) < NOTICE_BYTES:
             self._take_notice(data)
 
+    def _is_news(self, data: bytes, told: ToldOnce) -> bool:
+        # Each event comes on both connections, and which one brings it first is chance; one that
+        # ends must not end the other's stream.
+        if not self.leads and b"eventStreamTerminated" in data:
+            self.link.drop("its stream ended")
+            return False
+        return told.is_first(data)
+
     def on_alive(self) -> None:
         """Tell the loop that the user stream's socket is alive."""
-        if Link.USER in self._up:
+        if self.leads and Link.USER in self._up:
             self._emit(EventKind.LINK, link=Link.USER, up=1)
 
     def on_down(self) -> None:
@@ -172,7 +236,10 @@ class OrderLink:
         if self.session.state is SessionState.REFUSED:
             self.refused.set()
         while self._up:
-            self._emit(EventKind.LINK, link=self._up.pop(), up=0)
+            self._tell_link(self._up.pop(), up=0)
+        self._lose_all()
+
+    def _lose_all(self) -> None:
         for identity in self._in_flight.take_all():
             self._tell(self._in_flight.lost_events(identity, self._clock.ts_ns()))
 
@@ -192,7 +259,7 @@ class OrderLink:
         for link in step.up:
             if link not in self._up:
                 self._up.append(link)
-                self._emit(EventKind.LINK, link=link, up=1)
+                self._tell_link(link, up=1)
         if Link.USER in step.up:
             self.live.set()
         if step.send is not None:
@@ -211,7 +278,10 @@ class OrderLink:
 
     def _take_notice(self, data: bytes) -> None:
         if b"serverShutdown" in data:
-            self.link.drop("the venue shuts this server down")
+            if self.on_shutdown is not None and self.leads:
+                self.on_shutdown()
+            else:
+                self.link.drop("the venue shuts this server down")
         elif b"eventStreamTerminated" in data and self.session.state is SessionState.LIVE:
             # The loop has decoded USER_STREAM_ENDED from this frame already.
             self.live.clear()
@@ -246,6 +316,10 @@ class OrderLink:
         self._time_number += 1
         self._time_sent_ns, self._time_answered, self._silent_sweeps = now_ns, False, 0
         self.link.send(time_request(self._time_number))
+
+    def _tell_link(self, link: Link, up: int) -> None:
+        if self.leads:
+            self._emit(EventKind.LINK, link=link, up=up)
 
     def _tell_unsent(self, identity: str) -> None:
         self._tell(self._in_flight.unsent_events(identity, self._clock.ts_ns()))

@@ -50,6 +50,7 @@ class ExchangeWish(Struct, frozen=True, forbid_unknown_fields=True):
     ``market`` is ``agents``, ``tape:FILE[,FILE...]`` or ``live:URL``; ``accounts`` are KEY:SECRET,
     ``balances`` ASSET=AMOUNT; a fee of None is the preset's own. ``preset`` is the name of a
     shipped one, or the path of a file. ``queue`` is the queue model of a tape (``FORMS``).
+    ``withdrawing`` are keys of accounts that the venue lets withdraw, for who looks at that.
     """
 
     symbols: Sequence[str] = ("BTCUSDT",)
@@ -59,6 +60,7 @@ class ExchangeWish(Struct, frozen=True, forbid_unknown_fields=True):
     speed: str = "1"
     queue: str = "pessimistic"
     accounts: Sequence[str] = ()
+    withdrawing: Sequence[str] = ()
     balances: Sequence[str] = DEFAULT_BALANCES
     maker_bps: str | None = None
     taker_bps: str | None = None
@@ -218,7 +220,7 @@ def _tape_paths(wish: ExchangeWish, path: str) -> list[Path]:
 def _accounts(wish: ExchangeWish) -> list[AccountConfig]:
     balances = dict(_balance(text) for text in wish.balances)
     pairs = [_pair(text) for text in wish.accounts] or [(DEFAULT_KEY, DEFAULT_SECRET)]
-    return [AccountConfig(key, secret, balances) for key, secret in pairs]
+    return [AccountConfig(key, secret, balances, key in wish.withdrawing) for key, secret in pairs]
 
 
 def _pair(text: str) -> tuple[str, str]:

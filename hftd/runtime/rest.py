@@ -33,16 +33,12 @@ MAX_DIGITS = 10  # Of a header's number; a longer one is none.
 
 
 class RestAnswer(NamedTuple):
-    """What came of a request; status 0 where no answer came, and ``fault`` says why.
-
-    ``used_weight`` is what all requests of this address have cost in this minute, as told.
-    """
+    """What came of a request; status 0 where no answer came, and ``fault`` says why."""
 
     status: int
     body: bytes
     retry_after_s: int = 0
     fault: str = ""
-    used_weight: int = 0
 
     def told(self) -> str:
         """Return what went wrong in a few words; the venue's own are not repeated."""
@@ -118,6 +114,7 @@ class RestClient:
         timeout_s: float = TIMEOUT_S,
         tls: ssl.SSLContext | None = None,
     ) -> None:
+        self.used_weight = 0  # As last told, in the minute of that answer.
         self._rest_url = rest_url
         self._tls: ssl.SSLContext | bool = True if tls is None else tls
         self._signer = signer
@@ -154,10 +151,9 @@ class RestClient:
                 body = await response.content.read(MAX_BODY_BYTES)
                 while not response.content.at_eof() and len(body) < MAX_BODY_BYTES:
                     body += await response.content.read(MAX_BODY_BYTES - len(body))
-                return RestAnswer(
-                    response.status, body, _whole(response.headers.get("Retry-After", "")),
-                    used_weight=_whole(response.headers.get(USED_WEIGHT, "")),
-                )  # fmt: skip
+                self.used_weight = _whole(response.headers.get(USED_WEIGHT, ""))
+                retry_after_s = _whole(response.headers.get("Retry-After", ""))
+                return RestAnswer(response.status, body, retry_after_s)
         except TimeoutError:
             return RestAnswer(0, b"", fault=f"no answer in {self._session.timeout.total} s")
         except (aiohttp.ClientError, OSError) as fault:

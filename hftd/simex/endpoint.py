@@ -38,6 +38,8 @@ class Desk:
         self.listen_keys = ListenKeys()
         self.skew_ns = 0
         """How far the clock that clients see is off: a fault, else 0."""
+        self.withdrawing: frozenset[int] = frozenset()
+        """Accounts whose keys say that they may withdraw."""
         self._minted = 0
 
     def listing(self, symbol: str) -> Listing:

@@ -37,6 +37,7 @@ _ACCOUNT = Endpoint(account.account, 20, SIGNED)
 _COMMISSION = Endpoint(account.commission, 20, SIGNED)
 _MY_TRADES = Endpoint(account.my_trades, account.my_trades_weight, SIGNED)
 _PREVENTED = Endpoint(account.prevented_matches, account.prevented_matches_weight, SIGNED)
+_RESTRICTIONS = Endpoint(account.restrictions, 1, SIGNED)
 _ORDER_COUNTS = Endpoint(account.order_counts, 40, SIGNED)
 _KEY_START = Endpoint(account.start_listen_key, 2, KEYED)
 _KEY_KEEP = Endpoint(account.keep_listen_key, 2, KEYED)
@@ -78,6 +79,7 @@ ROUTES: dict[tuple[str, str], Endpoint] = {
     ("PUT", "/api/v3/userDataStream"): _KEY_KEEP,
     ("DELETE", "/api/v3/userDataStream"): _KEY_END,
     ("GET", "/sapi/v1/asset/tradeFee"): _TRADE_FEE,
+    ("GET", "/sapi/v1/account/apiRestrictions"): _RESTRICTIONS,
     # What programs ask while they load instruments, and this venue has none of.
     ("GET", "/sapi/v1/capital/config/getall"): _NOTHING_SIGNED,
     ("GET", "/sapi/v1/margin/allPairs"): _NOTHING_KEYED,

@@ -30,7 +30,7 @@ def account(call: Call) -> Answer:
         "sellerCommission": 0,
         "commissionRates": rates,
         "canTrade": True,
-        "canWithdraw": False,
+        "canWithdraw": call.account in call.desk.withdrawing,
         "canDeposit": False,
         "brokered": False,
         "requireSelfTradePrevention": False,
@@ -44,6 +44,22 @@ def account(call: Call) -> Answer:
         ],
         "permissions": ["SPOT"],
         "uid": call.account,
+    }
+
+
+def restrictions(call: Call) -> Answer:
+    """Answer what the key may do."""
+    call.params.done()
+    return {
+        "ipRestrict": True,
+        "createTime": 0,
+        "enableReading": True,
+        "enableSpotAndMarginTrading": True,
+        "enableWithdrawals": call.account in call.desk.withdrawing,
+        "enableInternalTransfer": False,
+        "permitsUniversalTransfer": False,
+        "enableMargin": False,
+        "enableFutures": False,
     }
 
 

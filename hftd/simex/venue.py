@@ -40,12 +40,14 @@ _HOUR_NS = 3600 * 1_000_000_000
 class AccountConfig(msgspec.Struct, frozen=True):
     """One account of the venue: its key, how it signs, and what it opens with.
 
-    ``secret`` is an HMAC secret, or an Ed25519 public key in PEM.
+    ``secret`` is an HMAC secret, or an Ed25519 public key in PEM. ``may_withdraw`` is what the
+    venue says of the key when asked: there is nothing to withdraw here.
     """
 
     key: str
     secret: str
     balances: dict[str, str]
+    may_withdraw: bool = False
 
     def __repr__(self) -> str:
         """Show the key and never the secret."""
@@ -78,6 +80,9 @@ class Venue:
         keyring = Keyring(credentials)
         self._limits = RateLimits(config.limits)
         self._desk = Desk(self.exchange, self._limits)
+        self._desk.withdrawing = frozenset(
+            number for number, account in enumerate(config.accounts, 1) if account.may_withdraw
+        )
         self._rest = RestDialect(self._desk, keyring)
         self._ws = WsDialect(self._desk, keyring)
         self._streams = StreamDialect(self._desk)

@@ -21,8 +21,8 @@ from hftd.runtime.connector import MAX_REST_REQUESTS, STATUS_SOON_S, Connector
 from hftd.venues.binance.codec import BinanceCodec
 from hftd.venues.binance.endpoints import loopback
 from hftd.venues.binance.signing import signer_of
-from tests.runtime.scripted_venue import Heard, ScriptedVenue, run
-from tests.venues.binance.fixtures import BTC, KEY, OLD, TAG, action, order
+from tests.runtime.scripted_venue import WITHIN_S, Heard, ScriptedVenue, run
+from tests.venues.binance.fixtures import BTC, KEY, OLD, TAG, action, order, report
 from tests.venues.binance.test_exchange_info import SYMBOL
 
 RECV_WINDOW_MS = 100
@@ -269,11 +269,9 @@ def test_an_ended_user_stream_is_subscribed_again_on_the_same_socket():
     [
         b'{"subscriptionId":0,"event":{"e":"executionReport"}}',
         b'{"id":"p0.',
-        b'{"subscriptionId":0,"event":{"e":"serverShutdown","E":1}}',
-        b'{"e":"serverShutdown","E":1}',
     ],
 )
-def test_an_unreadable_frame_or_a_shutdown_brings_a_new_connection(frame):
+def test_an_unreadable_frame_brings_a_new_connection(frame):
     """The loop gets the frame, then the socket is changed for a new one."""
 
     async def work() -> None:
@@ -283,6 +281,45 @@ def test_an_unreadable_frame_or_a_shutdown_brings_a_new_connection(frame):
             assert desk.heard.frames[-1] == (Link.ORDER, frame)
             await desk.heard.until(lambda: links(desk)[-1] == (Link.USER, 1))
             assert desk.venue.logons == 2
+
+    run(work)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        b'{"subscriptionId":0,"event":{"e":"serverShutdown","E":1}}',
+        b'{"e":"serverShutdown","E":1}',
+    ],
+)
+def test_a_shutdown_is_followed_without_a_gap(frame):
+    """A second connection is logged on before the first is dropped; the loop hears of no loss.
+
+    What was asked on the old one is answered on the old one, new requests leave on the new, and
+    an event that comes on both is told once.
+    """
+
+    async def work() -> None:
+        async with trading() as desk:
+            desk.perform(ActionKind.SUBMIT, **SUBMIT)
+            asked = await desk.venue.until_asked("order.place")
+            old = desk.venue.order_socket
+            await desk.venue.say(frame)
+            await asyncio.wait_for(desk.connector.order_succession.renewed.wait(), WITHIN_S)
+            new = desk.venue.order_socket
+            assert old is not None
+            assert new is not None
+            assert new is not old
+            desk.perform(ActionKind.CANCEL, target_key=OLD)
+            await desk.venue.until_asked("order.cancel")
+            for socket in (old, new):
+                await socket.send_json({"subscriptionId": 0, "event": report()})
+            await old.send_json({"id": asked["id"], "status": 200, "result": order()})
+            await desk.heard.until_kind(EventKind.ACCEPTED, 2)
+            await desk.heard.until_kind(EventKind.CANCEL_UNKNOWN)
+            assert (Link.ORDER, 0) not in links(desk)
+            events = [data for _, data in desk.heard.frames if b"executionReport" in data]
+            assert len(events) == 1
 
     run(work)
 

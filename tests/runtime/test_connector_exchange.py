@@ -10,7 +10,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from itertools import pairwise
 
@@ -24,6 +24,7 @@ from hftd.errors import CredentialsError
 from hftd.runtime.clock import Clock
 from hftd.runtime.connector import Connector
 from hftd.runtime.rest import RestAnswer, RestClient
+from hftd.runtime.succession import renew_after_s
 from hftd.venues.binance.codec import BinanceCodec
 from hftd.venues.binance.endpoints import loopback
 from hftd.venues.binance.signing import signer_of
@@ -82,7 +83,11 @@ class Trader:
 
 
 @asynccontextmanager
-async def trading(port: int, secret: str = "hftd-paper-secret") -> AsyncIterator[Trader]:
+async def trading(
+    port: int,
+    secret: str = "hftd-paper-secret",
+    after_s: Callable[[], float] = renew_after_s,
+) -> AsyncIterator[Trader]:
     """Connect with the paper account."""
     endpoints, clock = loopback(port), Clock()
     signer = signer_of("hftd-paper-key", secret)
@@ -94,8 +99,9 @@ async def trading(port: int, secret: str = "hftd-paper-secret") -> AsyncIterator
     heard = Heard(codec)
     trader = Trader(codec, heard)
     trader.connector = Connector(
-        endpoints, signer, listing.instruments, codec, heard.on_frame, heard.on_event, clock, 2_000
-    )
+        endpoints, signer, listing.instruments, codec, heard.on_frame, heard.on_event, clock,
+        2_000, after_s,
+    )  # fmt: skip
     try:
         await trader.connector.connect()
         yield trader
@@ -119,6 +125,32 @@ def test_market_data_comes_in_and_joins_a_snapshot(exchange):
             depths = trader.heard.kinds(EventKind.DEPTH)
             for one, two in pairwise(depths):
                 assert two["first_update_id"] == one["last_update_id"] + 1
+
+    run(work)
+
+
+def test_connections_are_renewed_without_a_gap(exchange):
+    """Both are changed twice: every update, trade and report comes once, no link goes down."""
+
+    async def work() -> None:
+        async with trading(exchange, after_s=lambda: 0.1) as trader:
+            bid, _ = await trader.touch()
+            trader.submit(1, Side.BUY, bid - 500, post_only=1)
+            await trader.heard.until_kind(EventKind.ACCEPTED)
+            connector = trader.connector
+            for _ in range(2):
+                for each in (connector.market_succession, connector.order_succession):
+                    each.renewed.clear()
+                    await asyncio.wait_for(each.renewed.wait(), 20)
+            before = len(trader.heard.kinds(EventKind.DEPTH))
+            trader.perform(ActionKind.CANCEL, target_key=trader.key(1))
+            await trader.heard.until_kind(EventKind.CANCELED)
+            await trader.heard.until_kind(EventKind.DEPTH, before + 2)
+            depths = trader.heard.kinds(EventKind.DEPTH)
+            assert len(depths) > 20
+            for one, two in pairwise(depths):
+                assert two["first_update_id"] == one["last_update_id"] + 1
+            assert not [e for e in trader.heard.kinds(EventKind.LINK) if not e.get("up")]
 
     run(work)
 

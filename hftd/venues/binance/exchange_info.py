@@ -15,6 +15,7 @@ import msgspec
 from hftd.domain.instrument import Instrument, InstrumentStatus
 from hftd.domain.units import parse_e8
 from hftd.errors import ProfileError, VenueProtocolError
+from hftd.venues.binance.messages import RateLimit
 
 UNBOUNDED = 10**15  # Steps: a million times what any filter says, and far inside int64.
 UNBOUNDED_ATOMS = 9 * 10**18
@@ -53,15 +54,20 @@ class _FilterHead(msgspec.Struct, rename="camel"):
     filter_type: str
 
 
-class _ExchangeInfo(msgspec.Struct):
+class _ExchangeInfo(msgspec.Struct, rename="camel"):
     symbols: list[_Symbol]
+    rate_limits: list[RateLimit] = []
 
 
 class Listing(NamedTuple):
-    """The instruments asked for, in the order asked, and what may be done with each."""
+    """The instruments asked for, in the order asked, and what may be done with each.
+
+    ``weight_per_minute`` is what requests of one address may cost; 0 where it is not told.
+    """
 
     instruments: tuple[Instrument, ...]
     statuses: tuple[InstrumentStatus, ...]
+    weight_per_minute: int = 0
 
 
 _USED = ("PRICE_FILTER", "LOT_SIZE", "NOTIONAL", "MIN_NOTIONAL", "MAX_NUM_ORDERS")
@@ -82,9 +88,10 @@ def parse_exchange_info(body: bytes, names: Sequence[str]) -> Listing:
     lists no such symbol, or its steps are finer than our units.
     """
     try:
-        symbols = {symbol.symbol: symbol for symbol in _decoder.decode(body).symbols}
+        told = _decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
         raise VenueProtocolError(f"an exchangeInfo is needed: {fault}") from None
+    symbols = {symbol.symbol: symbol for symbol in told.symbols}
     instruments, statuses = [], []
     for name in names:
         symbol = symbols.get(symbol_of(name))
@@ -94,7 +101,13 @@ def parse_exchange_info(body: bytes, names: Sequence[str]) -> Listing:
             )
         instruments.append(_instrument(name, symbol))
         statuses.append(_STATUS.get(symbol.status, InstrumentStatus.HALT))
-    return Listing(tuple(instruments), tuple(statuses))
+    weights = [each.limit for each in told.rate_limits if _is_weight_of_a_minute(each)]
+    return Listing(tuple(instruments), tuple(statuses), min(weights, default=0))
+
+
+def _is_weight_of_a_minute(limit: RateLimit) -> bool:
+    window = (limit.rate_limit_type, limit.interval, limit.interval_num)
+    return window == ("REQUEST_WEIGHT", "MINUTE", 1)
 
 
 def _instrument(name: str, symbol: _Symbol) -> Instrument:

@@ -40,7 +40,7 @@ def without(kind: str) -> dict:
 
 def test_filters_become_ticks_lots_and_atoms():
     """Bounds that are no whole step are drawn inwards; unknown filters are no fault."""
-    (btc,), (status,) = parse(SYMBOL)
+    (btc,), (status,), _ = parse(SYMBOL)
     assert (btc.name, btc.symbol, btc.base, btc.quote) == ("BTC-USDT", "BTCUSDT", "BTC", "USDT")
     assert (btc.tick_size, btc.lot_size) == ("0.01", "0.00001")
     assert (btc.min_price_ticks, btc.max_price_ticks) == (2, 100_000_000)
@@ -55,7 +55,7 @@ def test_rules_that_are_absent_or_off_are_wide_open():
     symbol = without("NOTIONAL")
     symbol["filters"] = [found for found in symbol["filters"] if "maxNumOrders" not in found]
     symbol["filters"][0]["maxPrice"] = "0.00000000"
-    (btc,), _ = parse(symbol)
+    (btc,), *_ = parse(symbol)
     assert (btc.max_price_ticks, btc.max_notional_atoms) == (UNBOUNDED, UNBOUNDED_ATOMS)
     assert (btc.min_notional_atoms, btc.max_open_orders) == (0, 200)
 
@@ -64,7 +64,7 @@ def test_the_legacy_minimum_notional_counts():
     """MIN_NOTIONAL stands where NOTIONAL does not."""
     symbol = without("NOTIONAL")
     symbol["filters"].append({"filterType": "MIN_NOTIONAL", "minNotional": "10.0"})
-    (btc,), _ = parse(symbol)
+    (btc,), *_ = parse(symbol)
     assert (btc.min_notional_atoms, btc.max_notional_atoms) == (10**9, UNBOUNDED_ATOMS)
 
 
@@ -82,6 +82,17 @@ def test_instruments_come_in_the_order_asked():
     eth = SYMBOL | {"symbol": "ETHUSDT", "baseAsset": "ETH"}
     listing = parse(SYMBOL, eth, names=("ETH-USDT", "BTC-USDT"))
     assert [found.name for found in listing.instruments] == ["ETH-USDT", "BTC-USDT"]
+
+
+def test_the_weight_of_a_minute_is_told():
+    """Of the limits the one that all requests of an address share; 0 where none is told."""
+    limits = [
+        {"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10, "limit": 100},
+        {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": 6000},
+    ]
+    body = json.dumps({"symbols": [SYMBOL], "rateLimits": limits}).encode()
+    assert parse_exchange_info(body, ["BTC-USDT"]).weight_per_minute == 6000
+    assert parse(SYMBOL).weight_per_minute == 0
 
 
 def test_a_symbol_that_is_not_listed_is_the_profiles_fault():
