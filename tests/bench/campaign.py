@@ -1,11 +1,12 @@
 """The simulation for as long as it is let: seeds, faults, crashes, and what they broke.
 
-    scripts/bench campaign [--minutes 60] [--jobs 2] [--first 1000] [--json FILE]
+    scripts/bench campaign [--minutes 60] [--jobs 2] [--first 1000] [--json FILE] [--report]
 
 Seeds from ``--first`` on, each ``--seed-minutes`` of simulated time with faults of its own draw,
 every checker watching. A seed that breaks one is printed with the line that repeats it, and
 stands in the file; nothing is left out of the sums. The file is written anew as it goes. Ctrl-C
-and SIGTERM end it and keep what there is.
+and SIGTERM end it and keep what there is. ``--report`` runs nothing and prints the file as README
+has it.
 
 Speed is simulated time over processor time, so that it says the same whatever runs beside it;
 cores that share their insides with other programs still count more time for the same work.
@@ -44,7 +45,11 @@ def main() -> int:
     parser.add_argument("--seed-minutes", type=float, default=10, help="simulated, of each seed")
     parser.add_argument("--first", type=int, default=FIRST, help="the first seed")
     parser.add_argument("--json", type=Path, default=RESULTS, help="where the result is kept")
+    parser.add_argument("--report", action="store_true", help="print what is kept, for README")
     asked = parser.parse_args()
+    if asked.report:
+        print(report(json.loads(asked.json.read_text("utf-8"))))
+        return 0
     kernel_cache.prepare()
     campaign = Campaign(asked)
     # Also where a shell in its background has it ignored.
@@ -137,6 +142,31 @@ class Campaign:
         beside = path.with_name(f".{path.name}.new")
         beside.write_text(json.dumps(told, indent=1) + "\n", "utf-8")
         beside.replace(path)
+
+
+def report(kept: dict[str, Any]) -> str:
+    """Return a kept result in the words of README's section."""
+    machine, rare = kept["machine"], kept["rare_states"]
+    faults = ", ".join(f"{name} {count:,}" for name, count in kept["faults"].items())
+    crashes = ", ".join(f"{name} {count:,}" for name, count in kept["crashes"].items())
+    never = ", ".join(rare["never_visited"]) or "none"
+    last = kept["first_seed"] + kept["seeds"] - 1
+    return "\n".join(
+        (
+            f"- {kept['seeds']:,} seeds ({kept['first_seed']} to about {last}), "
+            f"{kept['simulated_hours']:,.0f} simulated hours, {kept['market_events']:,} market "
+            f"events ({kept['events_per_second']:.1f} a second), {kept['fills']:,} fills",
+            f"- {kept['faults_in_all']:,} faults of {len(kept['faults'])} kinds: {faults}",
+            f"- {kept['crashes_in_all']:,} crashes: {crashes}; {kept['boots']:,} boots",
+            f"- {rare['declared'] - len(rare['never_visited'])} of {rare['declared']} rare states "
+            f"visited; never: {never}",
+            f"- {kept['violations_in_all']} violations",
+            f"- {kept['speed_per_core']:.0f} times real time a core, "
+            f"{kept['real_seconds'] / 60:.0f} minutes, {kept['jobs']} processes ({machine['cpu']}, "
+            f"Python {machine['python']}, commit {machine['commit']}, load "
+            f"{machine['load_1_5_15'][0]})",
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -1,12 +1,14 @@
 """The hunter: seeds through whatever package stands first in PYTHONPATH, until one is broken.
 
-python -m tests.simulation.hunter SEEDS MINUTES FAULT,… SEED,…: prints one JSON object. The faults
-are those that are on ("": each seed draws its own), the seeds at the end are passed over.
+python -m tests.simulation.hunter SEEDS MINUTES FAULT,… SEED,… CPU: prints one JSON object. The
+faults are those that are on ("": each seed draws its own), the seeds behind them are passed over.
+A bug that makes the daemon turn for ever ends by the seconds of processor time.
 """
 
 from __future__ import annotations
 
 import json
+import resource
 import sys
 import time
 
@@ -48,6 +50,7 @@ def hunt(
 
 
 if __name__ == "__main__":
+    resource.setrlimit(resource.RLIMIT_CPU, (int(sys.argv[5]), int(sys.argv[5])))
     kernel_cache.prepare()
     names = [name for name in sys.argv[3].split(",") if name]
     passed = [int(seed) for seed in sys.argv[4].split(",") if seed]

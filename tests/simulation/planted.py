@@ -101,7 +101,10 @@ BUGS = (
         (Edit("engine/recovery.py", "    return instrument[\"own_trade_id\"] + 1\n",
               "    return instrument[\"own_trade_id\"] + 10_000\n"),
          Edit("engine/recovery.py", "        return instrument[\"missing_trade_id\"]\n",
-              "        return instrument[\"missing_trade_id\"] + 10_000\n")),
+              "        return instrument[\"missing_trade_id\"] + 10_000\n"),
+         # The same question of every ten seconds, which would find them otherwise.
+         Edit("engine/reconcile.py", "state.instruments[index][\"checked_trade_id\"] + 1\n",
+              "state.instruments[index][\"checked_trade_id\"] + 10_000\n")),
     ),
     Bug(
         "trades-forgotten-at-restart", "G2", "QuantDinger #232", "kill-9",
@@ -326,15 +329,14 @@ BUGS = (
         "sizes-rounded", "G9", "freqtrade #5481", "dribble",
         "a quantity leaves with three decimals",
         (Edit("venues/binance/encode.py",
-              "_decimal_text(action.qty_lots, instrument.lot_e8)",
-              "f\"{action.qty_lots * instrument.lot_e8 / 1e8:.3f}\""),),
+              "action.qty_lots * lot_e8,", "round(action.qty_lots * lot_e8, -5),"),),
     ),
     Bug(
         "prices-by-float", "G9", "freqtrade #1289", "operator",
-        "a price is a float, written as it prints",
+        "a price is a float on its way, and what it lost is cut off",
         (Edit("venues/binance/encode.py",
-              "_decimal_text(action.price_ticks, instrument.tick_e8)",
-              "repr(action.price_ticks * 1.1 * (instrument.tick_e8 / 1e8) / 1.1)"),),
+              "action.price_ticks * tick_e8,",
+              "int(action.price_ticks * 1.1 * (tick_e8 / 1e8) / 1.1 * 1e8),"),),
     ),
     Bug(
         "fees-forgotten", "G9", "freqtrade #3583", "operator",
@@ -354,7 +356,7 @@ BUGS = (
         "intent-after-the-frame", "G10", "freqtrade #7184", "operator",
         "an order leaves before the journal has it",
         (Edit("drivers/loop.py",
-              "                self._journal.append(RecordType.FRAME_OUT, ts_ns, frame)\n"
+              "                self._journal.append(FRAME_OUT, ts_ns, frame)\n"
               "            self._perform(action, frame)\n",
               "                pass\n            self._perform(action, frame)\n"),),
     ),

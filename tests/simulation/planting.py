@@ -24,7 +24,7 @@ from tests.simulation.planted import Bug
 
 ROOT = Path(__file__).parents[2]
 CACHE = Path(tempfile.gettempdir(), f"hftd-planted-{os.getuid()}")
-HUNT_SECONDS = 1_800
+HUNT_CPU_SECONDS = 900  # Not of the wall's clock: a hunt in the idle class waits for long.
 _COPYING = Lock()
 
 
@@ -100,11 +100,10 @@ def hunt(
         }
         command = [
             sys.executable, "-P", "-m", "tests.simulation.hunter", str(seeds), str(minutes),
-            ",".join(faults.split()), ",".join(map(str, unsound)),
+            ",".join(faults.split()), ",".join(map(str, unsound)), str(HUNT_CPU_SECONDS),
         ]  # fmt: skip
         done = subprocess.run(
-            command, cwd=folder, env=environment, capture_output=True, text=True,
-            timeout=HUNT_SECONDS, check=False,
+            command, cwd=folder, env=environment, capture_output=True, text=True, check=False,
         )  # fmt: skip
     assert done.returncode == 0, f"the hunter ended with {done.returncode}: {done.stderr[-2000:]}"
     return msgspec.json.decode(done.stdout.splitlines()[-1], type=Hunt)

@@ -18,8 +18,8 @@ def test_a_death_at_the_effects_of_a_session_is_recovered_from() -> None:
     """
     offset = date.today().toordinal() % STRIDE
     done = subprocess.run(
-        [sys.executable, "-m", "tests.simulation.crash_matrix", "--stride", str(STRIDE),
-         "--offset", str(offset)],
+        ["nice", "-n", "10", sys.executable, "-m", "tests.simulation.crash_matrix",
+         "--stride", str(STRIDE), "--offset", str(offset)],
         cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     told = f"scripts/bench crashes --stride {STRIDE} --offset {offset}\n"
