@@ -125,6 +125,45 @@ def fills(result: shapes.Fills) -> list[Line]:
     return _fills(result["fills"]) if result["fills"] else [line("no fills")]
 
 
+# Titles by key, in their order; the first columns are text, `keep` says what goes last.
+_HISTORIES: dict[str, tuple[tuple[str, str, int], ...]] = {
+    "orders": (
+        ("ts", "time", 9), ("instrument", "instrument", 3), ("side", "side", 9),
+        ("price", "price", 9), ("qty", "qty", 9), ("cum_qty", "filled", 8), ("state", "state", 9),
+        ("client_order_id", "order", 1),
+    ),
+    "pnl": (
+        ("ts", "time", 9), ("equity_quote", "equity", 9), ("realized_quote", "realized", 7),
+        ("unrealized_quote", "unrealized", 6), ("fees_quote", "fees", 5),
+        ("total_quote", "total", 9), ("drawdown_quote", "drawdown", 4),
+    ),
+    "latency": (
+        ("minute", "minute", 9), ("stage", "stage", 9), ("count", "count", 5),
+        ("mean_us", "mean", 8), ("worst_second_p50_us", "p50", 6),
+        ("worst_second_p99_us", "p99", 9), ("max_us", "max", 9),
+    ),
+}  # fmt: skip
+_LEFT = ("ts", "minute", "instrument", "side", "state", "stage", "client_order_id")
+
+
+def history(result: shapes.History) -> list[Line]:
+    """List what was, the newest last."""
+    titles = _HISTORIES.get(result["what"], ())
+    columns = [Column(title, right=key not in _LEFT, keep=keep) for key, title, keep in titles]
+    rows: list[Mapping[str, Any]] = [*result["rows"]]
+    if not rows or not titles:
+        return wrap(f"no {result['what']} yet")
+    return table(columns, [[_past(key, row[key]) for key, _, _ in titles] for row in rows])
+
+
+def _past(key: str, value: Any) -> str | Span:
+    if key in ("ts", "minute"):
+        return clock(value) if key == "ts" else str(value)[:16].replace("T", " ")
+    if key.endswith("_us"):
+        return micros(value)
+    return _side(value) if key == "side" else str(value)
+
+
 def _fills(rows: list[shapes.Fill]) -> list[Line]:
     columns = (
         Column("time"),
@@ -317,5 +356,6 @@ VIEWS: dict[str, Callable[[Any], list[Line]]] = {
     "orders": orders,
     "order": order,
     "fills": fills,
+    "history": history,
     "latency": latency,
 }

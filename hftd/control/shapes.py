@@ -237,6 +237,50 @@ class Fills(TypedDict):
     fills: list[Fill]
 
 
+class PastOrder(TypedDict):
+    """One row of ``history orders``: an order with its latest state."""
+
+    ts: str  # of its submission
+    client_order_id: str
+    instrument: str
+    side: str
+    price: str
+    qty: str
+    cum_qty: str
+    state: str
+
+
+class PastPnl(TypedDict):
+    """One row of ``history pnl``: the account at the end of a minute."""
+
+    ts: str
+    equity_quote: str
+    realized_quote: str
+    unrealized_quote: str
+    fees_quote: str
+    total_quote: str
+    drawdown_quote: str
+
+
+class PastLatency(TypedDict):
+    """One row of ``history latency``: a stage in a minute."""
+
+    minute: str
+    stage: str
+    count: int
+    mean_us: float
+    worst_second_p50_us: float
+    worst_second_p99_us: float
+    max_us: float
+
+
+class History(TypedDict):
+    """The answer to ``history``: rows of one of the three, the newest last."""
+
+    what: str  # orders, pnl, latency
+    rows: list[PastOrder] | list[PastPnl] | list[PastLatency]
+
+
 class OrderEvent(TypedDict):
     """One step of an order's life, from the decision to its end."""
 

@@ -1,4 +1,4 @@
-"""What the recorder answers on its socket: log lines, fills, an order's journey, a test alert.
+"""What the recorder answers on its socket: log lines, fills, orders, histories, a test alert.
 
 Nothing here changes trading. Knows ledger, log file and alert desk; the server and the table of
 commands are control's.
@@ -104,6 +104,9 @@ class RecorderSocket:
 def _answer(connection: Connection, method: str, params: dict[str, Any]) -> object:
     if method == "fills":
         return {"fills": queries.newest_fills(connection, params["limit"])}
+    if method == "history":
+        what = params["what"]
+        return {"what": what, "rows": queries.HISTORIES[what](connection, params["limit"])}
     assert method == "order"
     journey = queries.order_journey(connection, params["id"])
     if journey is None:

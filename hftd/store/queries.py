@@ -1,17 +1,18 @@
 """What is asked of the ledger, in the shapes that are shown; writes nothing.
 
-Shapes of Fill, OrderEvent and OrderJourney are those of ``hftd/control/shapes.py``.
+Shapes of Fill, OrderEvent, OrderJourney and of histories are those of ``hftd/control/shapes.py``.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection, Select, func, select
 
 from hftd.store.tables import EQUITY, FILLS, LATENCY, ORDER_EVENTS, ORDERS
 
 Answer = dict[str, Any]
+MINUTE_NS = 60_000_000_000
 
 
 def newest_fills(connection: Connection, limit: int) -> list[Answer]:
@@ -20,10 +21,14 @@ def newest_fills(connection: Connection, limit: int) -> list[Answer]:
     return [_fill(row) for row in reversed(_rows(connection, newest))]
 
 
-def newest_orders(connection: Connection, limit: int) -> list[Answer]:
+def orders_history(connection: Connection, limit: int) -> list[Answer]:
     """Return the newest orders with their latest state, the very newest last."""
     newest = select(ORDERS).order_by(ORDERS.c.created_ts_ns.desc(), ORDERS.c.order_key.desc())
-    return _rows(connection, newest.limit(limit))[::-1]
+    same = ("client_order_id", "instrument", "side", "price", "qty", "cum_qty", "state")
+    return [
+        {"ts": row["created_ts"], **{name: row[name] for name in same}}
+        for row in _rows(connection, newest.limit(limit))[::-1]
+    ]
 
 
 def order_journey(connection: Connection, client_order_id: str) -> Answer | None:
@@ -63,16 +68,38 @@ def order_journey(connection: Connection, client_order_id: str) -> Answer | None
     }
 
 
-def pnl_history(connection: Connection, since_ns: int, limit: int) -> list[Answer]:
-    """Return the newest equity rows since a time, the very newest last."""
-    newest = select(EQUITY).where(EQUITY.c.ts_ns >= since_ns).order_by(EQUITY.c.ts_ns.desc())
-    return _rows(connection, newest.limit(limit))[::-1]
+def pnl_history(connection: Connection, limit: int) -> list[Answer]:
+    """Return the account at the end of each of the newest minutes, the very newest last."""
+    minute = (EQUITY.c.ts_ns // MINUTE_NS).label("minute")
+    ends = select(func.max(EQUITY.c.ts_ns)).group_by(minute).order_by(minute.desc()).limit(limit)
+    ends_ns = connection.scalars(ends).all()
+    names = ("equity", "realized", "unrealized", "fees", "total", "drawdown")
+    return [
+        {"ts": row["ts"], **{f"{name}_quote": row[f"{name}_quote"] for name in names}}
+        for row in _rows(
+            connection, select(EQUITY).where(EQUITY.c.ts_ns.in_(ends_ns)).order_by(EQUITY.c.ts_ns)
+        )
+    ]
 
 
-def latency_history(connection: Connection, stage: str, limit: int) -> list[Answer]:
-    """Return the newest minutes of one stage, the very newest last."""
-    newest = select(LATENCY).where(LATENCY.c.stage == stage).order_by(LATENCY.c.seq.desc())
-    return _rows(connection, newest.limit(limit))[::-1]
+def latency_history(connection: Connection, limit: int) -> list[Answer]:
+    """Return the newest minutes of all stages, the very newest last."""
+    newest = select(LATENCY).order_by(LATENCY.c.seq.desc(), LATENCY.c.stage).limit(limit)
+    return [
+        {
+            "minute": row["minute"],
+            "stage": row["stage"],
+            "count": row["count"],
+            "mean_us": row["sum_ns"] / row["count"] / 1000,
+            "worst_second_p50_us": row["p50_ns_worst_second"] / 1000,
+            "worst_second_p99_us": row["p99_ns_worst_second"] / 1000,
+            "max_us": row["max_ns"] / 1000,
+        }
+        for row in _rows(connection, newest)[::-1]
+    ]
+
+
+HISTORIES = {"orders": orders_history, "pnl": pnl_history, "latency": latency_history}
 
 
 def _rows(connection: Connection, query: Select[Any]) -> list[Answer]:

@@ -454,6 +454,49 @@ DIFFERS: shapes.Reconciled = {
     "checks": [{"name": "balances", "agrees": False, "checked": "12:00:05.001Z"}],
     "differences": [{"what": "BTC", "ours": "1.0021", "venues": "1.00211"}],
 }
+PAST_ORDERS: shapes.History = {
+    "what": "orders",
+    "rows": [
+        {
+            "ts": "2026-11-22T09:34:14.123456Z",
+            "client_order_id": "h1-k3x9qa-1732269600-118",
+            "instrument": "BTC-USDT",
+            "side": "BUY",
+            "price": "59990.00",
+            "qty": "0.01000",
+            "cum_qty": "0.00400",
+            "state": "CANCELED",
+        }
+    ],
+}
+PAST_PNL: shapes.History = {
+    "what": "pnl",
+    "rows": [
+        {
+            "ts": "2026-11-22T09:34:59.123456Z",
+            "equity_quote": "160025.6368",
+            "realized_quote": "5.12865442",
+            "unrealized_quote": "-0.09305442",
+            "fees_quote": "0.4",
+            "total_quote": "4.6356",
+            "drawdown_quote": "1.2",
+        }
+    ],
+}
+PAST_LATENCY: shapes.History = {
+    "what": "latency",
+    "rows": [
+        {
+            "minute": "2026-11-22T09:34Z",
+            "stage": "end_to_end",
+            "count": 124,
+            "mean_us": 3750.0,
+            "worst_second_p50_us": 1550.0,
+            "worst_second_p99_us": 19270.0,
+            "max_us": 19270.0,
+        }
+    ],
+}
 ALERT_TEST: shapes.AlertTest = {
     "ok": True,
     "complete": True,
@@ -492,6 +535,7 @@ RESULTS: dict[str, list[Any]] = {
     "orders": [ORDERS, {"orders": []}],
     "order": [ORDER],
     "fills": [FILLS, {"fills": []}],
+    "history": [PAST_ORDERS, PAST_PNL, PAST_LATENCY, {"what": "pnl", "rows": []}],
     "positions": [POSITIONS],
     "pnl": [PNL],
     "latency": [LATENCY],

@@ -33,6 +33,7 @@ ARGUMENTS = {
     "cancel": ["h1-k3x9qa-1732269600-118"],
     "set": ["risk.max_open_orders=3"],
     "reset": ["--reason", "the market is calm again"],
+    "history": ["orders"],
 }
 ASKED = [name for name in COMMANDS if name not in ("ps", "logs", "selfcheck")]
 

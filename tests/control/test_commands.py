@@ -20,7 +20,7 @@ def test_the_table_holds_the_commands_of_the_design() -> None:
         *("ps", "status", "health", "wait", "explain", "book", "orders", "order", "fills"),
         *("positions", "pnl", "latency", "risk", "pause", "resume", "stop", "cancel"),
         *("cancel-all", "flatten", "kill", "reset", "ack", "reconcile", "logs", "version"),
-        *("selfcheck", "alert-test", "reload", "set"),
+        *("selfcheck", "alert-test", "reload", "set", "history"),
     }
     acting = {name for name, one in COMMANDS.items() if one.role >= Role.OPERATOR}
     assert acting == {

@@ -1,13 +1,22 @@
 """The questions to a ledger that a journal was projected into."""
 
 import pytest
+from sqlalchemy import select
 
-from hftd.control.shapes import Fill, OrderEvent, OrderJourney
+from hftd.control.shapes import (
+    Fill,
+    OrderEvent,
+    OrderJourney,
+    PastLatency,
+    PastOrder,
+    PastPnl,
+)
 from hftd.domain.order import client_order_id, order_key
 from hftd.journal.reader import JournalReader
 from hftd.store import queries
 from hftd.store.projector import Projector
-from tests.store.days_work import BEGIN_NS, EPOCH, SECOND_NS, whole_day
+from hftd.store.tables import EQUITY
+from tests.store.days_work import EPOCH, whole_day
 
 
 @pytest.fixture
@@ -45,16 +54,21 @@ def test_newest_fills_and_orders_come_last(connection):
     fills = queries.newest_fills(connection, 3)
     assert [fill["exec_id"] for fill in fills] == ["10", "11", "12"]
     assert set(fills[0]) == set(Fill.__annotations__)
-    orders = queries.newest_orders(connection, 2)
-    assert [order["order_key"] for order in orders] == [
-        order_key(EPOCH, 5), order_key(EPOCH + 100, 1),
-    ]  # fmt: skip
+    orders = queries.orders_history(connection, 2)
+    keys = order_key(EPOCH, 5), order_key(EPOCH + 100, 1)
+    ids = [client_order_id("abc123", key) for key in keys]
+    assert [order["client_order_id"] for order in orders] == ids
+    assert set(orders[0]) == set(PastOrder.__annotations__)
 
 
 def test_history_of_pnl_and_latency(connection):
-    """Equity comes by time, latency by the minute."""
-    history = queries.pnl_history(connection, BEGIN_NS + 5 * SECOND_NS, 10)
-    assert [row["equity_quote"] for row in history] == ["10000.12345678"] * 3
-    assert [row["ts_ns"] for row in history] == sorted(row["ts_ns"] for row in history)
-    assert [row["count"] for row in queries.latency_history(connection, "risk", 5)] == [50, 10]
-    assert queries.latency_history(connection, "venue", 5) == []
+    """One row a minute: the last equity of it; latency by minute and stage."""
+    history = queries.pnl_history(connection, 10)
+    everything = connection.execute(select(EQUITY.c.ts).order_by(EQUITY.c.ts_ns)).scalars().all()
+    last = {ts[:16]: ts for ts in everything}
+    assert [row["ts"] for row in history] == list(last.values())
+    assert set(history[0]) == set(PastPnl.__annotations__)
+    assert queries.pnl_history(connection, 1) == history[-1:]
+    latency = queries.latency_history(connection, 5)
+    assert [(row["stage"], row["count"]) for row in latency] == [("risk", 50), ("risk", 10)]
+    assert latency[0]["mean_us"] == 2.0 and set(latency[0]) == set(PastLatency.__annotations__)
