@@ -11,11 +11,14 @@ from collections.abc import Callable, Coroutine, Sequence
 
 import numpy as np
 
+from hftd.config import own_strategy
 from hftd.config.load import LoadedProfile
 from hftd.config.real_venue import BinanceVenue
 from hftd.config.schema import Profile
 from hftd.config.secrets import Credentials, resolve
+from hftd.config.strategy_parameters import OwnStrategy
 from hftd.domain.instrument import Instrument
+from hftd.domain.layout import Records
 from hftd.drivers.books import assets_of, build_world
 from hftd.drivers.live import Live, Parts, Say
 from hftd.drivers.memory import Builders
@@ -28,32 +31,65 @@ from hftd.runtime.paths import InstancePaths
 from hftd.runtime.recorder_password import PASSWORD_VARIABLE
 from hftd.runtime.recorder_watching import WATCHING_VARIABLE, encode, watching_of
 from hftd.runtime.venue_host import RemoteVenue, VenueHost, venue_endpoints
-from hftd.strategies import market_making, order_book_imbalance
+from hftd.strategies import avellaneda_stoikov, glft, market_making, order_book_imbalance
 from hftd.venues.binance.codec import BinanceCodec
 from hftd.venues.binance.signing import signer_of
 
 STRATEGIES = {
     "market_making": market_making,
     "order_book_imbalance": order_book_imbalance,
+    "avellaneda_stoikov": avellaneda_stoikov,
+    "glft": glft,
 }
 
 
 def build_strategy(profile: Profile, instruments: Sequence[Instrument]) -> Strategy:
-    """Return the profile's strategy with its parameters and empty memory."""
+    """Return a built-in strategy with each instrument's parameters and empty memory."""
     kind = profile.strategy.kind
     module = STRATEGIES[kind]
-    return Strategy(
-        name=kind,
-        quotes=module.quotes,
-        params=module.build_params(profile.strategy, instruments),
-        memory=np.zeros(len(instruments), module.MEMORY),
-    )
+    params = [
+        module.build_params(profile.strategy_of(instrument.name), [instrument])
+        for instrument in instruments
+    ]
+    memory = np.zeros(len(instruments), module.MEMORY)
+    return Strategy(kind, module.quotes, np.concatenate(params), memory)
 
 
-def build_engine(profile: Profile, instruments: Sequence[Instrument]) -> Engine:
-    """Return an engine with the profile's limits and strategy in place."""
+def build_own_strategy(
+    profile: Profile, instruments: Sequence[Instrument], records: Records, source: str | None
+) -> Strategy:
+    """Return the user's own strategy with each instrument's parameters and empty memory."""
+    from hftd.strategies import own_calls
+
+    strategies: list[own_calls.Own] = []
+    for index, instrument in enumerate(instruments):
+        held = profile.strategy_of(instrument.name)
+        assert isinstance(held, OwnStrategy), "all instruments have one kind of strategy"
+        strategy = own_strategy.rebuilt(held, source)
+        assert isinstance(strategy, own_calls.Own)
+        own_calls.fit_instruments(strategy, records[index : index + 1])
+        strategies.append(strategy)
+    calls = own_calls.Calls(strategies, instruments)
+    params = own_calls.build_params(strategies, instruments)
+    memory = np.zeros(len(instruments), own_calls.memory_layout(strategies[0]))
+    return Strategy(profile.strategy.kind, calls.quotes, params, memory, calls.take_failures)
+
+
+def build_engine(
+    profile: Profile, instruments: Sequence[Instrument], source: str | None = None
+) -> Engine:
+    """Return an engine with the profile's limits and strategy in place.
+
+    ``source`` is the text of the user's own strategy as a run's header keeps it; without it the
+    file has to be the one that the profile was loaded with.
+    """
     world = build_world(profile, instruments)
-    STRATEGIES[profile.strategy.kind].fit_instruments(profile.strategy, world[0].instruments)
+    records = world[0].instruments
+    if isinstance(profile.strategy, OwnStrategy):
+        return Engine(world, build_own_strategy(profile, instruments, records, source))
+    for index, instrument in enumerate(instruments):
+        strategy = profile.strategy_of(instrument.name)
+        STRATEGIES[strategy.kind].fit_instruments(strategy, records[index : index + 1])
     return Engine(world, build_strategy(profile, instruments))
 
 

@@ -12,25 +12,20 @@ engine to them and to what must always be true. See `checks_after`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
+from hftd import wiring
 from hftd.config.load import load_profile
-from hftd.config.schema import Profile
-from hftd.config.strategy_parameters import MarketMaking
 from hftd.domain.actions import ActionKind
 from hftd.domain.codes import TradingState
 from hftd.domain.events import EVENT, CommandKind, EventKind, Link, Timer
 from hftd.domain.facts import FactKind
 from hftd.domain.instrument import Instrument
 from hftd.domain.order import SEQ_BITS, FeeAsset, Liquidity, OrderState, Side
-from hftd.drivers.books import build_world
-from hftd.engine.engine import Engine
 from hftd.engine.state import ACTIONS_CAPACITY, FACTS_CAPACITY, ORDERS_CAPACITY
-from hftd.engine.strategy import Strategy
-from hftd.strategies import market_making
 
 MS = 1_000_000
 SECOND = 1_000_000_000
@@ -55,16 +50,6 @@ def no_stamp(_stage: int) -> None:
     """Take no times."""
 
 
-def build_engine(profile: Profile, instruments: Sequence[Instrument]) -> Engine:
-    """Return an engine that makes markets, with the profile's limits."""
-    assert isinstance(profile.strategy, MarketMaking)
-    world = build_world(profile, instruments)
-    market_making.fit_instruments(profile.strategy, world[0].instruments)
-    params = market_making.build_params(profile.strategy, instruments)
-    memory = np.zeros(len(instruments), market_making.MEMORY)
-    return Engine(world, Strategy("market_making", market_making.quotes, params, memory))
-
-
 def rows_of(records: Any) -> list[dict[str, int]]:
     """Return records as dicts of plain integers."""
     return [dict(zip(records.dtype.names, row.item(), strict=True)) for row in records]
@@ -87,7 +72,7 @@ class Playbook:
         """Build the engine; nothing has happened yet."""
         loaded = load_profile(profile, sets=sets, environ={})
         self.instruments = list(instruments)
-        self.engine = build_engine(loaded.profile, self.instruments)
+        self.engine = wiring.build_engine(loaded.profile, self.instruments)
         self.now_ns = DAWN
         self.script: list[tuple[Any, Any]] = []  # Every event fed, with its levels.
         self.actions: list[dict[str, int]] = []  # Of the last event.
@@ -273,10 +258,11 @@ class Playbook:
         self.next_update_id += 1
         at = self.next_update_id
         rows = np.array(levels, np.int64)
-        if self.engine.state.books[index]["last_update_id"] == 0:
+        last = int(self.engine.state.books[index]["last_update_id"])
+        if last == 0:
             return self.feed(EventKind.SNAPSHOT, rows, instrument=index, last_update_id=at)
         return self.feed(
-            EventKind.DEPTH, rows, instrument=index, first_update_id=at, last_update_id=at
+            EventKind.DEPTH, rows, instrument=index, first_update_id=last + 1, last_update_id=at
         )
 
     def print(self, price_ticks: int, lots: int = 10, index: int = 0) -> Playbook:

@@ -68,7 +68,7 @@ def measure(
         Economics(
             each,
             canary_order(profile, each.instrument, each.filters, each.price),
-            break_even(profile, each.filters, each.price),
+            break_even(profile, each.instrument, each.filters, each.price),
         )
         for each in facts
     )

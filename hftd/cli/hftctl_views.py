@@ -61,6 +61,9 @@ _ASKS = {
     "HOLDING": "no position held",
     "SIDE_IN_DOUBT": "no order in doubt",
     "DENIED_RECENTLY": "no refusal just now",
+    "STRATEGY_FAILED": "strategy has not raised",
+    "NOT_WANTED": "strategy wants it",
+    "NO_ESTIMATE": "enough seen to estimate",
     "STARTING_UP": "strategy has spoken",
 }
 

@@ -43,6 +43,7 @@ COMMANDS: Final = {
     ),
     "doctor": Entry("doctor", "doctor", "Look at everything a start needs, before money."),
     "profiles": Entry("profile_commands", "profiles", "List the profiles that can be named."),
+    "strategies": Entry("strategies", "strategies", "List the strategies and their parameters."),
     "schema": Entry("profile_commands", "schema", "Print the JSON Schema of a profile."),
     "paths": Entry("profile_commands", "paths", "Say where an instance keeps its files."),
     "exchange": Entry("exchange", "exchange", "Serve the simulated exchange by itself."),

@@ -53,6 +53,7 @@ def start(
     from hftd.runtime.paths import InstancePaths
 
     faulthandler.enable()  # The watchdog's SIGABRT then shows where the loop hangs.
+    kernel_cache.prepare()  # First: the file of a user's own kernel imports Numba.
 
     def read(more: Sequence[str]) -> LoadedProfile:
         return load_profile(profile, sets=(*(sets or ()), *more), environ=os.environ)
@@ -65,7 +66,6 @@ def start(
     paths = InstancePaths.locate(name or loaded.name)
     paths.create()
     with InstanceLock(paths.lock_path):
-        kernel_cache.prepare()
         if fresh:
             put_aside(paths)
             paths.create()

@@ -23,6 +23,6 @@ def warmup(
     from hftd.config.load import load_profile
     from hftd.runtime import kernel_cache
 
+    kernel_cache.prepare()  # First: the file of a user's own kernel imports Numba.
     loaded = load_profile(profile, environ=os.environ)
-    kernel_cache.prepare()
     warm(loaded)

@@ -95,7 +95,7 @@ def _complaint(
     if kind == ELSEWHERE:
         path += [int(part) if part.isdigit() else part for part in context["key"].split(".")]
     elif kind.startswith("union_tag"):
-        path.append(context["discriminator"].strip("'"))
+        path.append(context["discriminator"].strip("'").removesuffix("()"))
     known = _section(schema, path, tree).model_fields
     node, key_origin = find(tree, path)
     if kind == "extra_forbidden":

@@ -79,7 +79,7 @@ def canary_order(
     profile: Profile, instrument: str, filters: Filters, price: Decimal
 ) -> CanaryOrder:
     """Return the profile's order of ``instrument`` at ``price``, scaled by the canary."""
-    full = profile.strategy.order_size_base
+    full = profile.strategy_of(instrument).order_size_base
     lot = filters.lot_size
     qty = full * profile.size_factor // lot * lot
     # Rounded up to lots: a quantity just under the least notional is refused.
@@ -104,7 +104,7 @@ def require_tradable(order: CanaryOrder, loaded: LoadedProfile) -> None:
     profile, quote = loaded.profile, loaded.profile.quote_asset
     was = f"an order of {plain(order.qty_base)} ({plain(order.notional_quote)} {quote})"
     at_price = f"at {plain(order.price)}"
-    key = "strategy.order_size_base"
+    key = f"{profile.strategy_key(order.instrument)}.order_size_base"
     if order.notional_quote > order.max_notional_quote:
         limit = plain(order.max_notional_quote)
         expected = (
@@ -134,12 +134,12 @@ class BreakEven:
     edge_bps: Decimal | None
 
 
-def break_even(profile: Profile, filters: Filters, price: Decimal) -> BreakEven:
+def break_even(profile: Profile, instrument: str, filters: Filters, price: Decimal) -> BreakEven:
     """Return the break-even half-spread at ``price`` under the profile's maker fee."""
     fee = profile.venue.fees.maker_bps
     half = max(fee, Decimal(0))
     ticks = int(_ceil(half * price, _BPS * filters.tick_size))
-    strategy = profile.strategy
+    strategy = profile.strategy_of(instrument)
     edge: Decimal | None = None
     if isinstance(strategy, MarketMaking):
         distance = (

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from hftd.config import preset_shelf, shelf, strict_yaml
+from hftd.config import own_strategy, preset_shelf, shelf, strict_yaml
 from hftd.config.complaints import complain
 from hftd.config.editor_schema import EXTENDS
 from hftd.config.real_venue import BinanceVenue, is_loopback
@@ -70,8 +70,10 @@ def load_profile(
     _refuse_live(tree)
     for key in (_TAPE, _PRESET, _TLS_CA):
         tree = _place(tree, files, key)
+    tree = own_strategy.placed(own_strategy.merged(tree), lambda at: _folder_of(at, files))
+    given = own_strategy.typed(tree, _mapping(tree))
     try:
-        profile = Profile.model_validate(as_plain(tree))
+        profile = Profile.model_validate(given)
     except ValidationError as error:
         raise complain(error, tree, Profile) from None
     _check_tape(profile, tree)
@@ -174,13 +176,24 @@ def _place(tree: Branch, files: tuple[Path, ...], key: tuple[str, ...]) -> Branc
     )
     if not node.text or shipped:
         return tree
-    named_in = [file for file in files if _shown(file) == node.origin.source]
-    folder = named_in[0].parent if named_in else Path.cwd()
+    folder = _folder_of(node.origin, files)
     placed: Node = Leaf(str((folder / Path(node.text).expanduser()).resolve()), node.origin)
     for part in reversed(key):
         placed = Branch({part: placed}, Origin(""))
     assert isinstance(placed, Branch)
     return lay_over(tree, placed)
+
+
+def _folder_of(origin: Origin, files: tuple[Path, ...]) -> Path:
+    """Return what a path written there is relative to."""
+    named_in = [file for file in files if _shown(file) == origin.source]
+    return named_in[0].parent if named_in else Path.cwd()
+
+
+def _mapping(tree: Branch) -> dict[str, Any]:
+    plain_tree = as_plain(tree)
+    assert isinstance(plain_tree, dict), "a profile's root is a mapping"
+    return dict(plain_tree)
 
 
 def _check_tape(profile: Profile, tree: Branch) -> None:
@@ -216,7 +229,8 @@ def _check_tls_ca(profile: Profile, tree: Branch) -> None:
 
 def _origins(profile: Profile, tree: Branch) -> dict[str, str]:
     written = {key: str(leaf.origin) for key, leaf in leaves(tree)}
-    return {key: written.get(key, "default") for key, _ in flatten(profile)}
+    found = {key: written.get(key, "default") for key, _ in flatten(profile)}
+    return found | own_strategy.origins(profile.strategy, found)
 
 
 def flatten(profile: Profile) -> list[tuple[str, Any]]:

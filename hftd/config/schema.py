@@ -227,6 +227,8 @@ class Profile(Section):
     """Limits of single instruments in place of those under risk."""
     strategy: Strategy
     """What decides the quotes."""
+    instrument_strategy: dict[InstrumentName, Strategy] = Field(default_factory=dict)
+    """Parameters of single instruments in place of those under strategy."""
     inventory: Inventory = Inventory()
     """What the strategy steers towards and may not touch."""
     risk: RiskLimits
@@ -271,6 +273,15 @@ class Profile(Section):
         """What the canary multiplies by: 1 when it is off."""
         return self.canary.size_factor if self.canary.enabled else Decimal(1)
 
+    def strategy_of(self, instrument: str) -> Strategy:
+        """Return the strategy's parameters for one instrument, its own in place."""
+        return self.instrument_strategy.get(instrument, self.strategy)
+
+    def strategy_key(self, instrument: str) -> str:
+        """Return the section of the profile that they stand in."""
+        own = instrument in self.instrument_strategy
+        return f"instrument_strategy.{instrument}" if own else "strategy"
+
     def limits(self, instrument: str) -> RiskLimits:
         """Return the unscaled limits of one instrument, its own overrides applied."""
         return limits_of(self.risk, self.instrument_limits.get(instrument))
@@ -313,13 +324,20 @@ def _check_instruments(profile: Profile) -> None:
     for instrument in profile.instrument_limits:
         if instrument not in seen:
             raise misplaced(f"instrument_limits.{instrument}", "one of instruments")
+    for instrument, strategy in profile.instrument_strategy.items():
+        key = f"instrument_strategy.{instrument}"
+        if instrument not in seen:
+            raise misplaced(key, "one of instruments")
+        if strategy.kind != profile.strategy.kind:
+            expected = f"{profile.strategy.kind}, as strategy.kind says for all instruments"
+            raise misplaced(f"{key}.kind", expected)
 
 
 def _check_order_sizes(profile: Profile) -> None:
     """Refuse sizes that the gate would refuse each time (C03, C12)."""
-    strategy, key = profile.strategy, "strategy.order_size_base"
     for instrument in profile.instruments:
-        limits = profile.limits(instrument)
+        strategy, limits = profile.strategy_of(instrument), profile.limits(instrument)
+        key = f"{profile.strategy_key(instrument)}.order_size_base"
         if strategy.largest_order_base > limits.max_order_size_base:
             largest, limit = plain(strategy.largest_order_base), plain(limits.max_order_size_base)
             raise misplaced(

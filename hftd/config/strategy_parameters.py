@@ -1,14 +1,17 @@
-"""The parameters of the built-in strategies: keys, bounds and defaults, one model a kind.
+"""The parameters of the strategies: keys, bounds and defaults, one model a kind.
 
-Knows nothing of how a strategy uses them: that is ``hftd/strategies``. Pure.
+Knows nothing of how a strategy uses them: that is ``hftd/strategies``. A strategy of the user's
+own brings its model with it (`OwnParameters`); a profile keeps what that model made of its keys
+(`OwnStrategy`), and by which source. Pure.
 """
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
 from hftd.config.values import (
     Flag,
@@ -27,6 +30,10 @@ from hftd.config.values import (
 )
 
 Levels = Annotated[Integer, Field(gt=0, le=50)]
+
+# Of a strategy of the user's own: a file and a class in it.
+OWN_KIND: Final = re.compile(r"(?P<path>.+\.py):(?P<name>[A-Za-z_]\w*)")
+OWN_FORM: Final = "path/to/file.py:Class"
 
 
 def _as_min_spread(values: dict[str, Any]) -> Any:
@@ -112,4 +119,119 @@ class OrderBookImbalance(Section):
         return self.order_size_base
 
 
-Strategy = Annotated[MarketMaking | OrderBookImbalance, Field(discriminator="kind")]
+class QuoteModel(Section):
+    """What the strategies that quote by a formula share."""
+
+    order_size_base: PositiveDecimal
+    """Size of each quote before the canary; inventory is counted in such orders."""
+    risk_aversion_per_bps: PositiveFraction
+    """Gamma: how much one order of inventory is disliked; more keeps it smaller."""
+    volatility_bps: PositiveDecimal | None = None
+    """Sigma, bps of mid per square root of a second; default: estimated from the market."""
+    arrival_decay_per_bps: PositiveDecimal | None = None
+    """K, how fast orders get rarer with the distance they reach; default: estimated."""
+    estimate_half_life_s: Annotated[Integer, Field(gt=0, le=86_400)] = 300
+    """After this time what was seen weighs half as much in the estimates."""
+    arrival_step_bps: PositiveBps = Decimal(1)
+    """Orders are counted at sixteen distances from mid, so far apart."""
+    min_edge_bps: SignedBps = Decimal(0)
+    """No quote stands nearer to mid than this after the maker fee, whatever the formula says."""
+    price_tolerance_ticks: Annotated[Integer, Field(ge=0, le=1_000_000)] = 0
+    """A quote this close to where it should be is left in its queue."""
+    min_quote_life_ms: NonNegativeMs = 500
+    """A quote is not moved before this age, except to pull it."""
+
+    @property
+    def largest_order_base(self) -> Decimal:
+        """The largest order that this strategy asks for."""
+        return self.order_size_base
+
+
+class AvellanedaStoikov(QuoteModel):
+    """Quote around a reservation price that inventory moves (Avellaneda and Stoikov 2008)."""
+
+    kind: Literal["avellaneda_stoikov"]
+    """Which strategy this is."""
+    horizon_s: Annotated[Integer, Field(gt=0, le=86_400)]
+    """T - t: the time over which inventory is thought to be held."""
+
+
+class Glft(QuoteModel):
+    """Quote by the asymptotic solution of Guéant, Lehalle and Fernandez-Tapia (2013)."""
+
+    kind: Literal["glft"]
+    """Which strategy this is."""
+    arrival_rate_per_s: PositiveDecimal | None = None
+    """A: orders a second and side that reach mid itself; default: estimated from the market."""
+
+
+class OwnParameters(Section):
+    """What every strategy of the user's own is told by its profile; it adds keys of its own."""
+
+    kind: str
+    """The file, relative to the profile that names it, and the class in it."""
+    order_size_base: PositiveDecimal
+    """The largest order that it asks for, before the canary."""
+    imbalance_levels: Levels = 5
+    """Book levels a side that the imbalance is taken over."""
+    price_tolerance_ticks: Annotated[Integer, Field(ge=0, le=1_000_000)] = 0
+    """A quote this close to where it should be is left in its queue."""
+    min_quote_life_ms: NonNegativeMs = 500
+    """A quote is not moved before this age, except to pull it."""
+
+
+class OwnStrategy(Section):
+    """A strategy of the user's own as a profile holds it: its keys, checked by its own model."""
+
+    model_config = ConfigDict(extra="allow")
+
+    kind: str
+    """The file, by its whole path, and the class in it."""
+    order_size_base: PositiveDecimal
+    """The largest order that it asks for, before the canary."""
+    source_sha256: str
+    """Hash of the file, so that a replay can tell another source; never written in a profile."""
+    reasons: tuple[str, ...] = ()
+    """What it may say for not quoting a side, by number; never written in a profile."""
+
+    @property
+    def path(self) -> str:
+        """The file."""
+        return self.kind.rpartition(":")[0]
+
+    @property
+    def class_name(self) -> str:
+        """The class in it."""
+        return self.kind.rpartition(":")[2]
+
+    @property
+    def largest_order_base(self) -> Decimal:
+        """The largest order that it says it asks for."""
+        return self.order_size_base
+
+    def given(self) -> dict[str, Any]:
+        """Return the keys that its own model takes."""
+        return self.model_dump(exclude={"source_sha256", "reasons"})
+
+
+def kind(strategy: Any) -> str | None:
+    """Return which of the models below a strategy's mapping is of, None where none is named."""
+    named = strategy.get("kind") if isinstance(strategy, dict) else getattr(strategy, "kind", None)
+    return OWN_FORM if isinstance(named, str) and OWN_KIND.fullmatch(named) else named
+
+
+Strategy = Annotated[
+    Annotated[MarketMaking, Tag("market_making")]
+    | Annotated[OrderBookImbalance, Tag("order_book_imbalance")]
+    | Annotated[AvellanedaStoikov, Tag("avellaneda_stoikov")]
+    | Annotated[Glft, Tag("glft")]
+    | Annotated[OwnStrategy, Tag(OWN_FORM)],
+    Discriminator(kind),
+]
+
+BUILT_IN: Final[dict[str, type[Section]]] = {
+    "market_making": MarketMaking,
+    "order_book_imbalance": OrderBookImbalance,
+    "avellaneda_stoikov": AvellanedaStoikov,
+    "glft": Glft,
+}

@@ -125,6 +125,9 @@ class Code(IntEnum):
     NOT_RUNNING = 91
     ONE_SIDED = 92
     DWELL = 93  # A signal has not lasted long enough.
+    STRATEGY_FAILED = 94  # The user's own strategy raised; its instrument waits for the operator.
+    NOT_WANTED = 95  # The user's own strategy wants nothing here; the value is its reason.
+    NO_ESTIMATE = 96  # What the formula needs has not been seen often enough.
 
 
 class VenueCode(IntEnum):
@@ -214,5 +217,8 @@ REFUSAL_FIELDS: dict[Code, tuple[str, str, Unit]] = {
     Code.HOLDING: ("since", "holding", Unit.NS),
     Code.SIZE_ZERO: ("qty", "min", Unit.LOTS),
     Code.DWELL: ("since", "dwell", Unit.NS),
+    Code.STRATEGY_FAILED: ("errors", "max", Unit.COUNT),
+    Code.NOT_WANTED: ("reason", "none", Unit.COUNT),
+    Code.NO_ESTIMATE: ("seen", "needed", Unit.COUNT),
     Code.NOT_RUNNING: ("state", "needed", Unit.STATE),
 }

@@ -16,7 +16,7 @@ from hftd.domain.layout import Records
 from hftd.drivers.stamps import NoStamps
 from hftd.engine.engine import Engine
 from hftd.errors import InvariantBroken
-from hftd.journal.record import WAITED, RecordType
+from hftd.journal.record import WAITED, RecordType, encode_json
 from hftd.venues.port import Codec
 
 # Called with each action and its unsigned frame (None where nothing goes to the venue).
@@ -114,6 +114,9 @@ class Loop:
             self._journal.append(INTENT, ts_ns, actions)
             self._send(actions_of(actions), ts_ns)
         self._stamps.stepped(engine)
+        if facts:
+            for words in engine.strategy.take_failures():
+                self._journal.append(RecordType.STRATEGY_ERROR, ts_ns, encode_json(words))
 
     def _send(self, actions: list[Action], ts_ns: int) -> None:
         offset_ns = self._venue_offset_ns[0]

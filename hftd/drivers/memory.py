@@ -10,13 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 import numpy as np
 
+from hftd.config import own_strategy
 from hftd.config.load import LoadedProfile
 from hftd.config.schema import Profile
+from hftd.config.strategy_parameters import OwnStrategy
 from hftd.domain.actions import Action
 from hftd.domain.codes import TradingState
 from hftd.domain.events import EVENT, Link
@@ -32,7 +34,17 @@ from hftd.journal.record import Record, RecordType, frame_waited, split_frame
 from hftd.store.words import layout_words
 from hftd.venues.port import Codec
 
-BuildEngine = Callable[[Profile, Sequence[Instrument]], Engine]
+
+class BuildEngine(Protocol):
+    """Make an engine; ``source`` is the text of the user's own strategy, where a header has it."""
+
+    def __call__(
+        self, profile: Profile, instruments: Sequence[Instrument], source: str | None = None, /
+    ) -> Engine:
+        """Return the engine of a profile."""
+        ...
+
+
 BuildCodec = Callable[[Profile, Sequence[Instrument], str], Codec]
 
 CARRIED_CORE = (
@@ -147,6 +159,8 @@ def header(
     """Return the words that open a run: everything a replay needs, and no secret."""
     from hftd import __version__
 
+    strategy = loaded.profile.strategy
+    source = own_strategy.source_of(strategy) if isinstance(strategy, OwnStrategy) else None
     return {
         "run": run,
         "epoch": epoch,
@@ -159,13 +173,20 @@ def header(
         "profile": loaded.profile.model_dump(mode="json"),
         "fact_layout": msgspec.to_builtins(layout_words(FACT)),
         "instruments": [asdict(instrument) for instrument in instruments],
+        "strategy_source": source,
     }
 
 
-def build_from_header(words: dict[str, Any], build: Builders) -> tuple[Engine, Codec]:
+def build_from_header(
+    words: dict[str, Any], build: Builders, source: str | None = None
+) -> tuple[Engine, Codec]:
     """Return engine and codec exactly as the run had them.
 
-    Raises: JournalDamaged where the run was written under another record layout.
+    A boot hands in the ``source`` of the user's own strategy that the header keeps: the file may
+    have been edited since, and what the run did with the old one has to be found again. Without
+    it the file must be the same.
+    Raises: JournalDamaged where the run was written under another record layout; ProfileError
+    where the strategy's file is another than the run's.
     """
     if words["layout"] != layout_hash():
         raise JournalDamaged(
@@ -174,7 +195,8 @@ def build_from_header(words: dict[str, Any], build: Builders) -> tuple[Engine, C
         )
     profile = Profile.model_validate(words["profile"])
     instruments = instruments_of(words)
-    return build.engine(profile, instruments), build.codec(profile, instruments, words["tag"])
+    codec = build.codec(profile, instruments, words["tag"])
+    return build.engine(profile, instruments, source), codec
 
 
 def instruments_of(words: dict[str, Any]) -> list[Instrument]:
@@ -211,7 +233,7 @@ def recall(reader: JournalReader, build: Builders) -> Memory:
     if snapshot is None:
         return Memory(None, [], False, 0)
     run = run_at(runs, snapshot.seq)
-    engine, codec = build_from_header(run.header, build)
+    engine, codec = build_from_header(run.header, build, run.header.get("strategy_source"))
     engine.restore(snapshot.state)
     ink = Facts()
     loop = Loop(engine, codec, ink, perform_nothing, NoStamps())

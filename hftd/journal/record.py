@@ -30,10 +30,10 @@ and goes on with records, each at a multiple of 8:
 Zeros where a magic should stand are the end. Beginning each checksum with the one before makes
 a missing, exchanged or foreign record as visible as a flipped bit.
 
-Payloads: HEADER, COMMAND, TELEMETRY, RUN_END and REPAIR are JSON; FRAME_IN is one byte of link
-number and the raw frame; SNAPSHOT is a part of the state's bytes behind two u32, the part's
-number from 0 and the number of parts; FACT is one fact record or several; the others are opaque
-here.
+Payloads: HEADER, COMMAND, TELEMETRY, RUN_END, REPAIR and STRATEGY_ERROR are JSON; FRAME_IN is one
+byte of link number and the raw frame; SNAPSHOT is a part of the state's bytes behind two u32, the
+part's number from 0 and the number of parts; FACT is one fact record or several; the others are
+opaque here.
 """
 
 from __future__ import annotations
@@ -92,6 +92,7 @@ class RecordType(IntEnum):
     RUN_END = 12
     TELEMETRY = 13  # a second's stage times: no part of what replay compares
     REPAIR = 14  # what `hftd db repair` could not keep; far behind in seq
+    STRATEGY_ERROR = 15  # what the user's own strategy raised, with its traceback, for the log
 
 
 class Record(NamedTuple):

@@ -164,6 +164,7 @@ class Answers:
             self._tag,
             self._started_ns,
             self._clock.ts_ns(),
+            getattr(self._loaded.profile.strategy, "reasons", ()),
         )
 
     def _pnl(self) -> shapes.Pnl:

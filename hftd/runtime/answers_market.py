@@ -187,10 +187,10 @@ def _condition(
     detail = None
     if not ok:
         detail = reason_text(code, value, bound, quote, instrument, side)
-        detail = _MEANING.get(Code(code), detail)
+        detail = _own_words(view, code, value) or _MEANING.get(Code(code), detail)
         if since_ns:
             detail += f"; for {(view.now_ns - since_ns) / 1e9:.1f} s"
-    counted = code not in _MEANING
+    counted = code not in _MEANING and code != Code.NOT_WANTED
     # Who has never traded rests since 1970, which is no time that anybody asked for.
     never = code == Code.COOLDOWN and value > view.now_ns // 2
     return {
@@ -202,6 +202,20 @@ def _condition(
         "bound": measure_text(code, bound, quote, instrument, side) if counted else None,
         "detail": detail,
     }
+
+
+# What a strategy of the user's own says in its own words, or did.
+def _own_words(view: View, code: int, value: int) -> str | None:
+    if code == Code.NOT_WANTED:
+        named = 0 < value <= len(view.reasons)
+        return view.reasons[value - 1] if named else "the strategy wants nothing of this side"
+    if code == Code.STRATEGY_FAILED:
+        times = "once" if value == 1 else f"{value} times"
+        return (
+            f"the strategy raised {times}: hftctl logs --stage strategy has the traceback; "
+            "hftctl pause and resume let it try again"
+        )
+    return None
 
 
 def _running(view: View, index: int, side: Side) -> shapes.Condition:

@@ -69,6 +69,8 @@ class View:
     tag: str
     started_ns: int
     now_ns: int
+    reasons: Sequence[str] = ()
+    """What a strategy of the user's own may say for not quoting, by number from 1."""
 
     @property
     def quote_asset(self) -> str:
@@ -93,6 +95,7 @@ def look(
     tag: str,
     started_ns: int,
     now_ns: int,
+    reasons: Sequence[str] = (),
 ) -> View:
     """Return the present moment. Units: ``now_ns`` is never before the engine's own now."""
     core = numbers(state.core[0])
@@ -107,6 +110,7 @@ def look(
         tag=tag,
         started_ns=started_ns,
         now_ns=max(now_ns, core["now_ns"]),
+        reasons=reasons,
     )
 
 

@@ -62,6 +62,9 @@ class LineMaker:
             yield _line(record, "info", "run_started", "control", **fields)
         elif kind == RecordType.RUN_END:
             yield _line(record, "info", "run_ended", "control", **decode_json(record.payload))
+        elif kind == RecordType.STRATEGY_ERROR:
+            words_of = decode_json(record.payload)
+            yield _line(record, "error", "strategy_error", "strategy", **words_of)
         elif kind == RecordType.COMMAND:
             yield _line(record, "info", "command", "control", **_nested(record))
         else:
@@ -177,6 +180,7 @@ _WARNINGS = (
     Code.ACK_LATENCY,
     Code.PRICE_JUMP,
     Code.RATE_LIMITED,
+    Code.STRATEGY_FAILED,
 )
 
 

@@ -67,7 +67,9 @@ class RunWords:
     def __init__(self, header: dict[str, Any]) -> None:
         self.header = msgspec.convert(header, RunHeader)
         self.run = self.header.run
-        self.strategy: str | None = self.header.profile.get("strategy", {}).get("kind")
+        strategy = self.header.profile.get("strategy", {})
+        self.strategy: str | None = strategy.get("kind")
+        self._reasons: list[str] = strategy.get("reasons", [])
         instruments = self.header.instruments
         self.quote_asset = instruments[0].quote if instruments else ""
         named = [self.quote_asset, *(instrument.base for instrument in instruments)]
@@ -131,6 +133,8 @@ class RunWords:
         code = fact["code"]
         if code == Code.NONE:
             return None
+        if code == Code.NOT_WANTED and 0 < fact["value"] <= len(self._reasons):
+            return f"{name_of(Code, code)}: {self._reasons[fact['value'] - 1]}"
         instrument = self.instrument(fact)
         numbers = (fact["value"], fact["bound"])
         return reason_text(code, *numbers, self.quote_asset, instrument, fact["side"])

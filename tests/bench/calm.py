@@ -47,6 +47,15 @@ VARIANTS = {
     "crash": Variant("market-making", ("venue.market.preset=crash",), 10),
     "imbalance": Variant("imbalance"),
 }
+# The formulas beside the simple rule, in each market, at full size; by --only formulas.
+FORMULAS = {
+    f"{preset}, {profile}": Variant(
+        profile, (f"venue.market.preset={preset}", "canary.enabled=false")
+    )
+    for preset in ("calm", "busy", "wide", "trending")
+    for profile in ("market-making", "avellaneda-stoikov", "glft")
+}
+ALL = VARIANTS | FORMULAS
 
 
 def run_one(name: str, seed: int, minutes: float) -> Outcome:
@@ -54,7 +63,7 @@ def run_one(name: str, seed: int, minutes: float) -> Outcome:
     from hftd.config.load import load_profile
     from tests.bench.hour import Hour
 
-    variant = VARIANTS[name]
+    variant = ALL[name]
     sets = [*variant.sets, f"venue.market.seed={seed}"]
     loaded = load_profile(variant.profile, sets=sets, environ={})
     return Hour(loaded, seed).run(min(minutes, variant.most_minutes))
@@ -169,8 +178,8 @@ def keep(path: Path, results: dict[str, list[Outcome]], minutes: dict[str, float
         **where(),
         "variants": {
             name: {
-                "profile": VARIANTS[name].profile,
-                "sets": VARIANTS[name].sets,
+                "profile": ALL[name].profile,
+                "sets": ALL[name].sets,
                 "minutes": minutes[name],
                 "seeds": [asdict(out) for out in outcomes],
             }
@@ -185,17 +194,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/bench calm", description=__doc__)
     parser.add_argument("--seeds", type=int, default=20, help="seeds 1 to this")
     parser.add_argument("--minutes", type=float, default=60.0, help="simulated minutes a seed")
-    parser.add_argument("--only", nargs="+", choices=list(VARIANTS), default=list(VARIANTS))
+    parser.add_argument("--only", nargs="+", choices=[*ALL, "formulas"], default=list(VARIANTS))
     parser.add_argument("--jobs", type=int, default=1, help="processes side by side")
     parser.add_argument("--json", type=Path, help="keep every number in this file")
     args = parser.parse_args()
+    if args.only == ["formulas"]:
+        args.only = list(FORMULAS)
     kernel_cache.prepare()
     for name in args.only:
         say(f"kernels of {name} …")
         run_one(name, 1, 0.1)  # Compiled before the processes part, so that all have them.
     began = time.monotonic()
     results: dict[str, list[Outcome]] = {}
-    minutes = {name: min(args.minutes, VARIANTS[name].most_minutes) for name in args.only}
+    minutes = {name: min(args.minutes, ALL[name].most_minutes) for name in args.only}
     with ProcessPoolExecutor(args.jobs) as pool:
         futures = {
             name: [

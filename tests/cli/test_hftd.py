@@ -49,7 +49,10 @@ def test_help_loads_nothing_heavy() -> None:
         (["check", "--bar"], "no such option: --bar"),
         (["check", "a", "b"], "unexpected extra argument"),
         (["check", "--set"], "requires an argument"),
-        (["check", "nix"], "no profile nix; there are binance-testnet, canary, "),
+        (
+            ["check", "nix"],
+            "no profile nix; there are avellaneda-stoikov, binance-testnet, canary, ",
+        ),
         (["check", "--set", "x"], "KEY=VALUE"),
         (["check", "./none.yaml"], "no profile file ./none.yaml"),
         (["paths", "--name", "a/b"], "instance name must be"),

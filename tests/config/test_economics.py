@@ -135,11 +135,11 @@ def test_break_even_is_the_fee_in_whole_ticks() -> None:
     """10 bps of 60,000 are 60: six ticks of ten, and the rule at 5 bps of spread loses."""
     fees = "venue.fees={maker_bps: 10, taker_bps: 10}"
     calm = Filters(Decimal(10), Decimal("0.00001"), Decimal("0.00001"), Decimal(5))
-    found = break_even(profile(fees), calm, PRICE)
+    found = break_even(profile(fees), "BTC-USDT", calm, PRICE)
     assert (found.half_spread_bps, found.ticks) == (Decimal(10), 6)
     assert found.edge_bps == Decimal("-7.5")
     offset = profile("strategy.quote=offset", "strategy.half_spread_bps=12", fees)
-    assert break_even(offset, calm, PRICE).edge_bps == Decimal(2)
+    assert break_even(offset, "BTC-USDT", calm, PRICE).edge_bps == Decimal(2)
 
 
 def test_the_survey_counts_time_by_the_rules_own_hysteresis() -> None:

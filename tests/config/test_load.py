@@ -193,7 +193,8 @@ def test_several_mistakes_are_all_told(tmp_path: Path) -> None:
         (
             ("kind: market_making", "kind: market_makin"),
             (6, 18, "strategy.kind"),
-            "one of market_making, order_book_imbalance, was market_makin",
+            "one of market_making, order_book_imbalance, avellaneda_stoikov, glft,"
+            " path/to/file.py:Class, was market_makin",
         ),
         (
             ("kind: market_making", "quote: touch"),

@@ -11,7 +11,9 @@ from hftd.config.shelf import DEFAULT_PROFILE, SHIPPED, find_profile, folders, l
 from hftd.errors import UsageError
 from tests.config.profile_files import HEAD, risk_text, write
 
-SHIPPED_NAMES = ["binance-testnet", "canary", "imbalance", "market-making", "tape"]
+SHIPPED_NAMES = [
+    "avellaneda-stoikov", "binance-testnet", "canary", "glft", "imbalance", "market-making", "tape"
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", SHIPPED_NAMES)
