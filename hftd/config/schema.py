@@ -192,7 +192,7 @@ class Runtime(Section):
     spin: Flag = False
     """Poll instead of sleep: faster, at the price of a whole core."""
     cpu: Annotated[Integer, Field(ge=0, le=4_095)] | None = None
-    """Core to pin the loop to; default: not pinned."""
+    """Core to pin the loop to, which recorder and exchange keep off; default: not pinned."""
 
 
 class Log(Section):

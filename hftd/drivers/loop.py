@@ -120,14 +120,17 @@ class Loop:
 
     def _send(self, actions: list[Action], ts_ns: int) -> None:
         offset_ns = self._venue_offset_ns[0]
-        if len(actions) > 1:
-            actions.sort(key=_is_no_cancel)  # What protects leaves first; else as decided.
-        for action in actions:
+        for action in cancels_first(actions):
             frame = self.codec.encode(action, offset_ns)
             if frame is not None:
                 self._journal.append(FRAME_OUT, ts_ns, frame)
             self._perform(action, frame)
             self._stamps.performed(action.kind, action.order_key)
+
+
+def cancels_first(actions: list[Action]) -> list[Action]:
+    """Return a decision's actions as they leave: what protects goes first, else as decided."""
+    return sorted(actions, key=_is_no_cancel) if len(actions) > 1 else actions
 
 
 def _is_no_cancel(action: Action) -> bool:

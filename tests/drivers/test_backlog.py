@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hftd.domain.actions import actions_of
+from hftd.domain.actions import Action, ActionKind, actions_of
 from hftd.domain.units import from_steps
+from hftd.drivers.loop import cancels_first
 from hftd.drivers.replay import replay
 from hftd.drivers.simulate import World
 from hftd.journal.writer import JournalWriter
@@ -32,7 +33,7 @@ def touch(world: World, number: int, rise_ticks: int) -> bytes:
 
 def decided(world: World) -> list[tuple[int, int]]:
     """Return side and price of what the last step sent."""
-    return [(each.side, each.price_ticks) for each in actions_of(world.engine.actions)]
+    return [(each.side, each.price_ticks) for each in actions_of(world.engine.action_bytes())]
 
 
 def test_of_frames_read_together_the_last_is_decided_on(tmp_path: Path) -> None:
@@ -69,3 +70,10 @@ def test_a_decision_that_nothing_follows_is_made_by_the_next_pulse() -> None:
     assert decided(world) == []
     after(world, 0.1)
     assert {int(key) for key in world.engine.state.orders["key"] if key} != open_before
+
+
+def test_the_cancels_of_a_decision_leave_before_its_orders() -> None:
+    """What protects goes first; among themselves both keep the order of the decision."""
+    kinds = [ActionKind.SUBMIT, ActionKind.CANCEL, ActionKind.CANCEL_REPLACE, ActionKind.CANCEL]
+    actions = [Action(kind, order_key=at) for at, kind in enumerate(kinds)]
+    assert [action.order_key for action in cancels_first(actions)] == [1, 3, 0, 2]
