@@ -279,6 +279,7 @@ static void run_plan(int peer, const char *path, int calm)
                 open = step;
         } else if (calm) {
             doze(next < count ? begun + steps[next].due_ns : end);
+            serve(now_ns(), 0); /* Nothing is timed: whoever comes, comes back or pings is served. */
         }
         look(peer);
         if (asked_count == 0)
@@ -295,8 +296,6 @@ static void run_plan(int peer, const char *path, int calm)
             }
         }
         answer_asked();
-        if (calm)
-            serve(now_ns(), 0);
     }
     for (size_t each = 0; each < count; each++) {
         const struct step *step = &steps[each];

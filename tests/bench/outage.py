@@ -21,7 +21,7 @@ from hftd.journal.record import RecordType, Stream
 from tests.bench import rows
 from tests.bench.harness import build, sets_of, trading
 
-ROUNDS = 6  # Eleven seconds each: only a book that held for ten may ask for a snapshot at once.
+ROUNDS = 4  # Eleven seconds each: only a book that held for ten may ask for a snapshot at once.
 AIM_US = 1_000.0
 COLUMNS = ("first cancel", "last cancel", "snapshot asked", "first quote", "both sides quoted")
 

@@ -33,7 +33,7 @@ PARTS: Mapping[str, Sequence[Sequence[str]]] = {
     "throughput": ([],),
     "orders": ([],),
     "outage": ([],),
-    "kill": (["--rounds", "3"],),
+    "kill": (["--rounds", "2"],),
     "decode": ([],),
     "instruments": ([],),
     "gate": ([],),

@@ -112,7 +112,7 @@ def text(rows: Sequence[Row]) -> str:
     lines = []
     for row in rows:
         if not row.ratio:
-            told = f"{row.ours:.4g} {row.unit}" if row.ours else "not taken"
+            told = f"{row.ours:.4g} {row.unit}" if row.unit else "not taken"
             lines.append(f"{row.name:34} {told}{'; ' + row.note if row.note else ''}")
             continue
         verdict = {True: "reached", False: "NOT reached", None: ""}[row.reached()]
@@ -127,7 +127,10 @@ def text(rows: Sequence[Row]) -> str:
 
 
 def fallen(before: Sequence[Row], after: Sequence[Row]) -> list[str]:
-    """Return what fell by more than a quarter between two runs, by ratios alone."""
+    """Return what fell by more than a quarter between two runs, by ratios alone.
+
+    An aim is a time, and no ratio of one run: what fell beside one may be the machine.
+    """
     old = {(row.name, row.beside): row for row in before if row.ratio}
     found = []
     for row in after:
@@ -136,6 +139,7 @@ def fallen(before: Sequence[Row], after: Sequence[Row]) -> list[str]:
             continue
         worse = row.ratio / was.ratio if row.better == "lower" else was.ratio / row.ratio
         if worse > 1 + FELL:
-            name = f"{row.name} beside {row.beside}"
+            clock = ", by the clock alone" if row.beside == "aim" else ""
+            name = f"{row.name} beside {row.beside}{clock}"
             found.append(f"{name}: ratio {was.ratio:.3g}, now {row.ratio:.3g}")
     return found

@@ -17,7 +17,6 @@ import argparse
 import os
 import shutil
 import signal
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -152,14 +151,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/bench tick_to_order", description=__doc__)
     parser.add_argument("--mode", choices=("spin", "sleep"), default="spin")
     parser.add_argument("--stream", choices=STREAMS, action="append")
-    parser.add_argument("--blocks", type=int, default=20)
+    parser.add_argument("--blocks", type=int, default=12)
     parser.add_argument("--rounds", type=int, default=100, help="of each block")
     parser.add_argument("--beat-us", type=int, default=4000, help="from one tick to the next")
     parser.add_argument("--no-recorder", dest="recorder", action="store_false")
     parser.add_argument("--set", action="append", default=[], help="KEY=VALUE over the profile")
     parser.add_argument("--no-save", dest="save", action="store_false")
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # What was started ends with us.
     with tempfile.TemporaryDirectory(prefix="harness") as place:
         folder = Path(place)
         build(folder)

@@ -110,7 +110,7 @@ def main() -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(prog="scripts/bench wire_load", description=__doc__)
     parser.add_argument("--mode", choices=("spin", "sleep"), action="append")
-    parser.add_argument("--blocks", type=int, default=20, help="of 1.5 seconds each")
+    parser.add_argument("--blocks", type=int, default=16, help="of 1.5 seconds each")
     parser.add_argument("--set", action="append", default=[], help="KEY=VALUE over the profile")
     parser.add_argument("--no-save", dest="save", action="store_false")
     options = parser.parse_args()
