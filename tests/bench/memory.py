@@ -126,7 +126,8 @@ def keep_busy(all_three: Trading, plans: Sequence[Path], seconds: float) -> list
     minutes = seconds / 60
     note = (
         f"{mb[settled[0]]:.1f} MB when settled, {mb[-1]:.1f} at the end; {share:.0%} of a core; "
-        f"recorder {lag} records behind; {recorded['state']} at the end"
+        f"recorder {lag} records behind; {recorded['state']} at the end, "
+        f"{sum('PAUSED' in line for line in daemon.lines)} pauses"
     )
     print(f"anonymous MB, each ten seconds: {[round(each, 1) for each in mb]}", flush=True)
     name = f"memory an hour, the daemon, ten times the rate, {minutes:g} minutes"
