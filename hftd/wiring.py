@@ -29,8 +29,9 @@ from hftd.runtime.children import ExchangeProcess
 from hftd.runtime.notify import Notifier
 from hftd.runtime.paths import InstancePaths
 from hftd.runtime.recorder_password import PASSWORD_VARIABLE
-from hftd.runtime.recorder_watching import WATCHING_VARIABLE, encode, watching_of
+from hftd.runtime.recorder_watching import WATCHING_VARIABLE, encode
 from hftd.runtime.venue_host import RemoteVenue, VenueHost, venue_endpoints
+from hftd.runtime.watching_profile import watching_of
 from hftd.strategies import avellaneda_stoikov, glft, market_making, order_book_imbalance
 from hftd.venues.binance.codec import BinanceCodec
 from hftd.venues.binance.signing import signer_of

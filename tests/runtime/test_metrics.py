@@ -336,10 +336,11 @@ def test_a_port_that_is_taken_ends_no_recorder(tmp_path: Path) -> None:
             until(lambda: published(tmp_path / "journal").seq == seq, "the ledger goes on")
 
 
-def test_a_recorder_without_metrics_loads_no_http() -> None:
-    """Who asks for no metrics pays for none."""
+def test_a_recorder_loads_little() -> None:
+    """Who asks for no metrics and no webhook pays for none; profiles are its starter's affair."""
     script = (
         "import sys, hftd.runtime.recorder; "
-        "sys.exit(any(name in sys.modules for name in ('aiohttp', 'prometheus_client')))"
+        "heavy = ('aiohttp', 'prometheus_client', 'pydantic', 'numba'); "
+        "sys.exit(any(name in sys.modules for name in heavy))"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

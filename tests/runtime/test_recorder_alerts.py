@@ -21,7 +21,8 @@ from hftd.domain.codes import Code
 from hftd.domain.facts import FactKind
 from hftd.errors import CredentialsError
 from hftd.journal.cursor import published
-from hftd.runtime.recorder_watching import WATCHING_VARIABLE, Road, Watching, encode, watching_of
+from hftd.runtime.recorder_watching import WATCHING_VARIABLE, Road, Watching, encode
+from hftd.runtime.watching_profile import watching_of
 from tests.e2e.daemon import until
 from tests.runtime.webhook import SECRET
 from tests.store.days_work import DaysWork
