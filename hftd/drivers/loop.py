@@ -113,7 +113,7 @@ class Loop:
         if actions:
             self._journal.append(INTENT, ts_ns, actions)
             self._send(actions_of(actions), ts_ns)
-        self._stamps.stepped(engine)
+        self._stamps.stepped(facts)
         if facts:
             for words in engine.strategy.take_failures():
                 self._journal.append(RecordType.STRATEGY_ERROR, ts_ns, encode_json(words))
