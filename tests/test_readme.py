@@ -8,6 +8,7 @@ from pathlib import Path
 from hftd.cli.hftd import COMMANDS
 from hftd.control.commands import COMMANDS as CONTROL_COMMANDS
 from hftd.domain.codes import Code
+from tests import reference
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -67,3 +68,8 @@ def test_readme_opens_with_the_two_commands() -> None:
     block = README.split("```")[1]
     assert "scripts/hftd start --profile canary" in block
     assert "scripts/test" in block
+
+
+def test_references_are_those_of_the_code() -> None:
+    """Every key of a profile and every command stands in README as the code has it."""
+    assert reference.written(README) == README, "python -m tests.reference writes README anew"

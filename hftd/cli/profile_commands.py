@@ -114,12 +114,21 @@ def profiles(as_json: JsonOption = False) -> None:
         print(f"    {found.path}")
 
 
-def schema() -> None:
+def schema(
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="A table of every key, to be read.")
+    ] = False,
+) -> None:
     """Print the JSON Schema of a profile, for editors.
 
     Save it and name it in a profile's first line:
     # yaml-language-server: $schema=FILE
     """
+    if markdown:
+        from hftd.config.key_reference import markdown as key_table
+
+        print(key_table(), end="")
+        return
     from hftd.config.editor_schema import editor_schema
 
     print(json.dumps(editor_schema(), indent=2))
