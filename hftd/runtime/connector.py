@@ -173,7 +173,8 @@ class Connector:
         self.orders.refuse(frame)
 
     def _ask(self, kind: RestKind, instrument: int, frame: bytes) -> None:
-        if len(self._requests) >= MAX_REST_REQUESTS:
+        spent = self._clock.ts_ns() < self.rest.spent_until_ns
+        if spent or len(self._requests) >= MAX_REST_REQUESTS:
             asyncio.get_running_loop().call_soon(self._tell_unsent, instrument)
             return
         task = asyncio.create_task(self._fetch(kind, instrument, frame))
@@ -198,8 +199,10 @@ class Connector:
                 self.orders.take_clock(sample)
                 if await self._poll_statuses():
                     return
+            else:
+                self._rest_wait_s = sample.retry_after_s
             attempt += 1
-            await asyncio.sleep(backoff_s(attempt))
+            await asyncio.sleep(max(backoff_s(attempt), self._rest_wait_s))
 
     async def _watch_statuses(self) -> None:
         # Asking on while told to hold back would turn a limit into a ban.
@@ -207,7 +210,7 @@ class Connector:
             trading = {InstrumentStatus.TRADING} >= {*self._statuses.values()}
             every_s = STATUS_EVERY_S if trading else STATUS_SOON_S
             await asyncio.sleep(max(every_s, self._rest_wait_s))
-            if self._clock.ts_ns() < self._hold_until_ns:
+            if self._clock.ts_ns() < max(self._hold_until_ns, self.rest.spent_until_ns):
                 continue
             try:
                 await self._poll_statuses()

@@ -63,6 +63,8 @@ class MarketLink:
         assert self._follows is old, "it followed another"
         held, self._held, self._follows = self._held, [], None
         old._follower, old._is_over = None, True
+        if not old.up.is_set():  # It was lost before this one took over, and told so.
+            self._tell_link(1)
         for data in held:
             if not old._places.has(data):
                 self._on_loop_frame(Link.MARKET, data, self._clock.ts_ns())

@@ -12,6 +12,7 @@ own requests end here, since they may hold the API key.
 | the socket closes | LINK USER down, LINK ORDER down, then every request in flight is in doubt |
 | a request cannot be sent: link down, not draining, table full | as refused, code NOT_SENT |
 | the venue's clock was sampled `SAMPLES_PER_CLOCK` times | CLOCK by the shortest round trip |
+| a request was refused for its timestamp (-1021) | CLOCK by the next sample alone |
 
 A link may be followed by another (`succession`): both bring events until the old one is dropped,
 each told once; links, clock and life are told by the one that leads.
@@ -58,6 +59,7 @@ TIME_EVERY_NS = 2_000_000_000
 SAMPLES_PER_CLOCK = 5  # So that CLOCK comes each ten seconds.
 SILENT_SWEEPS = 50  # Five seconds; counted, so that a stall of our own loop is not the venue's.
 NOTICE_BYTES = 512  # Notices of the venue are short; longer frames are not searched for one.
+WRONG_TIME = b'"code":%d' % BAD_TIMESTAMP
 LINGER_S = 5.0  # Answers to what was asked on a link come on that link.
 MAX_TOLD = 512  # Some seconds of our own events: longer than two connections overlap.
 NS_PER_MS = 1_000_000
@@ -131,7 +133,7 @@ class OrderLink:
         self._time_number = 0
         self._time_sent_ns = 0
         self._hold_until_ns: int = 0 if follows is None else follows._hold_until_ns
-        self._time_answered = True
+        self._time_answered, self._clock_wanted = True, False
         self._silent_sweeps = 0
 
     async def run(self) -> None:
@@ -154,6 +156,9 @@ class OrderLink:
         """Be the order link from now on; the old one only brings what is still on its way."""
         old.leads, self.leads = False, True
         self._hold_until_ns = old._hold_until_ns
+        for link in self._up:
+            if link not in old._up:  # It was lost before this one took over, and told so.
+                self._tell_link(link, up=1)
 
     def send(self, frame: bytes) -> None:
         """Send a request of the loop; what cannot be sent is told from the event loop."""
@@ -271,9 +276,11 @@ class OrderLink:
     def _take_sample(self, sample: ClockSample) -> None:
         self._time_answered = True
         self._samples.append(sample)
-        first = self.session.state is SessionState.CLOSED
-        if first or len(self._samples) == SAMPLES_PER_CLOCK:
-            self.take_clock(min(self._samples, key=lambda taken: taken.round_trip_ns))
+        wanted = self._clock_wanted or self.session.state is SessionState.CLOSED
+        if wanted or len(self._samples) == SAMPLES_PER_CLOCK:
+            self._clock_wanted = False
+            samples = self._samples[-1:] if wanted else self._samples
+            self.take_clock(min(samples, key=lambda taken: taken.round_trip_ns))
             self._samples.clear()
 
     def _take_notice(self, data: bytes) -> None:
@@ -282,6 +289,11 @@ class OrderLink:
                 self.on_shutdown()
             else:
                 self.link.drop("the venue shuts this server down")
+        elif WRONG_TIME in data:
+            # The next sample is told at once: an order that comes too late is the clock's fault.
+            self._clock_wanted = True
+            if self._time_answered:
+                self._ask_time(self._clock.ts_ns())
         elif b"eventStreamTerminated" in data and self.session.state is SessionState.LIVE:
             # The loop has decoded USER_STREAM_ENDED from this frame already.
             self.live.clear()

@@ -29,6 +29,8 @@ CLOCK_SAMPLES = 5
 NS_PER_MS = 1_000_000
 INVALID_SYMBOL = b"-1121"
 USED_WEIGHT = "X-MBX-USED-WEIGHT-1M"
+QUERY_SHARE_PCT = 80  # Of the address's weight a minute; programs beside us may use it up.
+MINUTE_NS = 60_000_000_000
 MAX_DIGITS = 10  # Of a header's number; a longer one is none.
 
 
@@ -115,6 +117,8 @@ class RestClient:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self.used_weight = 0  # As last told, in the minute of that answer.
+        self.weight_limit = 0  # As the listing told it; 0 before.
+        self.spent_until_ns = 0  # What is left of the minute's weight is for cancels and orders.
         self._rest_url = rest_url
         self._tls: ssl.SSLContext | bool = True if tls is None else tls
         self._signer = signer
@@ -151,13 +155,18 @@ class RestClient:
                 body = await response.content.read(MAX_BODY_BYTES)
                 while not response.content.at_eof() and len(body) < MAX_BODY_BYTES:
                     body += await response.content.read(MAX_BODY_BYTES - len(body))
-                self.used_weight = _whole(response.headers.get(USED_WEIGHT, ""))
+                self._note_weight(_whole(response.headers.get(USED_WEIGHT, "")))
                 retry_after_s = _whole(response.headers.get("Retry-After", ""))
                 return RestAnswer(response.status, body, retry_after_s)
         except TimeoutError:
             return RestAnswer(0, b"", fault=f"no answer in {self._session.timeout.total} s")
         except (aiohttp.ClientError, OSError) as fault:
             return RestAnswer(0, b"", fault=connection_fault(fault))
+
+    def _note_weight(self, used: int) -> None:
+        self.used_weight = used
+        if self.weight_limit and used * 100 > self.weight_limit * QUERY_SHARE_PCT:
+            self.spent_until_ns = (self._clock.ts_ns() // MINUTE_NS + 1) * MINUTE_NS
 
     async def sample_clock(self) -> ClockSample | RestAnswer:
         """Return the sample with the shortest round trip of a few, or the answer that failed."""
@@ -187,4 +196,8 @@ class RestClient:
             raise ProfileError(
                 "symbols that the venue lists are needed", key="instruments", was=was
             )
-        return parse_exchange_info(answer.body, names) if answer.status == 200 else answer
+        if answer.status != 200:
+            return answer
+        listing = parse_exchange_info(answer.body, names)
+        self.weight_limit = listing.weight_per_minute
+        return listing

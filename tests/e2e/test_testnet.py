@@ -83,7 +83,7 @@ def test_from_doctor_to_a_fill(exchange: TlsExchange, rehearsal: Path, instance:
     daemon = instance.start("--profile", str(rehearsal)).running()
     daemon.await_line(r"TESTNET trading, play money")
     instance.await_quotes()
-    until(lambda: instance.ask_recorder("fills", limit=1)["fills"], "a fill", 120.0)
+    until(lambda: instance.ask("status")["fills"], "a fill", 120.0)
 
     exchange.arm(fault="restart", for_ms=1_500)
     daemon.await_line(r"PAUSED \((ORDER_LINK_DOWN|USER_STREAM_STALE|RECONCILE_DIFFERENCE)")

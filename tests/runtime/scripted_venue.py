@@ -107,6 +107,7 @@ class ScriptedVenue:
         self.order_socket: web.WebSocketResponse | None = None
         self.market_socket: web.WebSocketResponse | None = None
         self.symbols: list[dict[str, Any]] = [SYMBOL]
+        self.limits: list[dict[str, Any]] = []
         self.logons = 0
         self._changed = asyncio.Event()
 
@@ -156,7 +157,7 @@ class ScriptedVenue:
         if request.path == "/api/v3/time":
             return web.json_response({"serverTime": 1_700_000_000_000})
         if request.path == "/api/v3/exchangeInfo":
-            return web.json_response({"symbols": self.symbols})
+            return web.json_response({"symbols": self.symbols, "rateLimits": self.limits})
         assert self.rest_answer is not None
         return self.rest_answer(request)
 

@@ -324,6 +324,46 @@ def test_a_shutdown_is_followed_without_a_gap(frame):
     run(work)
 
 
+def test_a_link_that_is_lost_before_it_is_followed_is_told_up_again():
+    """The venue shuts down, the old connection breaks, and the new one is the first to stand."""
+
+    class Slow(ScriptedVenue):
+        def _session_reply(self, asked: dict[str, Any]) -> dict[str, Any] | None:
+            second = self.logons > 1 and asked["method"] == "userDataStream.subscribe"
+            return None if second else super()._session_reply(asked)
+
+    async def work() -> None:
+        async with trading(Slow()) as desk:
+            old = desk.venue.order_socket
+            await desk.venue.say(b'{"e":"serverShutdown","E":1}')
+            await desk.venue.until_asked("userDataStream.subscribe", 2)
+            new = desk.venue.order_socket
+            assert old is not None
+            assert new is not None
+            await old.close()
+            await desk.heard.until_kind(EventKind.LINK, 1, link=Link.ORDER, up=0)
+            await new.send_json({"id": "ssubscribe", "status": 200, "result": {}})
+            await desk.heard.until(lambda: links(desk)[-1] == (Link.USER, 1))
+            assert (Link.ORDER, 1) in links(desk)[-4:]
+
+    run(work)
+
+
+def test_a_request_that_is_refused_for_its_time_is_followed_by_a_clock():
+    """-1021 says that our idea of the venue's clock is wrong: it is sampled and told at once."""
+
+    async def work() -> None:
+        async with trading() as desk:
+            before = len(desk.heard.kinds(EventKind.CLOCK))
+            error = {"code": -1021, "msg": "Timestamp for this request is outside"}
+            desk.venue.answer = lambda _: {"status": 400, "error": error}
+            desk.perform(ActionKind.SUBMIT, **SUBMIT)
+            await desk.heard.until_kind(EventKind.REJECTED)
+            await desk.heard.until_kind(EventKind.CLOCK, before + 1)
+
+    run(work)
+
+
 @pytest.mark.parametrize(
     "reply",
     [

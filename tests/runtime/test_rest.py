@@ -151,3 +151,33 @@ def test_a_symbol_that_the_venue_does_not_know_is_the_profiles_fault():
     """A listing without one of the names raises with the key to mend."""
     with pytest.raises(ProfileError, match="instruments"):
         asked(lambda rest: rest.listing(["DOGE-USDT"]))
+
+
+def test_queries_wait_where_the_weight_of_the_minute_is_used_up():
+    """By the limit of the listing and the count of each answer, until the next minute begins."""
+    kind = {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1}
+
+    async def work(rest: RestClient) -> tuple[int, int, int]:
+        await rest.listing(["BTC-USDT"])
+        await rest.get("/80")
+        at_the_share = rest.spent_until_ns
+        await rest.get("/81")
+        return at_the_share, rest.spent_until_ns - Clock().ts_ns(), rest.used_weight
+
+    async def run_it() -> tuple[int, int, int]:
+        venue = ScriptedVenue()
+        venue.limits = [kind | {"limit": 100}]
+        venue.rest_answer = lambda request: web.Response(
+            headers={"X-MBX-USED-WEIGHT-1M": request.path.strip("/")}
+        )
+        async with venue.serving():
+            rest = client(venue)
+            try:
+                return await work(rest)
+            finally:
+                await rest.close()
+
+    at_the_share, left_ns, used = run(run_it)
+    assert at_the_share == 0
+    assert left_ns <= 60_000_000_000
+    assert used == 81
