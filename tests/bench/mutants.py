@@ -4,8 +4,8 @@
         [--map FILE] [--only PATTERN] [--no-save]
 
 Each mutant is one slip of one function (operators: mutator.py), judged uncompiled, in a fork of a
-process that has everything imported, by the tests that run its lines and no others (see
-mutant_runs.py). Of each room a sample drawn by the seed is judged, or all where it is no larger. A
+process that has everything imported, by those of the room's nearest tests (cover_rooms.py) that
+run its lines (see mutant_runs.py). Of each room a sample drawn by the seed is judged, or all where it is no larger. A
 mutant that no test notices within ``--budget`` seconds of tests has survived; why it may is said
 in ``mutants_explained.yaml``, by file and change. ``--again`` judges only those that survived when
 the result file was written: for whoever writes the tests that they ask for. Exits 1 where a room
@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from tests.bench.cover_rooms import AT_IMPORT, ROOMS, ROOT, files_of, tests_of
+from tests.bench.cover_rooms import AT_IMPORT, ROOMS, ROOT, files_of, judges_of
 from tests.bench.mutant_runs import KILLED, TIMED_OUT, Court, Cover, Judged, hold_court
 from tests.bench.mutator import Mutant, mutants
 from tests.bench.rows import machine
@@ -83,7 +83,7 @@ def main() -> int:
             if tell(room, found):
                 wrong.append(room)
 
-    code = hold_court(tests_of(asked.room), run)
+    code = hold_court(judges_of(asked.room), run)
     assert code == 0, f"pytest ended with {code}"
     return int(bool(wrong))
 
