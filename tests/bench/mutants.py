@@ -1,13 +1,14 @@
 """Mutants: how many small slips in the five rooms their tests would notice.
 
-    scripts/bench mutants [--room NAME …] [--sample N] [--seed S] [--budget SECONDS] [--again]
-        [--map FILE] [--only PATTERN] [--no-save]
+    scripts/bench mutants [--room NAME …] [--sample N] [--seed S] [--minutes M] [--again]
+        [--budget SECONDS] [--map FILE] [--only PATTERN] [--no-save]
 
 Each mutant is one slip of one function (operators: mutator.py), judged uncompiled, in a fork of a
 process that has everything imported, by those of the room's nearest tests (cover_rooms.py) that
-run its lines (see mutant_runs.py). Of each room a sample drawn by the seed is judged, or all where it is no larger. A
-mutant that no test notices within ``--budget`` seconds of tests has survived; why it may is said
-in ``mutants_explained.yaml``, by file and change. ``--again`` judges only those that survived when
+run its lines (see mutant_runs.py). Of each room a sample drawn by the seed is judged, in the order
+drawn, so that what ``--minutes`` leaves of it is a sample as well. A mutant that no test notices
+within ``--budget`` seconds of tests has survived; why it may is said in
+``mutants_explained.yaml``, by file and change. ``--again`` judges only those that survived when
 the result file was written: for whoever writes the tests that they ask for. Exits 1 where a room
 is below nine in ten, or a survivor has no explanation.
 """
@@ -62,6 +63,7 @@ def main() -> int:
     parser.add_argument("--room", nargs="*", default=list(ROOMS), choices=list(ROOMS))
     parser.add_argument("--sample", type=int, default=400, help="mutants a room, at most")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--minutes", type=float, default=1e9, help="a room's time, at most")
     parser.add_argument("--budget", type=float, default=5, help="seconds of tests a mutant")
     parser.add_argument("--map", type=Path, help="keep here which test runs what, for next time")
     parser.add_argument("--only", default="*", help="only files whose path fits this pattern")
@@ -110,6 +112,8 @@ def judge_room(court: Court, cover: Cover, room: str, asked: argparse.Namespace)
         court.sham(path, cover, ast.parse(path.read_text()), asked.budget)
     judged = []
     for number, each in enumerate(chosen, 1):
+        if time.monotonic() - began > 60 * asked.minutes:
+            break
         verdict = court.judge(each.path, each.mutant, cover, each.tree, asked.budget)
         judged.append((each, verdict))
         if verdict.verdict not in (KILLED, TIMED_OUT):
