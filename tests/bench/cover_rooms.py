@@ -67,6 +67,7 @@ ROOMS = {
     "reconciliation": Room(
         (
             "engine/reconcile.py", "engine/recovery.py", "engine/boot.py", "engine/strangers.py",
+            "engine/strays.py",
         ),
         ("engine",),
         (

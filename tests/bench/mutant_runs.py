@@ -156,6 +156,7 @@ class Court:
     def _watched(self, files: Sequence[Path], names: Sequence[str]) -> dict[str, Any]:
         included = [str(path) for path in files]
         watch = coverage.Coverage(data_file=None, config_file=False, include=included)
+        watch.set_option("run:disable_warnings", ["no-data-collected"])
         seconds, failed = {}, []
         watch.start()
         for name in names:

@@ -190,11 +190,11 @@ def test_c39_a_kill_takes_the_orders_of_both() -> None:
     assert play.did(A.CANCEL, target_key=other)
 
 
-def test_an_order_that_is_shown_full_is_not_adopted() -> None:
-    """Nothing of it is open: there is nothing to cancel and nothing to count."""
+def test_an_order_that_is_shown_without_a_quantity_is_not_adopted() -> None:
+    """Nobody can say what of it is open: there is nothing to cancel and nothing to count."""
     play = Playbook().start()
     earlier = order_key(play.epoch - 1, 4)
-    words = {"found": 1, "status": OrderState.NEW, "qty_lots": 50, "cum_qty_lots": 50}
+    words = {"found": 1, "status": OrderState.NEW, "qty_lots": 0, "cum_qty_lots": 0}
     play.feed(E.ORDER_STATUS, order_key=earlier, venue_order_id=77, **words)
     play.expect_none()
     assert (play.orders(), play.facts) == ([], [])
