@@ -47,6 +47,11 @@ def replay(
     if as_json:
         print(json.dumps(vars(done)))
         return 0
+    if done.gap_after_seq:
+        print(
+            f"record {done.gap_after_seq + 1} is missing: a loss of power took it, or it was "
+            "market data that went by size; replayed up to there"
+        )
     hashed = "equal to the run's" if done.hash_compared else "the run wrote none: it did not end"
     print(f"run {done.run}: {done.inputs} inputs, {done.outputs} outputs, no difference")
     print(f"state_hash {done.state_hash} ({hashed})")

@@ -7,6 +7,7 @@ a step both are told that all have looked.
 from __future__ import annotations
 
 from hftd.drivers.checkers_book import BookTrue, FreshQuotes
+from hftd.drivers.checkers_caps import MoneyCapped
 from hftd.drivers.checkers_journal import LedgerTrue, ReplayTrue, SecretsKept
 from hftd.drivers.checkers_limits import (
     MemoryBounded,
@@ -57,6 +58,7 @@ def all_checkers(world: World, watch: Watch) -> list[Checker]:
         Attributed(world, watch, truth, told), DoubtEnds(world, watch, truth, told),
         FillsOnce(world, watch, truth, told), PositionIsFills(world, watch, truth, told),
         DayGoesOn(world, watch, told), WithinLimits(world, watch, truth, told),
+        MoneyCapped(world, watch, truth, told),
         RateKept(world, watch, truth), TimelyRequests(world, watch, truth),
         StepsBounded(world, watch), MemoryBounded(world, watch),
         GateClosed(world, watch, truth, told), NothingLeft(world, watch, truth, told),

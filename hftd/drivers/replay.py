@@ -2,7 +2,9 @@
 
 Facts, intents and unsigned frames must come out as they stand in the journal, byte for byte,
 and the state's hash at the end must be the one that the run wrote. The first record that
-differs ends the replay, with both sides named.
+differs ends the replay, with both sides named. So does a gap in seq: a loss of power takes the
+newest records of one stream and may leave those of the other, and market data goes by size. What
+stands behind a gap was decided on inputs that are gone; no boot goes on from it either.
 """
 
 from __future__ import annotations
@@ -47,6 +49,7 @@ class Replayed:
     outputs: int = 0
     state_hash: str = ""
     hash_compared: bool = False
+    gap_after_seq: int = 0  # The record behind which one is missing; 0: none is.
 
 
 class Collected:
@@ -101,7 +104,7 @@ def replay(
     ink = Collected()
     loop = Loop(engine, codec, ink, perform_nothing, NoStamps())
     done = Replayed(run.name)
-    records = reader.run_records(run)
+    records = up_to_gap(reader.run_records(run), done)
     if not restore_beginning(engine, run, records):
         return done
     pending: list[Record] = []
@@ -125,6 +128,17 @@ def replay(
     compare(source, ink.outputs[: len(pending)], pending, done)
     done.state_hash = engine.state_hash()
     return done
+
+
+def up_to_gap(records: Iterator[Record], done: Replayed) -> Iterator[Record]:
+    """Iterate over records while their seq has no gap; keep where it has one."""
+    last_seq = 0
+    for record in records:
+        if last_seq and record.seq != last_seq + 1:
+            done.gap_after_seq = last_seq
+            return
+        last_seq = record.seq
+        yield record
 
 
 def copied(record: Record) -> Record:

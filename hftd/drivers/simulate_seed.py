@@ -44,6 +44,8 @@ MARKETS = ("calm", "calm", "calm", "busy", "trending", "crash", "wide")
 DAMAGED = 65
 OUR_IDS = f"h1-{TAG}-"
 WAITS_FOR_PEOPLE = (Code.OPERATOR, Code.FOREIGN_ORDERS)  # Nothing but a person ends these pauses.
+# What a market does may pause longer than a minute, and C28 judges the minute that has passed.
+OF_THE_MARKET = (Code.REFERENCE_DISAGREES, Code.PRICE_JUMP, Code.COLLAR_BREACHES, Code.ACK_LATENCY)
 GOLDEN = 0x9E3779B97F4A7C15
 
 
@@ -212,7 +214,7 @@ class SeedRun:
                 return f"{words}: no reason"
             return f"{words}: {self._open_orders()} open orders" if self._open_orders() else ""
         if state is TradingState.PAUSED:
-            return "" if code in WAITS_FOR_PEOPLE else words
+            return "" if code in WAITS_FOR_PEOPLE + OF_THE_MARKET else words
         if state is not TradingState.RUNNING:
             return words
         codes = world.engine.state.targets["quoted_code"][0].tolist()

@@ -57,7 +57,9 @@ Soon = Callable[..., object]
 SWEEP_EVERY_S = 0.1
 TIME_EVERY_NS = 2_000_000_000
 SAMPLES_PER_CLOCK = 5  # So that CLOCK comes each ten seconds.
-SILENT_SWEEPS = 50  # Five seconds; counted, so that a stall of our own loop is not the venue's.
+# Eight seconds: a venue that takes five to answer is slow, not gone. Counted, so that a stall of
+# our own loop is not the venue's.
+SILENT_SWEEPS = 80
 NOTICE_BYTES = 512  # Notices of the venue are short; longer frames are not searched for one.
 WRONG_TIME = b'"code":%d' % BAD_TIMESTAMP
 LINGER_S = 5.0  # Answers to what was asked on a link come on that link.

@@ -51,8 +51,8 @@ class Desk:
 
     def mint_client_id(self, ts_ns: int) -> str:
         """Return a client id for a request that brought none."""
-        self._minted += 1
-        return f"simex-{ts_ns // 1_000_000}-{self._minted}"
+        self._minted += 1  # From 1 again after a restart; reports and milliseconds go on.
+        return f"simex-{ts_ns // 1_000_000}-{self.exchange.exec_id}-{self._minted}"
 
 
 class Call(Struct, frozen=True):

@@ -17,6 +17,7 @@ from hftd.domain.codes import BookState, Code, TradingState
 from hftd.domain.events import CommandKind, Link
 from hftd.domain.facts import FACT, FactKind
 from hftd.domain.order import OrderEvent, OrderState, Side, client_order_id, order_key, to_base36
+from hftd.drivers.checkers_caps import MoneyCapped
 from hftd.drivers.checkers_journal import LedgerTrue
 from hftd.drivers.checkers_told import Fact, Told
 from hftd.drivers.simulate import START_NS, TAG
@@ -162,6 +163,28 @@ def _storm_of_creates(forger: Forger) -> None:
     for number in range(30):
         forger.create(lots=1, away_ticks=20 + number)
         forger.heard({"id": f"p0.{to_base36(EPOCH)}-{to_base36(forger.seq)}", "status": 400})
+
+
+def _caps(forger: Forger) -> MoneyCapped:
+    """Return the checker of caps, to tighten one below what this world has done."""
+    hooks = forger.world.watch._hooks["on_sent"]
+    (checker,) = (each for hook in hooks if isinstance(each := hook.__self__, MoneyCapped))  # type: ignore[attr-defined]
+    return checker
+
+
+def _exposure_over_its_cap(forger: Forger) -> None:
+    _caps(forger)._gross_atoms = 10**8
+    forger.create()
+
+
+def _turnover_over_its_cap(forger: Forger) -> None:
+    _caps(forger)._turnover_atoms = 10**8
+    forger.create()
+
+
+def _loss_over_its_cap(forger: Forger) -> None:
+    _caps(forger)._loss_atoms = -(10**15)
+    forger.world.run_until(forger.world.now_ns + 60 * SECOND_NS)
 
 
 def _create_after_kill(forger: Forger) -> None:
@@ -315,7 +338,8 @@ def _never_mends(forger: Forger) -> None:
 
 BREAKS: list[tuple[str, Callable[[Forger], None]]] = [
     ("I01", _position_lies), ("I02", _fill_twice), ("I02", _fill_of_nobody), ("I02", _fill_lost),
-    ("I03", _too_many_in_flight), ("I03", _storm_of_creates), ("I04", _create_after_kill),
+    ("I03", _too_many_in_flight), ("I03", _storm_of_creates), ("I03", _exposure_over_its_cap),
+    ("I03", _turnover_over_its_cap), ("I03", _loss_over_its_cap), ("I04", _create_after_kill),
     ("I04", _create_after_halt), ("I05", _orders_left), ("I06", _unjournaled), ("I07", _id_twice),
     ("I08", _dead_order_moves), ("I09", _fills_shrink), ("I10", _cash_made_up),
     ("I11", _pnl_made_up), ("I14", _level_wrong), ("I14", _level_doubled),

@@ -9,12 +9,14 @@ from hftd.config.load import load_profile
 from hftd.domain.codes import Code, TradingState
 from hftd.domain.events import CommandKind
 from hftd.domain.facts import FACT, FactKind
+from hftd.drivers.memory import recall
 from hftd.drivers.replay import replay
 from hftd.drivers.simulate_process import ProcessDied
 from hftd.drivers.simulate_restarts import SECOND_NS, STOPPED, RestartingWorld
 from hftd.drivers.watch import Watch
+from hftd.journal import segment
 from hftd.journal.reader import JournalReader
-from hftd.journal.record import RecordType
+from hftd.journal.record import SEGMENT_HEAD_BYTES, RecordType, Stream, read_record
 from hftd.simex.flow_noise import Noise
 from tests.bench.hour import ACCOUNT, BUILD
 
@@ -100,6 +102,49 @@ def test_every_run_of_a_world_with_deaths_replays(tmp_path: Path) -> None:
     assert len(runs) == 3
     for run in runs:
         assert replay(world.journal_folder, run.name, BUILD).outputs > 50
+
+
+@pytest.mark.parametrize("stream", [Stream.MARKET, Stream.ORDERS])
+def test_a_tail_that_lacks_records_of_one_stream_is_used_up_to_there(
+    stream: Stream, tmp_path: Path
+) -> None:
+    """What a loss of power may leave: decisions without their inputs, or inputs without the rest.
+
+    The boot goes on from the first gap, what traded behind it comes from the venue, and a replay
+    of the life before ends at the gap too.
+    """
+    world = world_of(tmp_path, 4, "venue.market.preset=busy")
+    world.boot()
+    after(world, 40)
+    world.on_death("kill -9")
+    before = truth_lots(world)
+    gap_seq = tear(world.journal_folder, stream)
+    remembered = recall(JournalReader(world.journal_folder), BUILD)
+    assert remembered.seq == gap_seq - 1 and remembered.engine is not None
+    assert int(remembered.engine.state.instruments[0]["position_lots"]) != before
+    run = JournalReader(world.journal_folder).runs()[0].name
+    assert replay(world.journal_folder, run, BUILD).gap_after_seq == gap_seq - 1
+    world.boot()
+    after(world, 30)
+    assert state_of(world) == (TradingState.RUNNING, Code.RECONCILED)
+    assert int(world.engine.state.instruments[0]["position_lots"]) == truth_lots(world)
+
+
+def tear(folder: Path, stream: Stream) -> int:
+    """Zero the last third of a stream, whose seqs the other has behind it; return the first."""
+    path = segment.segment_path(folder, stream, 1)
+    view = segment.map_file(path, writable=True)
+    with memoryview(view) as bytes_:
+        pos, chain, places = SEGMENT_HEAD_BYTES, 0, []
+        while found := read_record(bytes_, pos, chain, stream):
+            places.append((found.record.seq, pos))
+            pos, chain = found.end, found.chain
+            found.record.payload.release()
+        seq, begin = places[2 * len(places) // 3]
+        bytes_[begin:pos] = bytes(pos - begin)
+    view.close()
+    (folder / "recorder.json").unlink()  # Which says how far the disk had it.
+    return seq
 
 
 def test_a_full_disk_halts_and_a_disk_that_refuses_a_sync_halts(tmp_path: Path) -> None:

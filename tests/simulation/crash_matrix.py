@@ -6,10 +6,8 @@ process is forked, which dies right there, boots again from a copy of the state 
 on, and is judged: nothing may differ from the exchange's truth. Dying is by kill -9, or with
 ``--kind power`` by a loss of power, which takes what was not synced.
 
-Losses of power are not part of the tests yet: about one in twenty comes back different. Where
-one takes market records and keeps order records behind them, the replay of the tail goes on over
-the gap and decides otherwise than the daemon did (with the market stream whole, one in a hundred
-is left).
+A loss of power may take the newest records of one stream and leave the other's: the boot goes on
+from the first gap, and what stood behind it comes from the exchange.
 
     python -m tests.simulation.crash_matrix [--stride N] [--offset K] [--jobs N] [--kind KIND]
 """

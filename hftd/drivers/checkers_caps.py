@@ -1,0 +1,97 @@
+"""The caps of money as the exchange would judge them: exposure, turnover, the day's loss.
+
+Owns the part of I03 that is told in quote and needs a price (C13, C15, C16). The price is the mid
+of the exchange's own book, our orders and all, so that small excesses prove nothing: each cap has
+a twentieth of room. Where a fault has told levels that are not the book's, the daemon could not
+know better, and nothing is judged for a while.
+"""
+
+from __future__ import annotations
+
+from hftd.config.schema import scaled_limits
+from hftd.domain.codes import TradingState
+from hftd.domain.events import Link
+from hftd.domain.facts import FactKind
+from hftd.domain.order import parse_client_order_id
+from hftd.drivers.checkers_told import Told
+from hftd.drivers.checkers_truth import Truth
+from hftd.drivers.watch import Checker, Watch, World
+
+ATOMS = 100_000_000
+ROOM = 20  # A twentieth.
+SECOND_NS = 1_000_000_000
+LOSS_NS = 30 * SECOND_NS  # Reports may be lost, and are missed within one comparison of trades.
+LIE_NS = 60 * SECOND_NS
+DAY_NS = 86_400 * SECOND_NS
+
+
+class MoneyCapped(Checker):
+    """I03 of C13, C15 and C16: judged whenever an order leaves that may add to the position."""
+
+    ID = "I03"
+    SAYS = "no order leaves beyond a cap of money"
+
+    def __init__(self, world: World, watch: Watch, truth: Truth, told: Told) -> None:
+        super().__init__(world, watch)
+        self._world, self._truth, self._told = world, truth, told
+        limits = next(iter(scaled_limits(world.loaded.profile).values()))
+        self._gross_atoms = int(limits.max_gross_exposure_quote * ATOMS)
+        self._turnover_atoms = int(limits.max_daily_turnover_quote * ATOMS)
+        self._loss_atoms = int(limits.max_daily_loss_quote * ATOMS)
+        self._units = [instrument.unit_atoms for instrument in world.instruments]
+        self._day = world.now_ns // DAY_NS
+        self._lost_ns = 0  # Since when, by every order, the loss is over its cap; 0: it is not.
+
+    def on_step(self, world: World) -> None:
+        """Trading that begins again after a person has looked has a while of its own."""
+        for fact in self._told.facts:
+            if fact.kind == FactKind.STATE and fact.state_to == TradingState.RUNNING:
+                self._lost_ns = 0
+
+    def on_sent(self, link: Link, frame: bytes, ts_ns: int) -> None:
+        """Judge a create, the truth of this moment beside it."""
+        asked, now_ns = self._truth.asked, self._world.now_ns
+        if asked is None or asked.create is None or now_ns - self._truth.book_lied_ns < LIE_NS:
+            return
+        name = asked.create.client_order_id
+        if self._told.reduce_only.get(parse_client_order_id(name.split("-")[1], name), 0) == 1:
+            return
+        mids = [self._mid_ticks(symbol) for symbol in self._truth.symbols]
+        if 0 in mids:
+            return
+        self._judge_exposure(mids, name)
+        if now_ns // DAY_NS == self._day:
+            self._judge_turnover(name)
+            self._judge_loss(mids, now_ns, name)
+
+    def _mid_ticks(self, symbol: str) -> int:
+        touch = self._world.venue.exchange.listings[symbol].market.best()
+        two_sided = touch is not None and touch.bid_ticks > 0 and touch.ask_ticks > 0
+        return (touch.bid_ticks + touch.ask_ticks) // 2 if two_sided else 0
+
+    def _judge_exposure(self, mids: list[int], name: str) -> None:
+        gross_atoms = sum(
+            max(self._truth.worst_lots(index)) * mid * unit
+            for index, (mid, unit) in enumerate(zip(mids, self._units, strict=True))
+        )
+        if gross_atoms > self._gross_atoms + self._gross_atoms // ROOM:
+            self.break_off(f"{self._gross_atoms} atoms", gross_atoms, f"{name}: C13, exposure")
+
+    def _judge_turnover(self, name: str) -> None:
+        traded_atoms = sum(trade.quote_atoms for trade in self._truth.trades.values())
+        if traded_atoms > self._turnover_atoms + self._turnover_atoms // ROOM:
+            self.break_off(f"{self._turnover_atoms} atoms", traded_atoms, f"{name}: C16, turnover")
+
+    def _judge_loss(self, mids: list[int], now_ns: int, name: str) -> None:
+        lost_atoms = 0
+        for index, (mid, unit) in enumerate(zip(mids, self._units, strict=True)):
+            lost_atoms += self._truth.paid_atoms[index]
+            lost_atoms -= self._truth.position_lots[index] * mid * unit
+        if lost_atoms <= self._loss_atoms + self._loss_atoms // ROOM:
+            self._lost_ns = 0
+        elif self._lost_ns == 0:
+            self._lost_ns = now_ns
+        elif now_ns - self._lost_ns > LOSS_NS:
+            seconds = (now_ns - self._lost_ns) // SECOND_NS
+            words = f"{name}: C15, the day's loss, for {seconds} s"
+            self.break_off(f"{self._loss_atoms} atoms", lost_atoms, words)
