@@ -10,12 +10,21 @@ from tests.journal.small import FACT, HEADER, small_writer, written_bytes
 class Watched(type(Path())):
     """A folder in which something happens the moment a reader names one of its files."""
 
-    def __truediv__(self, name):
-        """Name a file; what is to happen then happens once."""
+    def happen(self, name):
+        """Let happen what is to, once."""
         happens = getattr(self, "happens", {}).pop(name, None)
         if happens is not None:
             happens()
+
+    def __truediv__(self, name):
+        """Name a segment."""
+        self.happen(name)
         return super().__truediv__(name)
+
+    def __format__(self, spec):
+        """Name the recorder's cursor, as its own file does."""
+        self.happen("cursor")
+        return super().__format__(spec)
 
 
 def begun(tmp_path):
@@ -58,7 +67,7 @@ def test_a_record_that_is_mended_while_the_tail_is_judged_is_no_damage(tmp_path)
     with path.open("r+b") as file:
         file.seek(at + 33)
         file.write(b"?")
-    folder.happens = {"recorder.json": lambda: path.write_bytes(whole)}
+    folder.happens = {"cursor": lambda: path.write_bytes(whole)}
     assert tail.read(10) == []
     assert [bytes(record.payload) for record in tail.read(10)] == [b"first", b"second"]
 
