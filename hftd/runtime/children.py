@@ -8,6 +8,7 @@ account. The recorder is a plain child. Both are started again whenever they end
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -220,8 +221,12 @@ async def end(pid: int) -> None:
 
 
 def on_other_cores() -> None:
-    """Keep a child off the core that this process has pinned itself to, where there are others."""
-    os.sched_setaffinity(0, ALL_CORES - os.sched_getaffinity(0) or ALL_CORES)
+    """Keep a child off the core that this process has pinned itself to, where there are others.
+
+    A service manager may forbid that; the child is started all the same.
+    """
+    with contextlib.suppress(OSError):
+        os.sched_setaffinity(0, ALL_CORES - os.sched_getaffinity(0) or ALL_CORES)
 
 
 def is_alive(pid: int) -> bool:
