@@ -21,6 +21,10 @@ def test_a_latch_is_kept_once_the_disk_takes_it(tmp_path: Path) -> None:
     folder.mkdir()
     latch.retry()
     assert latch.fault == "" and read_latch(folder / "latch.json") == KILLED
+    assert told[1:] == ["the latch is written"]
+    (folder / "latch.json").unlink()
+    latch.retry()  # What did not fail is not tried again.
+    assert not (folder / "latch.json").exists() and len(told) == 2
     latch.write(*NO_LATCH)
     assert read_latch(folder / "latch.json") == NO_LATCH
 

@@ -171,3 +171,17 @@ def test_c38_as_many_proposals_as_there_is_room_for_are_taken() -> None:
     told = play.fact(F.NOTE, code=Code.LIMIT_INVALID)
     assert (told["value"], told["bound"]) == (PROPOSALS_CAPACITY + 1, PROPOSALS_CAPACITY)
     assert held(play, Limit.OPEN_ORDERS) == before - 1
+
+
+def test_c38_the_profiles_new_hash_comes_with_its_limits() -> None:
+    """Where the command brings one it holds from then on; without, or refused, the old one does."""
+    play = Playbook().start()
+    before, old = held(play, Limit.OPEN_ORDERS), int(play.core["config_hash"])
+    assert changed(play, (Limit.OPEN_ORDERS, before)) == Code.NONE
+    assert play.core["config_hash"] == old
+    play.feed(E.LIMIT, limit=int(Limit.OPEN_ORDERS), instrument=0, value=before + 1)
+    play.command(C.SET_LIMITS, value=77)
+    assert play.core["config_hash"] == old
+    play.feed(E.LIMIT, limit=int(Limit.OPEN_ORDERS), instrument=0, value=before)
+    play.command(C.SET_LIMITS, value=77)
+    assert play.core["config_hash"] == 77

@@ -11,7 +11,7 @@ from hftd.domain.facts import FactKind as F
 from hftd.domain.order import TERMINAL, OrderEvent, OrderState, Side
 from hftd.engine import orders
 from hftd.engine.state import ORDERS_CAPACITY
-from tests.engine.scene import a_scene
+from tests.engine.scene import BUY, SELL, a_scene, an_event, put_order
 from tests.playbook import Playbook
 
 COLUMNS = [
@@ -198,3 +198,59 @@ def test_a_slot_that_was_freed_is_taken_again_before_the_table_grows() -> None:
     assert orders.free_slot(scene.state) == -1
     orders.clear_slot(scene.state, 7)
     assert (orders.free_slot(scene.state), scene.core["orders_end"]) == (7, ORDERS_CAPACITY)
+
+
+def test_c40_the_newer_of_touch_and_depth_is_the_book_that_was_known() -> None:
+    """By update id; where both tell the same, it is the depth."""
+    scene = a_scene()
+    scene.book["last_update_id"], scene.book["depth_ns"] = 7, 100
+    for touch_id, known in ((6, (7, 100)), (7, (7, 100)), (8, (8, 200))):
+        scene.instrument["touch_update_id"], scene.instrument["touch_ns"] = touch_id, 200
+        assert orders.newest_book(scene.state, 0) == known
+
+
+def test_all_orders_of_one_instrument_are_canceled_and_counted() -> None:
+    """Those of others stay; -1 means every one, whatever its state."""
+    for instrument, slots in ((0, [0, 2]), (1, [1]), (-1, [0, 1, 2])):
+        scene = a_scene()
+        for slot, of in enumerate((0, 1, 0)):
+            put_order(scene, slot, BUY, 100, 5, instrument=of)
+        scene.begin()
+        assert orders.cancel_all(scene.state, scene.out, instrument, 7) == len(slots)
+        keys = [row["target_key"] for row in scene.actions()]
+        assert keys == [int(scene.state.orders[slot]["key"]) for slot in slots]
+        wanted = [int(each) for each in scene.state.orders["cancel_wanted"][:3]]
+        assert wanted == [int(slot in slots) for slot in range(3)]
+        assert {row["code"] for row in scene.facts()} == {7}
+
+
+def test_the_fact_of_an_end_has_nothing_open() -> None:
+    """All that was filled, no leaves, nothing reserved any more."""
+    play = Playbook()
+    buy, _ = play.resting()
+    play.fill(buy, 300).canceled(buy, 300)
+    fact = play.fact(F.ORDER, order_event=OrderEvent.CANCELED)
+    assert (fact["cum_qty_lots"], fact["leaves_lots"], fact["qty_lots"]) == (300, 0, 1000)
+    (tombstone,) = (row for row in play.engine.state.tombstones if row["key"] == buy)
+    assert (tombstone["cum_lots"], tombstone["qty_lots"], tombstone["side"]) == (300, 1000, 0)
+
+
+@pytest.mark.parametrize(
+    ("own", "wanted", "price", "crosses"),
+    [
+        (SELL, BUY, 99, False), (SELL, BUY, 100, True), (SELL, BUY, 101, True),
+        (BUY, SELL, 101, False), (BUY, SELL, 100, True), (BUY, SELL, 99, True),
+        (BUY, BUY, 100, False), (SELL, SELL, 100, False),
+    ],
+)  # fmt: skip
+def test_c09_a_wish_crosses_at_the_price_of_our_own_order(
+    own: int, wanted: int, price: int, crosses: bool
+) -> None:
+    """At it and beyond it, on the other side, of the same instrument, while it is open."""
+    scene = a_scene()
+    order = put_order(scene, 0, own, 100, 5)
+    wish = {"instrument": 0, "side": wanted, "price_ticks": price}
+    assert bool(orders.crosses(order, an_event(**wish))) is crosses
+    assert not orders.crosses(order, an_event(**{**wish, "instrument": 1}))
+    order["key"] = 0
+    assert not orders.crosses(order, an_event(**wish))

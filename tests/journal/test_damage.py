@@ -210,3 +210,18 @@ def test_a_segment_whose_header_is_spoiled_is_refused(tmp_path):
         payloads(tmp_path)
     with pytest.raises(JournalDamaged, match=told):
         small_writer(tmp_path).open(HEADER, 1)
+
+
+def test_a_spoiled_record_at_the_end_of_a_segment_is_refused_where_another_follows(tmp_path):
+    """Nothing stands behind it in its own file, but the journal goes on."""
+    writer = small_writer(tmp_path)
+    writer.open(HEADER, 0)
+    for number in range(20):
+        writer.append(FACT, number, b"%04d" % number * 250)
+    writer.close()
+    path = tmp_path / "orders-00000001.hj"
+    with path.open("r+b") as file:
+        file.seek(written_bytes(path) - 10)
+        file.write(b"?")
+    with pytest.raises(JournalDamaged, match="record does not verify, but a segment follows"):
+        payloads(tmp_path)

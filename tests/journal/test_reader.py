@@ -149,3 +149,18 @@ def test_parts_of_two_snapshots_are_none(tmp_path):
         writer.append(RecordType.SNAPSHOT, 2, part)
     found = JournalReader(tmp_path).last_snapshot()
     assert (found.seq, found.ts_ns, found.state) == (seq, 1, b"whole" * 1000)
+
+
+def test_a_snapshot_that_does_not_verify_is_passed_over_for_an_older_one(tmp_path):
+    """What stands behind damage in its segment is not looked at: the older segment's counts."""
+    writer = small_writer(tmp_path)
+    older = writer.append_snapshot(1, b"older")
+    for number in range(10):
+        writer.append(FACT, number, bytes(1000))
+    writer.append_snapshot(2, b"spoiled")
+    (path,) = (each for each in tmp_path.glob("orders-*") if b"spoiled" in each.read_bytes())
+    with path.open("r+b") as file:
+        file.seek(path.read_bytes().find(b"spoiled"))
+        file.write(b"S")
+    found = JournalReader(tmp_path).last_snapshot()
+    assert (found.seq, found.state) == (older, b"older")

@@ -267,6 +267,24 @@ def test_what_looks_like_a_record_within_a_broken_one_is_passed_over(tmp_path):
     assert [(hole.after_seq, hole.before_seq) for hole in found.holes] == [(1, 4)]
 
 
+def test_a_few_stray_bytes_behind_a_segments_last_record_are_a_hole_of_no_record(tmp_path):
+    """Too few for a head, in a segment that another follows: named, and nothing is lost by it."""
+    folder = tmp_path / "journal"
+    worked(folder)
+    whole = read(folder)
+    path = folder / "orders-00000001.hj"
+    end = written_bytes(path) + 7 & -8
+    stray = path.stat().st_size - 8
+    assert end < stray
+    with path.open("r+b") as file:
+        file.seek(stray)
+        file.write(b"stray...")
+    found, held = mended(folder)
+    (hole,) = found.holes
+    assert hole.path == path and hole.resumed.name == "orders-00000002.hj"
+    assert held == whole
+
+
 def test_damage_in_the_middle_with_nothing_good_behind_it_in_its_segment(tmp_path):
     """The rest of a segment is spoiled: the next one's records are kept by its own chain."""
     folder = tmp_path / "journal"
