@@ -6,7 +6,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from hftd.config.economics import (
@@ -161,6 +161,8 @@ def test_the_survey_counts_time_by_the_rules_own_hysteresis() -> None:
     st.integers(0, 1_000),
     st.integers(-500, 500),
 )
+@example("improve", 2, 0, 100)
+@example("improve", 3, 0, 100)
 def test_the_edge_is_the_strategys_own(where: str, ticks: int, fee: int, least: int) -> None:
     """Distance from mid by the place that the strategy names, less the fee, exactly."""
     fee_bps, least_bps = Decimal(fee) / 100, Decimal(least) / 100

@@ -11,6 +11,7 @@ from typing import Any
 from hftd.runtime import alert_desk
 from hftd.runtime.alert_desk import AlertDesk
 from hftd.runtime.alert_roads import fetch, run_command
+from hftd.runtime.children import is_alive
 from hftd.runtime.logs import Line
 from hftd.runtime.recorder_watching import Road, Watching
 from tests.certificates import self_signed
@@ -189,6 +190,23 @@ def test_a_command_that_hangs_holds_up_nothing_else(tmp_path: Path) -> None:
 
     asyncio.run(work())
     assert json.loads(out.read_text())["count"] == 1
+
+
+def test_a_command_that_is_given_up_ends_with_all_that_it_started(tmp_path: Path) -> None:
+    """Its own children too: nothing that an alert started outlives the recorder's patience."""
+    pids = tmp_path / "pids"
+    script = 'sleep 600 & echo "$$ $!" > "$1.new" && mv "$1.new" "$1"; wait'
+
+    async def work() -> None:
+        words = ("/bin/sh", "-c", script, "sh", str(pids))
+        running = asyncio.create_task(run_command(words, b"{}", {"PATH": "/usr/bin:/bin"}))
+        await until(pids.exists)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        for pid in map(int, pids.read_text().split()):
+            await until(lambda pid=pid: not is_alive(pid))
+
+    asyncio.run(work())
 
 
 def test_a_road_that_cannot_work_is_a_fault_from_the_start() -> None:

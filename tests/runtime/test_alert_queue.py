@@ -98,6 +98,21 @@ def test_a_person_is_told_how_to_go_on():
     )
 
 
+def test_a_failure_beside_a_full_queue_is_still_counted():
+    """Twice as many kinds as are kept: the oldest stay, the others are a number."""
+    queue = AlertQueue("warning")
+    for number in range(KINDS):
+        queue.put(alert(code=f"OLD_{number}"))
+    message = queue.take(0.0)
+    for number in range(2 * KINDS):
+        queue.put(alert(code=f"NEW_{number}"))
+    queue.give_back(message)
+    again = queue.take(0.0)
+    assert (len(again.kinds), again.total) == (KINDS, 3 * KINDS)
+    codes = [waiting.last.fields["code"] for waiting in again.kinds.values()]
+    assert codes == [f"OLD_{number}" for number in range(KINDS)]
+
+
 STEPS = st.lists(
     st.one_of(st.integers(0, 2 * KINDS), st.sampled_from(["take", "fail", "wait", "end"])),
     max_size=300,
