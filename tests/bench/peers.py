@@ -65,7 +65,11 @@ def write_canned(folder: Path) -> None:
             for each in symbol["filters"]:
                 if each["filterType"] == "PRICE_FILTER":
                     each["tickSize"] = each["minPrice"] = "0.01000000"  # As the harness quotes.
+        if name == "account":
+            found["canWithdraw"] = False  # No key that may is taken by the daemon.
         (folder / name).write_text(json.dumps(found))
+    may = {"enableWithdrawals": False, "enableSpotAndMarginTrading": True, "ipRestrict": True}
+    (folder / "apiRestrictions").write_text(json.dumps(may))
 
 
 @contextlib.contextmanager

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.bench.hour import Outcome
 
 LATENCIES_MS = (0.1, 1.0, 5.0, 28.0, 100.0)
-MINUTES = 5.5
+MINUTES = 4.0
 SETS = (
     "canary.enabled=false",
     "strategy.half_spread_bps=0.5",

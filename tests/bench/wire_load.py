@@ -22,7 +22,7 @@ from tests.bench.harness import build, floors, sets_of, trading
 from tests.bench.rows import Row, save, text
 from tests.bench.tick_to_order import QUANTILES, quantiles
 
-BLOCK_US = 1_500_000  # A daemon that is stopped for over two seconds pauses (C25).
+BLOCK_US = 1_250_000  # A daemon that is stopped for over two seconds pauses (C25).
 PEERS = ("hftd", "c")
 REACH_US = {"sleep": 1_000.0, "spin": 300.0}
 LAG_REACH_US = 5_000.0
@@ -110,7 +110,7 @@ def main() -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(prog="scripts/bench wire_load", description=__doc__)
     parser.add_argument("--mode", choices=("spin", "sleep"), action="append")
-    parser.add_argument("--blocks", type=int, default=16, help="of 1.5 seconds each")
+    parser.add_argument("--blocks", type=int, default=20, help="of 1.25 seconds each")
     parser.add_argument("--set", action="append", default=[], help="KEY=VALUE over the profile")
     parser.add_argument("--no-save", dest="save", action="store_false")
     options = parser.parse_args()
