@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import sys
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -125,27 +126,28 @@ def _facts(loaded: LoadedProfile, instrument: str) -> MarketFacts:
 
 
 async def _venue_facts(loaded: LoadedProfile) -> list[MarketFacts]:
+    from hftd.drivers.listing import listed_instruments
     from hftd.runtime.clock import Clock
     from hftd.runtime.rest import RestClient
     from hftd.runtime.tls import client_context
     from hftd.runtime.venue_host import venue_endpoints
     from hftd.runtime.venue_look import Look
 
+    def tell(text: str) -> None:
+        print(f"hftd: {text}", file=sys.stderr)
+
     served = venue_endpoints(loaded.profile)
+    found = await listed_instruments(loaded.profile, served, None, Clock(), tell)
     rest = RestClient(served.rest_url, None, Clock(), tls=client_context(served.tls_ca))
     try:
-        look = Look(rest)
-        listing = await look.listing(loaded.profile.instruments)
-        prices = [await look.price(each.symbol) for each in listing.instruments]
-    except ProfileError:
-        raise
+        prices = [await Look(rest).price(each.symbol) for each in found]
     except HftdError as error:
         raise HftdError(f"the venue {served.name} did not answer: {error}") from None
     finally:
         await rest.close()
     return [
         MarketFacts(each.name, Filters.of(each), price, f"now at {served.name}")
-        for each, price in zip(listing.instruments, prices, strict=True)
+        for each, price in zip(found, prices, strict=True)
     ]
 
 

@@ -18,7 +18,7 @@ from hftd.venues.binance.signing import Signer
 async def listed_instruments(
     profile: Profile,
     endpoints: Endpoints,
-    signer: Signer,
+    signer: Signer | None,
     clock: Clock,
     say: Callable[[str], None],
 ) -> list[Instrument]:
