@@ -6,7 +6,9 @@ recorder's loop, one a level, so that a warning's dead webhook holds back no cri
 
 A delivery that fails is tried again after the waits of `RETRY_SECONDS`, with whatever came
 meanwhile, and given up after `GIVE_UP_SECONDS`. From its first failure on its level is in
-``faults`` until a delivery succeeds, which `health` shows, so that the heartbeat stops.
+``faults`` until a delivery succeeds, which `health` shows, so that the heartbeat stops. What
+still waits when a recorder is killed is not told again: the log has it, and ``hftctl status``
+shows each alert that nobody has acknowledged.
 """
 
 from __future__ import annotations
