@@ -40,7 +40,7 @@ ROOMS = {
         (
             "engine/test_risk.py", "engine/test_exposure.py", "engine/test_limits.py",
             "engine/test_venue_limits.py", "engine/test_tripwires.py", "engine/test_breaker.py",
-            "engine/test_alerts.py",
+            "engine/test_alerts.py", "engine/test_day.py",
         ),
     ),
     "orders": Room(
@@ -49,6 +49,7 @@ ROOMS = {
         (
             "engine/test_orders.py", "engine/test_reports.py", "engine/test_report_edges.py",
             "engine/test_chase.py", "engine/test_strangers.py", "engine/test_alerts.py",
+            "engine/test_owners.py",
         ),
     ),
     "journal": Room(("journal/*.py",), ("journal",), ("journal",)),
@@ -72,7 +73,8 @@ ROOMS = {
         ("engine",),
         (
             "engine/test_reconcile.py", "engine/test_recovery.py", "engine/test_boot.py",
-            "engine/test_strangers.py", "engine/test_foreign_books.py",
+            "engine/test_strangers.py", "engine/test_foreign_books.py", "engine/test_strays.py",
+            "engine/test_owners.py",
         ),
     ),
 }  # fmt: skip

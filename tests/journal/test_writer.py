@@ -252,6 +252,7 @@ def test_sync_that_failed_for_the_writer_is_final(tmp_path, sync):
     for _ in range(2):
         with pytest.raises(JournalFull, match="io"):
             getattr(writer, sync)()
+        assert (writer.full.reason, writer.full.errno) == ("io", errno.EIO)
     assert writer.maintain().reason == "io"
     assert len(list(tmp_path.glob("*-00000001.hj"))) == 2
     for number in range(2):
