@@ -47,9 +47,9 @@ class TlsExchange(NamedTuple):
         """Give it a fault."""
         ask(self.state / SOCKET_NAME, {"op": "arm", "faults": [fault]}, 10.0)
 
-    def disarm(self) -> None:
-        """Take all faults from it."""
-        ask(self.state / SOCKET_NAME, {"op": "disarm"}, 10.0)
+    def set_clock(self, skew_ms: int) -> None:
+        """Put its clock off by so much, for good."""
+        self.arm(fault="clock_skew", skew_ms=skew_ms, for_ms=0)
 
     def sets(self) -> list[str]:
         """Return the overrides with which a testnet profile trades here."""

@@ -176,11 +176,11 @@ def test_a_clock_off_by_an_hour_is_told_with_its_remedy(
     exchange: TlsExchange, tmp_path: Path
 ) -> None:
     """The distance and its direction; the other questions are asked by the venue's clock."""
-    exchange.arm(fault="clock_skew", skew_ms=HOUR_MS, for_ms=0)
+    exchange.set_clock(HOUR_MS)
     try:
         asked = doctor(tmp_path, TESTNET, *exchange.sets())
     finally:
-        exchange.disarm()
+        exchange.set_clock(0)
     assert asked.code == 1
     assert "ms behind the venue's (C24 allows 500)" in asked.only_failure()
     assert "timedatectl" in asked.only_failure()

@@ -97,10 +97,10 @@ def test_from_doctor_to_a_fill(exchange: TlsExchange, rehearsal: Path, instance:
     daemon.await_line(r"PAUSED \((ORDER_LINK_DOWN|USER_STREAM_STALE|RECONCILE_DIFFERENCE)")
     instance.await_state("RUNNING", 60.0)
 
-    exchange.arm(fault="clock_skew", skew_ms=HOUR_MS, for_ms=0)
+    exchange.set_clock(HOUR_MS)
     daemon.await_line(r"PAUSED \(CLOCK\)", 60.0)
     daemon.await_line(r"HALTED \(CLOCK\)", 60.0)
-    exchange.disarm()
+    exchange.set_clock(0)
 
     daemon.crash()
     killed = instance.run("hftd", "kill-offline", "rehearsal")
