@@ -199,6 +199,7 @@ class Live:
             loop_lag_ns=lambda: self.loop_lag_ns,
             started_ns=self._clock.ts_ns(), venue_name=self._loaded.profile.venue.kind,
             doubt_atoms=self._venue.doubt_atoms,
+            disk_free_mb=lambda: self._journal.free_bytes() // MB,
             recorder_faults=lambda: published(self._paths.journal_dir).faults,
         )  # fmt: skip
         self._reload = Reload(

@@ -196,8 +196,12 @@ class JournalWriter:
             return JournalFull("no_space", f"{pen.spare_path}: {error.strerror}", error.errno or 0)
         return None
 
+    def free_bytes(self) -> int:
+        """Return the room on the journal's disk."""
+        return self._disk.free_bytes(self.folder)
+
     def _floor(self) -> JournalFull | None:
-        free_bytes = self._disk.free_bytes(self.folder)
+        free_bytes = self.free_bytes()
         if free_bytes >= self._floor_bytes:
             return None
         return JournalFull("floor", f"free bytes {free_bytes}, floor {self._floor_bytes}")

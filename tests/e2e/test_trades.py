@@ -87,6 +87,14 @@ def test_questions_are_answered_for_people_and_machines(
     assert max(map(len, text.stdout.splitlines())) <= 80 + len(str(shared.runtime))
 
 
+def test_the_room_on_the_journals_disk_is_shown(shared: Instance, daemon: Daemon) -> None:
+    """C26 stands among the limits with its floor, and ``health`` names what is free."""
+    floors = [row for row in shared.ask("risk")["limits"] if row["code"] == "C26"]
+    assert [(row["name"], row["limit"]) for row in floors] == [("disk_floor_mb", "500")]
+    assert int(floors[0]["use"]) > 0
+    assert "MB of disk free" in shared.hftctl("health").stdout
+
+
 def test_books_agree_to_the_last_unit(shared: Instance, daemon: Daemon) -> None:
     """Paused, the socket, SQL and the exchange agree on position, balances, fees and PnL."""
     assert shared.hftctl("pause").returncode == 0
