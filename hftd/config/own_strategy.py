@@ -246,9 +246,9 @@ def class_in(source: Source, name: str) -> type[OwnParameters]:
 
 
 def _module(source: Source) -> ModuleType:
-    # One module a source: a second load of the same text is the same class.
-    path_hash = hashlib.sha256(str(source.path).encode()).hexdigest()[:8]
-    name = f"hftd_own_{path_hash}_{source.sha256[:16]}"
+    # One module a source, wherever it stands: a second load of the same text is the same class,
+    # and a kernel out of the cache finds the module by the name that it was compiled under.
+    name = f"hftd_own_{source.sha256[:16]}"
     if name in sys.modules:
         return sys.modules[name]
     module = ModuleType(name)

@@ -279,9 +279,10 @@ class Strategy(OwnParameters):
 class KernelStrategy(OwnParameters):
     """A strategy of your own whose decision is a kernel (`hftd.domain.kernel`).
 
-    ``decide(state, index, params, memory, answers)`` is compiled in. Shapes: state, one State
-    (`hftd/engine/state.py`); params and memory, this instrument's records of ``params_layout``
-    and ``memory_layout``; answers (2,) ANSWER (`own_calls.py`), buy and sell, cleared before.
+    ``decide(world, index, params, memory)`` is compiled in. Shapes: world (1,) State
+    (`hftd/engine/state.py`); params (instruments,) of ``params_layout``; memory (instruments,), of
+    which ``memory[index]["own"]`` is a record of ``memory_layout`` and ``memory[index]["answers"]``
+    (2,) ANSWER (`own_calls.py`), buy and sell, cleared before.
     """
 
     params_layout: ClassVar[Any]

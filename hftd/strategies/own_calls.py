@@ -133,8 +133,8 @@ class Calls:
         self._place = entry(place, world, memory, outs)
         first = self._strategies[0]
         if isinstance(first, KernelStrategy):
-            given = (world[0], 0, params[0], memory[0]["own"], memory[0]["answers"])
-            self._decide = entry(type(first).decide, *given)
+            # Arrays: of a single record Numba looks up the type at each call, for 10 µs.
+            self._decide = entry(type(first).decide, world, 0, params, memory)
 
     def _call(self, index: int, eye: Eye, world: Records, params: Records, memory: Records) -> None:
         if eye.is_stopped() or not eye.may_decide():
@@ -145,7 +145,7 @@ class Calls:
         strategy = self._strategies[index]
         try:
             if isinstance(strategy, KernelStrategy):
-                self._decide(world[0], index, params[index], record["own"], answers)
+                self._decide(world, index, params, memory)
             else:
                 write_answers(answers, strategy.decide(eye.view), strategy.reasons)
         except SystemExit as error:

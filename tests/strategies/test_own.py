@@ -213,14 +213,15 @@ from hftd.strategies.own import Field, KernelStrategy, PositiveBps, layout
 
 
 @kernel
-def decide(state, index, params, memory, answers):
-    instrument = state.instruments[index]
+def decide(world, index, params, memory):
+    instrument = world[0].instruments[index]
+    answers = memory[index]["answers"]
     assert instrument["market_bid_ticks"] != 5900
-    memory["calls"] += 1
-    away = params["half_ticks_e6"] * instrument["mid_half_ticks"] // 1_000_000
+    memory[index]["own"]["calls"] += 1
+    away = params[index]["half_ticks_e6"] * instrument["mid_half_ticks"] // 1_000_000
     for side in range(2):
         answers[side]["wanted"] = 1
-        answers[side]["qty_lots"] = params["lots"]
+        answers[side]["qty_lots"] = params[index]["lots"]
     answers[0]["price_ticks"] = (instrument["mid_half_ticks"] - away) // 2
     answers[1]["price_ticks"] = -(-(instrument["mid_half_ticks"] + away) // 2)
 
