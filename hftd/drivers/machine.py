@@ -56,11 +56,11 @@ def wake_at_once() -> None:
 
     A process that wakes up waits until the one that runs has used up its turn, however nice that
     one is, unless its own turns are shorter: with turns of 0.1 ms 95 of 100 wake-ups beside a
-    recorder busy on the same core came within 0.1 ms, without within 2.0. But who works for longer than its turn
-    waits for everybody else's: on a core with many others, 0.25 ms of work were done within 10 ms
-    in 95 of 100 cases by turns of 0.5 ms, within 15 by the usual 1.4, within 22 by 0.1 (Linux
-    6.18). Children have turns of the usual length. A kernel that does not know this, or refuses
-    it, is only slower.
+    recorder busy on the same core came within 0.1 ms, without within 2.0. But who works for longer
+    than its turn waits for everybody else's: on a core with many others, 0.25 ms of work were done
+    within 10 ms in 95 of 100 cases by turns of 0.5 ms, within 15 by the usual 1.4, within 22 by
+    0.1 (Linux 6.18). Children have turns of the usual length. A kernel that does not know this,
+    or refuses it, is only slower.
     """
     policy = os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK
     nice = os.getpriority(os.PRIO_PROCESS, 0)
