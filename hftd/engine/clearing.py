@@ -20,6 +20,7 @@ from hftd.engine.exposure import open_count
 from hftd.engine.state import ORDERS_CAPACITY, Out, State
 
 RECANCEL_NS = 1_000_000_000  # A cancel without effect is sent again.
+HELD_BACK_NS = 3_000_000_000  # The same while the venue says 429: each of them counts there too.
 ANSWER_LATE_NS = 1_000_000_000  # A question without an answer is asked again.
 SHOWN_AGAIN_NS = 250_000_000  # A list that still shows one of ours may be a stale copy.
 
@@ -56,19 +57,20 @@ def carry_on(state: State, out: Out) -> None:
 
 @kernel
 def cancel_again(state: State, out: Out) -> None:
-    """Repeat cancels that had no effect for a second.
+    """Repeat cancels that had no effect for a second, for three before Retry-After has passed.
 
     An order on its way is canceled as it surfaces; a reduce-only one is flatten's and ends
     by itself; one whose end is told only waits for its fills.
     """
     now = state.core[0]["now_ns"]
+    again_ns = HELD_BACK_NS if now < state.core[0]["rate_limited_until_ns"] else RECANCEL_NS
     for slot in range(ORDERS_CAPACITY):
         order = state.orders[slot]
         if order["key"] == 0 or order["state"] == OrderState.PENDING_NEW:
             continue
         if order["reduce_only"] == 1 or order["final_state"] != 0:
             continue
-        if now - order["cancel_sent_ns"] >= RECANCEL_NS:
+        if now - order["cancel_sent_ns"] >= again_ns:
             orders.cancel(state, out, slot, Code.NONE)
 
 

@@ -95,6 +95,8 @@ def claim(state: State, event: Any, out: Out) -> bool:
         return False
     if core["recovery_phase"] == recovery.Phase.IDLE:
         core["check_found"][KIND_ORDERS] += 1
+    if place >= 0 and state.tombstones[place]["state"] == OrderState.REJECTED:
+        breaker.halt(state, out, Code.LATE_REPORT, event["kind"], 0)
     if live:
         orders.cancel(state, out, slot, Code.RECONCILE_DIFFERENCE)
     else:

@@ -119,6 +119,19 @@ def test_a_trade_told_by_its_order_before_the_venue_s_id_was_known_is_found() ->
     assert (play.state, play.core["state_code"]) == (TradingState.HALTED, Code.LATE_REPORT)
 
 
+def test_a_trade_of_an_order_given_up_for_never_accepted_halts() -> None:
+    """It lives after all: adopted, canceled, its fill booked, and a person has to look."""
+    play = Playbook().run()
+    buy = play.key(Side.BUY)
+    play.command(CommandKind.PAUSE).feed(E.REJECTED, order_key=buy, code=-2010)
+    play.told_fill(buy, 4, **TRADE)
+    owner(play, buy, venue_id(buy), status=OrderState.PARTIALLY_FILLED, cum_qty_lots=30)
+    assert (play.state, play.core["state_code"]) == (TradingState.HALTED, Code.LATE_REPORT)
+    assert play.did(A.CANCEL, target_key=buy)
+    play.told_fill(buy, 4, **TRADE)
+    assert play.instrument["position_lots"] == 30
+
+
 def test_a_second_instance_s_trade_halts() -> None:
     """C39: our tag, a boot later than ours."""
     later = order_key(99, 1)

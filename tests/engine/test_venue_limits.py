@@ -80,6 +80,19 @@ def test_c17_cancels_and_reductions_have_a_reserve() -> None:
     assert len(play.command(C.CANCEL_ALL).did(A.CANCEL)) == 2
 
 
+def test_c30_a_cancel_without_effect_is_repeated_more_slowly_before_retry_after() -> None:
+    """Each second otherwise; every three while the venue says 429, which counts them too."""
+    play = Playbook()
+    play.resting()
+    play.feed(E.RATE_LIMITED, code=429, until_ns=play.now_ns + 10 * SECOND)
+    play.command(C.KILL)
+    assert len(play.did(A.CANCEL)) == 2
+    play.after(2).pulse().expect_none(A.CANCEL)
+    assert len(play.after(1).pulse().did(A.CANCEL)) == 2
+    assert len(play.after(8).pulse().did(A.CANCEL)) == 2
+    assert len(play.after(1).pulse().did(A.CANCEL)) == 2
+
+
 def test_c30_429_leaves_cancels_alone_until_the_time_told() -> None:
     """PAUSED; the quotes are canceled; not one query before the time, each of them after it."""
     play = Playbook(sets=["risk.reconcile_orders_ms=500"])
