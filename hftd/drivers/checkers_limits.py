@@ -25,7 +25,7 @@ SECOND_NS = 1_000_000_000
 SHARE_OF_TEN_SECONDS = 60  # Of the 100 orders in ten seconds that the exchange takes.
 MS_NS = 1_000_000
 FILTERS = (-1013, -1111, -1100, -1102, -1106)  # The exchange's words for an ill-formed order.
-CLOCK_ERROR_NS = 25 * MS_NS  # Of drift, until the next sample.
+CLOCK_ERROR_NS = 25 * MS_NS  # Of the sample itself and of rounding.
 MAX_FRAMES_A_SECOND = 200
 MAX_LOGONS = 10  # Attempts to log on within ten seconds.
 MAX_ACTIONS_A_STEP = 600  # A cancel and a query for each place of the order table, and some.
@@ -199,6 +199,7 @@ class TimelyRequests(Checker):
         self._truth, self._world = truth, world
         self._error_ns = 0  # Of the last sample, by the exchange's true time.
         self._skew_ns: int | None = None  # At that time; None: nothing is known in this boot.
+        self._sampled_ns = 0
 
     def on_boot(self, epoch: int) -> None:
         """A boot knows nothing."""
@@ -208,7 +209,7 @@ class TimelyRequests(Checker):
         """Keep by how much a sample of the exchange's clock is wrong."""
         event = np.frombuffer(record.payload, EVENT)[0]
         told_ns = record.ts_ns + int(event["venue_offset_ns"])
-        self._skew_ns = skew_ns(self._world)
+        self._skew_ns, self._sampled_ns = skew_ns(self._world), self._world.now_ns
         self._error_ns = told_ns - self._world.now_ns - self._skew_ns
 
     def on_sent(self, link: Link, frame: bytes, ts_ns: int) -> None:
@@ -217,10 +218,13 @@ class TimelyRequests(Checker):
         if asked is None or asked.create is None or self._skew_ns is None:
             return
         moved_ns = abs(skew_ns(self._world) - self._skew_ns)
+        age_ns = self._world.now_ns - self._sampled_ns
+        drifted_ns = age_ns * abs(self._world.clocks.drift_ppm) // 1_000_000
         true_ns = self._world.now_ns + skew_ns(self._world)
         error_ns = asked.create.timestamp_ms * MS_NS - true_ns
-        if abs(error_ns - self._error_ns) > CLOCK_ERROR_NS + moved_ns:
-            expected = f"{self._error_ns / 1e6:.0f} ms off as sampled"
+        if abs(error_ns - self._error_ns) > CLOCK_ERROR_NS + moved_ns + drifted_ns:
+            seconds = age_ns // SECOND_NS
+            expected = f"{self._error_ns / 1e6:.0f} ms off as sampled {seconds} s ago"
             self.break_off(expected, f"{error_ns / 1e6:.0f} ms off", asked.request_id)
 
 

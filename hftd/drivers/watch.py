@@ -27,6 +27,7 @@ from hftd.domain.events import Link
 from hftd.domain.instrument import Instrument
 from hftd.drivers.memory import Builders
 from hftd.drivers.rare_states import RARE_STATES
+from hftd.drivers.simulate_clocks import MachineClocks
 from hftd.engine.engine import Engine
 from hftd.errors import HftdError
 from hftd.journal.record import Record, RecordType
@@ -55,6 +56,7 @@ class World(Protocol):
     build: Builders
     venue: Venue
     script: FaultScript
+    clocks: MachineClocks
 
     @property
     def now_ns(self) -> int:
