@@ -74,7 +74,7 @@ ROOMS = {
         (
             "engine/test_reconcile.py", "engine/test_recovery.py", "engine/test_boot.py",
             "engine/test_strangers.py", "engine/test_foreign_books.py", "engine/test_strays.py",
-            "engine/test_owners.py",
+            "engine/test_owners.py", "engine/test_settle.py",
         ),
     ),
 }  # fmt: skip

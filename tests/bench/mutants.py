@@ -20,6 +20,7 @@ import ast
 import json
 import os
 import random
+import re
 import sys
 import time
 from collections import Counter
@@ -130,7 +131,6 @@ def summary(
     judged: list[tuple[Suspect, Judged]], total: int, asked: argparse.Namespace
 ) -> dict[str, Any]:
     """Return counts by operator and the list of survivors."""
-    why = explanations()
     dead = [suspect for suspect, verdict in judged if verdict.verdict in (KILLED, TIMED_OUT)]
     survivors = [
         {
@@ -140,7 +140,7 @@ def summary(
             "operator": suspect.mutant.operator,
             "change": suspect.mutant.change,
             "verdict": verdict.verdict,
-            "why": why.get(suspect.name, ""),
+            "why": explain(suspect),
         }
         for suspect, verdict in judged
         if verdict.verdict not in (KILLED, TIMED_OUT)
@@ -182,18 +182,16 @@ def tell(room: str, found: dict[str, Any]) -> bool:
     return share < TO_REACH or bool(unexplained)
 
 
-def explanations() -> dict[tuple[str, str, str], str]:
-    """Return why survivors may live, by file, function and change."""
-    if not EXPLAINED.exists():
-        return {}
+def explain(suspect: Suspect) -> str:
+    """Return why a survivor may live, "" where nobody has said."""
     told = yaml.safe_load(EXPLAINED.read_text()) or {}
-    return {
-        (place, function, change): said["why"]
-        for place, functions in told.items()
-        for function, reasons in functions.items()
-        for said in reasons
-        for change in said["changes"]
-    }
+    for rule in told["everywhere"]:
+        if re.search(rule["change"], suspect.mutant.change):
+            return str(rule["why"])
+    for said in told["in"].get(f"{suspect.place} {suspect.mutant.function}", ()):
+        if suspect.mutant.change in said["changes"]:
+            return str(said["why"])
+    return ""
 
 
 def known() -> dict[str, Any]:

@@ -96,6 +96,8 @@ def test_an_intent_is_complete_before_it_can_leave() -> None:
     assert order["leaves_lots"] == order["qty_lots"] == action["qty_lots"]
     assert order["reserved_atoms"] == 1000 * 5990 * 10_000
     assert order["key"] >> 30 == play.epoch
+    counted = (play.core["submitted"], play.core["orders_since_fill"], play.core["next_seq"])
+    assert counted == (2, 2, 3)
 
 
 def test_keys_are_new_after_a_restart() -> None:

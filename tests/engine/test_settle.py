@@ -1,0 +1,67 @@
+"""Recovery's small steps by themselves: what is settled, and where a clean end leads."""
+
+from __future__ import annotations
+
+import pytest
+
+from hftd.domain.actions import ActionKind as A
+from hftd.domain.codes import Code, OnStart, TradingState
+from hftd.domain.facts import FactKind as F
+from hftd.engine import recovery
+from tests.engine.scene import BUY, SECOND, Scene, a_scene, put_order
+
+
+def settling(state: TradingState, policy: OnStart) -> Scene:
+    """Return a scene in its third attempt: slot 0 listed by the venue, 2 and 3 not, 1 free."""
+    scene = a_scene()
+    scene.begin(5 * SECOND)
+    scene.core["state"], scene.core["on_start"], scene.core["recovery_attempt"] = state, policy, 3
+    put_order(scene, 0, BUY, 100, 5, seen_attempt=3)
+    put_order(scene, 2, BUY, 99, 5, seen_attempt=2)
+    put_order(scene, 3, BUY, 98, 5, seen_attempt=2, query_at_ns=7)
+    recovery.settle_orders(scene.state, scene.out)
+    return scene
+
+
+@pytest.mark.parametrize(
+    ("state", "policy", "canceled", "halted"),
+    [
+        (TradingState.RECOVERING, OnStart.CANCEL, True, False),
+        (TradingState.RECOVERING, OnStart.ADOPT, False, False),
+        (TradingState.RECOVERING, OnStart.REFUSE, True, True),
+        (TradingState.RUNNING, OnStart.ADOPT, True, False),
+        (TradingState.RUNNING, OnStart.REFUSE, True, False),
+    ],
+)
+def test_c34_what_the_venue_lists_is_settled_by_the_policy_of_a_start_alone(
+    state: TradingState, policy: OnStart, canceled: bool, halted: bool
+) -> None:
+    """Canceled, kept, or a person looks; what it does not list is asked for, once."""
+    scene = settling(state, policy)
+    kinds = {row["kind"] for row in scene.actions() if row["target_key"] != 0}
+    assert (A.CANCEL in kinds) is canceled
+    asked = [int(each) for each in scene.state.orders["query_at_ns"][:4]]
+    assert asked == [0, 0, 5 * SECOND, 7], "a free slot is not touched, nor one that is asked for"
+    assert (scene.core["state"] == TradingState.HALTED) == halted
+    facts = [(r["code"], r["value"], r["bound"]) for r in scene.facts() if r["kind"] == F.STATE]
+    assert facts == [(Code.ORDERS_FOUND, 1, 0)] * halted
+
+
+@pytest.mark.parametrize(
+    ("crashed", "on_crash", "state"),
+    [
+        (0, 0, TradingState.RUNNING), (0, 1, TradingState.RUNNING), (1, 1, TradingState.RUNNING),
+        (1, 0, TradingState.HALTED),
+    ],
+)  # fmt: skip
+def test_a_clean_end_runs_but_after_a_crash_where_a_person_shall_look(
+    crashed: int, on_crash: int, state: TradingState
+) -> None:
+    """`on_crash: halt` alone, and only after a crash; the books agree either way."""
+    scene = a_scene()
+    scene.core["state"] = TradingState.RECOVERING
+    scene.core["crashed"], scene.core["on_crash"] = crashed, on_crash
+    recovery.leave_recovering(scene.state, scene.out)
+    assert scene.core["state"] == state
+    (fact,) = (row for row in scene.facts() if row["kind"] == F.STATE)
+    assert (fact["code"], fact["value"], fact["bound"]) == (Code.RECONCILED, 0, 0)
