@@ -66,8 +66,9 @@ class MoneyCapped(Checker):
 
     def _mid_ticks(self, symbol: str) -> int:
         touch = self._world.venue.exchange.listings[symbol].market.best()
-        two_sided = touch is not None and touch.bid_ticks > 0 and touch.ask_ticks > 0
-        return (touch.bid_ticks + touch.ask_ticks) // 2 if two_sided else 0
+        if touch is None or 0 in (touch.bid_ticks, touch.ask_ticks):
+            return 0
+        return (touch.bid_ticks + touch.ask_ticks) // 2
 
     def _judge_exposure(self, mids: list[int], name: str) -> None:
         gross_atoms = sum(
