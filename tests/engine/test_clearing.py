@@ -9,8 +9,9 @@ from hftd.domain.codes import Code, TradingState
 from hftd.domain.events import CommandKind as C
 from hftd.domain.events import EventKind as E
 from hftd.domain.events import Link
+from hftd.domain.facts import FactKind as F
 from hftd.domain.order import OrderState
-from hftd.engine import clearing
+from hftd.engine import alerts, clearing
 from tests.engine.scene import BUY, MS, SECOND, Scene, a_scene, an_event, put_order
 from tests.playbook import Playbook
 
@@ -174,3 +175,31 @@ def test_what_a_feed_says_before_any_kill_clears_nothing() -> None:
     play.command(C.KILL)
     assert (play.state, play.core["state_code"]) == (TradingState.KILLED, Code.KILL)
     assert play.feed(E.CLOCK).state == TradingState.KILLED
+
+
+def test_the_fact_of_a_kill_names_it_and_where_it_came_from() -> None:
+    """From, to, code; there is no number to judge by. The latch has the same words."""
+    play = Playbook().start().command(C.KILL)
+    fact = play.fact(F.STATE)
+    assert (fact["state_from"], fact["state_to"], fact["code"], fact["value"], fact["bound"]) == (
+        TradingState.RUNNING, TradingState.KILLED, Code.KILL, 0, 0,
+    )  # fmt: skip
+    latch = play.expect(A.LATCH)
+    assert (latch["state"], latch["code"]) == (TradingState.KILLED, Code.KILL)
+
+
+def test_alerts_are_counted_as_they_are_acknowledged() -> None:
+    """By number one, by 0 the rest, each once; what is left is what blocks a reset."""
+    scene = a_scene()
+    for value in (7, 8, 9):
+        alerts.raise_alert(scene.state, scene.out, int(Code.CLOCK), value, 1)
+    scene.begin()
+    assert alerts.unacknowledged(scene.state) == 3
+    assert alerts.acknowledge(scene.state, scene.out, 2) == 1
+    assert [(row["alert"], row["value"], row["instrument"]) for row in scene.facts()] == [
+        (2, 8, -1)
+    ]
+    assert (alerts.unacknowledged(scene.state), scene.facts()[0]["state_to"]) == (2, 1)
+    assert alerts.acknowledge(scene.state, scene.out, 2) == 0
+    assert alerts.acknowledge(scene.state, scene.out, 0) == 2
+    assert alerts.unacknowledged(scene.state) == 0

@@ -183,3 +183,16 @@ def test_one_instrument_is_flattened_where_one_is_named() -> None:
         assert commands.flatten(scene.state, wanted) == Code.NONE
         assert list(scene.state.instruments["flatten"]) == flattened
         assert list(scene.state.instruments["flatten_next_ns"]) == [9 - 9 * f for f in flattened]
+
+
+@pytest.mark.parametrize(("position", "target", "lots"), [(30, 20, 10), (-5, 20, 25), (30, -5, 35)])
+def test_a_slice_leads_to_the_target(position: int, target: int, lots: int) -> None:
+    """Where the profile names a holding, that is what is left; within the limits of one order."""
+    record = a_scene().instrument
+    record["position_lots"], record["target_position_lots"] = position, target
+    record["max_order_lots_reduce"], record["max_order_notional_atoms_reduce"] = 100, 10**9
+    assert flatten.slice_lots(record, 100) == lots
+    record["max_order_lots_reduce"] = 7
+    assert flatten.slice_lots(record, 100) == 7
+    record["max_order_notional_atoms_reduce"] = 3 * 100 * 1_000 + 99_999
+    assert flatten.slice_lots(record, 100) == 3

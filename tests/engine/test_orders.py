@@ -12,7 +12,7 @@ from hftd.domain.order import TERMINAL, OrderEvent, OrderState, Side
 from hftd.engine import orders
 from hftd.engine.state import ORDERS_CAPACITY
 from tests.engine.scene import BUY, SELL, a_scene, an_event, put_order
-from tests.playbook import Playbook
+from tests.playbook import Playbook, venue_id
 
 COLUMNS = [
     "SUBM",
@@ -256,3 +256,24 @@ def test_c09_a_wish_crosses_at_the_price_of_our_own_order(
     assert not orders.crosses(order, an_event(**{**wish, "instrument": 1}))
     order["key"] = 0
     assert not orders.crosses(order, an_event(**wish))
+
+
+def test_what_an_order_holds_back_shrinks_with_each_fill() -> None:
+    """600 of 1000 lots are open after 400: their funds alone are reserved."""
+    play = Playbook()
+    buy, sell = play.resting()
+    play.fill(buy, 400).fill(sell, 300)
+    assert play.order(buy)["reserved_atoms"] == 600 * 5990 * 10_000
+    assert play.order(sell)["reserved_atoms"] == 700 * 1_000
+
+
+def test_a_tombstone_says_what_ended_and_when() -> None:
+    """Side, ids, quantities, and the decision by which it ended: older lists prove nothing."""
+    play = Playbook()
+    _, sell = play.resting()
+    play.fill(sell, 300).canceled(sell, 300)
+    (tombstone,) = (row for row in play.engine.state.tombstones if row["key"] == sell)
+    told = ("venue_order_id", "side", "state", "qty_lots", "cum_lots", "ended_seq", "shown")
+    assert [int(tombstone[name]) for name in told] == [
+        venue_id(sell), SELL, OrderState.CANCELED, 1000, 300, play.core["decision_seq"], 0,
+    ]  # fmt: skip

@@ -65,3 +65,17 @@ def test_a_clean_end_runs_but_after_a_crash_where_a_person_shall_look(
     assert scene.core["state"] == state
     (fact,) = (row for row in scene.facts() if row["kind"] == F.STATE)
     assert (fact["code"], fact["value"], fact["bound"]) == (Code.RECONCILED, 0, 0)
+
+
+def test_opening_holdings_are_valued_at_the_first_mid_since_their_opening_was_fixed() -> None:
+    """Not by a market that is not valid, not before the opening is known, and once."""
+    scene = a_scene()
+    record, balance = scene.instrument, scene.state.balances[1]
+    record["mid_half_ticks"] = 20
+    for valid, known, kept in ((0, 1, 0), (1, 0, 0), (1, 1, 20)):
+        record["market_valid"], balance["opening_known"] = valid, known
+        recovery.advance(scene.state, scene.out)
+        assert record["opening_mid_half_ticks"] == kept
+    record["mid_half_ticks"] = 30
+    recovery.advance(scene.state, scene.out)
+    assert record["opening_mid_half_ticks"] == 20
