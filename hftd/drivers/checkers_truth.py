@@ -248,11 +248,11 @@ class Truth(Checker):
 
     def _take_trade(self, book: OrderBookkeeping, index: int, trade: AccountTrade) -> None:
         key = (index, trade.trade_id)
+        if not self.is_ours(book, trade):  # By hand, and be it against a quote of ours.
+            self.foreign_trades[key] = trade
+            return
         if key in self.trades:
             self.self_trades.append(trade)
-            return
-        if not self.is_ours(book, trade):
-            self.foreign_trades[key] = trade
             return
         self.trades[key] = trade
         sign = 1 if trade.is_buyer else -1
