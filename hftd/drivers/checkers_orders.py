@@ -23,6 +23,7 @@ from hftd.drivers.checkers_told import Fact, Told
 from hftd.drivers.checkers_truth import ACCOUNT, BUY, Create, Truth
 from hftd.drivers.watch import Checker, Watch, World
 from hftd.journal.record import Record, RecordType, decode_json
+from hftd.simex.orders import OPEN
 from hftd.simex.requests import Side
 
 SECOND_NS = 1_000_000_000
@@ -334,12 +335,16 @@ class DoubtEnds(Checker):
             self._look(world)
 
     def _refuse_if_known(self, world: World, fact: Fact) -> None:
-        """What is told as never accepted is not at the exchange, now or later."""
+        """What is told as never accepted is not at the exchange, now or later.
+
+        An exchange that denies it twice may have had it, where it ended without a trade: then no
+        list shows it either, and nothing is lost.
+        """
         tag = self._truth.prefix.split("-")[1]
         name = client_order_id(tag, fact.order_key)
         book = world.venue.exchange.bookkeeping(ACCOUNT)
         order = book.find_by_client_id(self._truth.symbols[fact.instrument], name)
-        if order is not None:
+        if order is not None and (order.status in OPEN or order.cum_lots):
             self.break_off("an order the exchange never had", order.status.name, f"{name} REJECTED")
 
     def _look_for_living_dead(self) -> None:

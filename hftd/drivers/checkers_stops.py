@@ -61,6 +61,8 @@ class GateClosed(Checker):
                 self._stopped = self._told.trading.name
             return
         command = str(decode_json(record.payload).get("command", ""))
+        if command in ("pause", "resume") and self._told.trading in STOPPED:
+            return  # Refused: a latch holds, and what flattens goes on.
         if command in ("kill", "stop", "pause"):
             self._paused, self._was_reset, self._flattens = command, False, False
         elif command == "reset":

@@ -89,6 +89,7 @@ class Told(Checker):
         self.reconciled = False
         self.trading = TradingState.STARTING
         self.links = [False] * len(Link)
+        self.user_lost_seq = 0  # Which a loss of power may have put ahead of all that follows.
         self.doubted.clear()
 
     def on_record(self, record: Record) -> None:

@@ -101,7 +101,9 @@ class Live:
         )
         self._exit = asyncio.Event()
         sync = self._journal.sync_orders if journal.gate == "synced" else None
-        self._performer = Performer(self._exit.set, self._latch, self._clock.ts_ns, sync)
+        self._performer = Performer(
+            self._exit.set, self._latch, self._clock.ts_ns, self._journal.sync, sync
+        )
         self._failure: HftdError | None = None
         self._setting_up: asyncio.Task[Any] | None = None
         self._is_ready = self._journal_told = False

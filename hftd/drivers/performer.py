@@ -1,8 +1,10 @@
 """What an action becomes in the world: the exit, the latch, and a frame to the venue.
 
-Owns the journal's gate: with ``journal.gate: synced`` an order leaves only once its intent and
-its frame are on the disk. A disk that refuses that is told of as an order that was never sent,
-and the writer's ``full`` then HALTs; cancels leave whatever the disk says.
+Owns the journal's gate. The first order of a boot leaves only once the whole journal is on the
+disk, so that no loss of power takes what the account held when the ledger began; with
+``journal.gate: synced`` each order waits for its own intent and frame. A disk that refuses is told
+of as an order that was never sent, and the writer's ``full`` then HALTs; cancels leave whatever
+the disk says.
 """
 
 from __future__ import annotations
@@ -41,11 +43,14 @@ class Performer:
         exit_now: Callable[[], None],
         latch: LatchFile,
         now_ns: Callable[[], int],
+        begin: Callable[[], None],
         sync: Callable[[], None] | None,
     ) -> None:
+        """Be ready; ``begin`` is called before the first order, ``sync`` before every other."""
         self._exit_now = exit_now
         self._latch = latch
         self._now_ns = now_ns
+        self._begin: Callable[[], None] | None = begin
         self._sync = sync
 
     def perform(self, action: Action, frame: bytes | None) -> None:
@@ -61,10 +66,12 @@ class Performer:
             self.roads.perform(action, frame)
 
     def _is_durable(self) -> bool:
-        if self._sync is None:
+        sync = self._begin or self._sync
+        if sync is None:
             return True
         try:
-            self._sync()
+            sync()
         except JournalFull:
             return False
+        self._begin = None
         return True

@@ -181,6 +181,10 @@ class World:
     def on_sent(self, link: Link, frame: bytes) -> None:
         """Hear of a frame that leaves the daemon."""
 
+    def on_first_order(self) -> bool:
+        """Let it leave: there is no disk here."""
+        return True
+
     def on_latch(self, state: int, code: int) -> None:
         """Keep the latch."""
         self.latched = state, code

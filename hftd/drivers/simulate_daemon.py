@@ -19,6 +19,7 @@ from hftd.domain.facts import FactKind
 from hftd.domain.layout import Records
 from hftd.drivers.last_resort import cancel_all
 from hftd.drivers.loop import Ink, Loop
+from hftd.drivers.performer import CREATES
 from hftd.drivers.simulate_process import Process
 from hftd.drivers.simulate_roads import Roads
 from hftd.drivers.stamps import NoStamps
@@ -40,6 +41,9 @@ class Surroundings(Protocol):
 
     def on_turn(self) -> None:
         """Hear that the loop has taken an input whole."""
+
+    def on_first_order(self) -> bool:
+        """Bring the journal to the disk before an order leaves; False where it refuses."""
 
     def on_latch(self, state: int, code: int) -> None:
         """Keep the latch durably."""
@@ -75,6 +79,7 @@ class Daemon:
         self._pulses = 0
         self._pulse_event = new_event(EventKind.TIMER, 0, timer=Timer.PULSE)
         self._journal_told = False
+        self._ordered = False
         self.failure: JournalFull | None = None
         self.exiting = False
 
@@ -132,8 +137,14 @@ class Daemon:
             self.process.at(self.process.now_ns, self._around.on_exit, 0)
         elif kind == ActionKind.LATCH:
             self._around.on_latch(action.state, action.code)
+        elif frame is not None and kind in CREATES and not self._may_order():
+            self.roads.orders.refuse(frame)
         else:
             self.roads.perform(action, frame)
+
+    def _may_order(self) -> bool:
+        self._ordered = self._ordered or self._around.on_first_order()
+        return self._ordered
 
     def _pulse(self, due_ns: int) -> None:
         now_ns = self.process.now_ns

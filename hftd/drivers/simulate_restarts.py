@@ -269,6 +269,15 @@ class RestartingWorld(World):
         self.digest.update(frame)
         self.watch.on_sent(link, frame, self.process.ts_ns())
 
+    def on_first_order(self) -> bool:
+        """Bring the whole journal to the disk."""
+        assert self._journal is not None
+        try:
+            self._journal.sync()
+        except JournalFull:
+            return False
+        return True
+
     def on_latch(self, state: int, code: int) -> None:
         """Keep the latch in its file."""
         self.boundary("latch")

@@ -45,9 +45,26 @@ def _performer(folder: Path, road: Road, *, full: JournalFull | None = None) -> 
             raise full
 
     latch = LatchFile(folder / "latch.json", road.done.append)
-    performer = Performer(lambda: road.done.append("exit"), latch, lambda: 5, sync)
+    performer = Performer(lambda: road.done.append("exit"), latch, lambda: 5, sync, sync)
     performer.roads = road
     return performer
+
+
+def test_the_first_order_of_a_boot_waits_for_the_whole_journal(tmp_path: Path) -> None:
+    """Whatever the gate is; where the disk refuses, the next order waits for it again."""
+    road, full = Road(), [JournalFull("io", "a disk", errno.EIO)]
+
+    def begin() -> None:
+        road.done.append("all synced")
+        if full:
+            raise full.pop()
+
+    latch = LatchFile(tmp_path / "latch.json", road.done.append)
+    performer = Performer(lambda: None, latch, lambda: 5, begin, None)
+    performer.roads = road
+    for frame in (b"1", b"2", b"3"):
+        performer.perform(_action(ActionKind.SUBMIT), frame)
+    assert road.done == ["all synced", "refused b'1'", "all synced", "sent b'2'", "sent b'3'"]
 
 
 @pytest.mark.parametrize("kind", CREATES)
