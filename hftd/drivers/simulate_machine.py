@@ -133,7 +133,7 @@ class Machine:
             self.world.watch.sometimes("daemon frozen and resumed")
 
     def _bark(self, process: Process) -> None:
-        if not process.dead:
+        if process.is_busy and not process.dead:
             self.world.on_death("watchdog")
 
     def slow_down(self, turn_ns: int, for_ns: int) -> None:
@@ -170,10 +170,12 @@ class Machine:
         world.restart_recorder()
         world.dies_at = 0
         world.process.turn_ns = 0
+        world.process.go_on()
         world.clocks.set_right()
         world.script.disarm()
         world.network.heal()
-        if not world.alive and not self._booting:
+        if not world.alive and (self.failed or not self._booting):
+            self._booting = False
             how, why = world.ended
             if how == DEAD or why not in NO_RESTART:
                 self.start_by_hand()

@@ -88,6 +88,11 @@ class Process(Clock):
         """Stand still, as SIGSTOP makes it; what comes in waits."""
         self._busy_until_ns = max(self._busy_until_ns, self._calendar.now_ns + for_ns)
 
+    def go_on(self) -> None:
+        """Stand still no more; what has come in is worked off now."""
+        self._busy_until_ns = min(self._busy_until_ns, self._calendar.now_ns)
+        self._calendar.at(self._calendar.now_ns, self._work_off)
+
     def die(self) -> None:
         """Let nothing happen to it any more."""
         self.dead = True
