@@ -7,6 +7,7 @@ start asks some of them again by `before_start`. Sends no order.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -193,7 +194,9 @@ async def reach(url: str, tls: ssl.SSLContext) -> Finding:
             remedy = "look who answers there; nothing is sent without a good certificate"
         return fail("reach", f"{parts.netloc}: {connection_fault(error)}", remedy)
     certificate = writer.get_extra_info("peercert")
-    writer.close()
+    writer.transport.abort()  # Nothing was said, so there is nothing to say goodbye to.
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
     if not secure:
         return ok("reach", f"{parts.netloc}, in plain text on loopback")
     days = int((ssl.cert_time_to_seconds(certificate["notAfter"]) - time.time()) / 86_400)

@@ -19,6 +19,7 @@ from hftd.config.strategy_parameters import MarketMaking
 from hftd.config.values import plain
 from hftd.errors import UsageError
 
+OPENING_S = 10.0  # For the lines to be up and the first touch to be told.
 _QUANTILES = (("median", 0.5), ("p90", 0.9), ("p99", 0.99), ("max", 1.0))
 
 
@@ -43,34 +44,48 @@ def survey_tape(profile: Profile, facts: list[MarketFacts], tape: Path) -> tuple
 def survey_market(
     profile: Profile, facts: list[MarketFacts], url: str, seconds: float
 ) -> tuple[Surveyed, ...]:
-    """Follow a running market's public streams for a while. Raises: UsageError as above."""
+    """Follow a running market's public streams for a while, from the first touch on.
+
+    Raises: UsageError as above.
+    """
     from hftd.runtime.market_follower import MarketFollower, fetch_listing, source_of
 
     surveys, source = _surveys(profile, facts), source_of(url)
     fetch_listing(source, list(surveys))  # A server that is not there, or lacks one, says so.
+
+    told = asyncio.Event()
 
     class Sink:
         def on_line(self, symbol: str, line: bytes, ts_ns: int) -> None:
             if symbol in surveys and b"@bookTicker" in line:
                 touch = touch_of(line)
                 surveys[symbol].add(touch.ts_ns, touch.best_bid, touch.best_ask)
+                told.set()
 
     async def follow() -> None:
         follower = MarketFollower(source, list(surveys), Sink(), lambda _words: None)
         following = asyncio.create_task(follower.run())
-        done, _ = await asyncio.wait({following}, timeout=seconds)
-        following.cancel()
-        await asyncio.gather(following, return_exceptions=True)
-        for ended in done:
-            ended.result()
+        first = asyncio.create_task(told.wait())
+        await asyncio.wait(
+            {following, first}, timeout=OPENING_S, return_when=asyncio.FIRST_COMPLETED
+        )
+        if told.is_set():
+            await asyncio.wait({following}, timeout=seconds)
+        ended = following.done()
+        for task in (following, first):
+            task.cancel()
+        await asyncio.gather(following, first, return_exceptions=True)
+        if ended:
+            following.result()
 
     asyncio.run(follow())
-    return _seen(facts, surveys, source.name, f"{source.name} told no touch in {seconds:g} s")
+    return _seen(facts, surveys, source.name, f"{source.name} told no touch in time")
 
 
 def _surveys(profile: Profile, facts: list[MarketFacts]) -> dict[str, SpreadSurvey]:
-    strategy, found = profile.strategy, {}
+    found = {}
     for each in facts:
+        strategy = profile.strategy_of(each.instrument)
         survey = SpreadSurvey(0 * each.price, 0 * each.price)
         if isinstance(strategy, MarketMaking):
             edge = EdgeRule(strategy, profile.venue.fees.maker_bps, each.filters.tick_size)
@@ -93,7 +108,7 @@ def _seen(
 
 def lines(profile: Profile, seen: Surveyed) -> Iterator[str]:
     """Give out what a survey has to say, for a terminal."""
-    found, strategy = seen.survey, profile.strategy
+    found, strategy = seen.survey, profile.strategy_of(seen.instrument)
     yield ""
     yield (
         f"SPREADS, {seen.instrument} on {seen.source}: {found.updates} updates in"

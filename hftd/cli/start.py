@@ -127,14 +127,24 @@ def put_aside(paths: InstancePaths) -> None:
 
 
 def warm(loaded: LoadedProfile) -> None:
-    """Compile the kernels, or load them from the cache; then no more collecting of cycles."""
+    """Compile the kernels, or load them from the cache.
+
+    Raises: HftdError where the cache's disk does not take them.
+    """
     from hftd import wiring
     from hftd.drivers.warmup import scratch_instruments, warm_up
+    from hftd.errors import HftdError
+    from hftd.runtime.kernel_cache import cache_root
 
     instruments = scratch_instruments(loaded.profile.instruments)
     engine = wiring.build_engine(loaded.profile, instruments)
     codec = wiring.build_codec(loaded.profile, instruments, "warmup")
-    took = warm_up(engine, codec, instruments[0].symbol, say)
+    try:
+        took = warm_up(engine, codec, instruments[0].symbol, say)
+    except OSError as error:
+        raise HftdError(
+            f"compiled kernels cannot be kept in {cache_root(os.environ)}: {error.strerror}"
+        ) from error
     say(f"kernels ready in {took:.1f} s")
 
 
