@@ -28,7 +28,9 @@ def home(tmp_path: Path) -> Iterator[Path]:
     """An environment of its own: no profile, state or socket of anybody else."""
     before = dict(os.environ)
     own = {"HOME": str(tmp_path), "STATE_DIRECTORY": str(tmp_path / "state")}
-    os.environ.update(own | {"XDG_RUNTIME_DIR": str(tmp_path / "run")})
+    # Kernels of this process have their cache already, and no other.
+    cache = str(Path(os.environ["NUMBA_CACHE_DIR"]).parent)
+    os.environ.update(own | {"XDG_RUNTIME_DIR": str(tmp_path / "run"), "CACHE_DIRECTORY": cache})
     (tmp_path / "run").mkdir(mode=0o700)
     yield tmp_path
     os.environ.clear()

@@ -34,7 +34,6 @@ from hftd.drivers.books import assets_of  # noqa: E402
 from hftd.drivers.live import Live, Parts  # noqa: E402
 from hftd.drivers.memory import Builders  # noqa: E402
 from hftd.errors import HftdError  # noqa: E402
-from hftd.runtime.children import RecorderProcess  # noqa: E402
 from hftd.runtime.lock import InstanceLock  # noqa: E402
 from hftd.runtime.notify import Notifier  # noqa: E402
 from hftd.runtime.paths import InstancePaths  # noqa: E402
@@ -73,9 +72,8 @@ def main() -> int:
     parts = Parts(
         build=Builders(wiring.build_engine, build_codec),
         signer=signer_of(keys.api_key.reveal(), keys.api_secret.reveal()),
-        recorder=lambda tell: RecorderProcess(
-            wiring.recorder_arguments(loaded, paths), wiring.recorder_environment(loaded), tell
-        ),
+        recorder=lambda it: (wiring.recorder_arguments(it, paths), wiring.recorder_environment(it)),
+        read=lambda _: loaded,
         venue_host=wiring.build_venue_host(loaded, paths, say),
     )
     with InstanceLock(paths.lock_path):
