@@ -347,11 +347,12 @@ def meter(ratio: float | None, width: int = 20) -> Span:
 def risk(result: shapes.Risk) -> list[Line]:
     """Show the gate, each limit with its use, and what was refused."""
     gate = result["gate"]
+    several = len({one["instrument"] for one in result["limits"] if one["instrument"]}) > 1
     lines = [line("gate ", (gate, "good" if gate == "open" else "bad")), line("")]
     columns = (
         Column(""),
         Column("limit"),
-        Column("instrument", keep=1),
+        Column("instrument", keep=9 if several else 1),
         Column("use", right=True),
         Column("of", right=True),
         Column("unit", keep=4),

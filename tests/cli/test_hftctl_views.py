@@ -221,3 +221,16 @@ def test_observers_alone_ask_the_recorder() -> None:
     acting = [one for one in COMMANDS.values() if one.role is not Role.OBSERVER]
     there = [one.name for one in acting if one.server is not Server.ENGINE]
     assert there == ["alert-test"]
+
+
+def test_limits_of_several_instruments_are_told_apart() -> None:
+    """Of one instrument its name may go where a terminal is narrow; of several it stays."""
+    one: dict[str, Any] = {
+        "code": "C17", "name": "venue_orders_in_86400_s", "limit": "200000", "use": "15",
+        "unit": "orders", "ratio": 0.5,
+    }  # fmt: skip
+    limits = [one | {"instrument": name} for name in ("BTC-USDT", "ETH-USDT")]
+    lines = VIEWS["risk"]({"gate": "open", "limits": limits, "counters": []})
+    text = render(lines, False)
+    assert "BTC-USDT" in text and "ETH-USDT" in text
+    assert max(map(len, text.splitlines())) <= WIDTH
