@@ -160,7 +160,9 @@ def test_a_certificate_is_looked_at_before_anything_is_sent(
     serving.load_cert_chain(cert, key)
 
     async def ask() -> list[Finding]:
-        server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0, ssl=serving)
+        server = await asyncio.start_server(
+            lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=serving
+        )
         async with server:
             url = f"wss://127.0.0.1:{server.sockets[0].getsockname()[1]}"
             return [await reach(url, client_context(ca)) for ca in (str(cert), "")]
