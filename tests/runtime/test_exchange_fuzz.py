@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from pathlib import Path
 from random import Random
@@ -47,7 +48,8 @@ async def _send_requests(process: Process, fuzzer: Fuzzer) -> None:
             whole = "\r\n".join(lines).encode("utf-8", "surrogateescape") + b"\r\n\r\n" + body
             wishes.append(fuzzer.mutate(whole) if random.random() < 0.1 else whole)
         writer.write(b"".join(wishes))
-        writer.write_eof()
+        with contextlib.suppress(OSError):  # It may have had enough by then, and hung up.
+            writer.write_eof()
         try:
             async with asyncio.timeout(WITHIN_S):
                 assert b"Traceback" not in await reader.read()
@@ -79,7 +81,8 @@ async def _send_frames(process: Process, fuzzer: Fuzzer) -> None:
         for _ in range(FRAMES_A_CONNECTION):
             writer.write(_as_websocket(fuzzer.random, fuzzer.frame()))
         writer.write(_as_websocket(fuzzer.random, fuzzer.frame())[:5])
-        writer.write_eof()
+        with contextlib.suppress(OSError):  # It may have had enough by then, and hung up.
+            writer.write_eof()
         try:
             async with asyncio.timeout(WITHIN_S):
                 assert b"Traceback" not in await reader.read()
