@@ -114,7 +114,7 @@ class FreshQuotes(Checker):
         """Keep when each instrument was last heard of."""
         link = record.payload[0]
         if link == Link.MARKET:
-            name = bytes(record.payload[1:40]).partition(b'"stream":"')[2].partition(b"@")[0]
+            name = bytes(record.payload[1:40]).partition(b'stream":"')[2].partition(b"@")[0]
             index = self._streams.get(name)
             if index is not None:
                 self._heard_ns[index] = record.ts_ns

@@ -303,7 +303,7 @@ def finish(state: State, out: Out) -> None:
     elif breaker.is_latched(state):
         if core["kill_requested_ns"] == 0:  # Latched since before this boot: nothing was sent.
             core["venue_clear"] = 1
-        if core["reset_wanted"] == 1:
+        if core["reset_wanted"] == 1 and core["journal_failed"] == 0:  # It may fail meanwhile.
             leave_latch(state, out)
 
 

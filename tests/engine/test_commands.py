@@ -102,6 +102,16 @@ def test_reset_leads_to_paused() -> None:
     assert play.state == TradingState.RUNNING
 
 
+def test_c26_a_reset_leads_nowhere_where_the_journal_fails_meanwhile() -> None:
+    """The reconciliation that a reset waits for ends clean, and without a journal: HALTED."""
+    play = Playbook().start()
+    play.command(C.KILL).open_orders_end().after(seconds=5).command(C.RESET)
+    play.feed(E.JOURNAL_FAILED, code=28).reconcile()
+    assert play.state == TradingState.KILLED
+    play.expect_none(A.LATCH)
+    assert play.command(C.RESET).fact(F.COMMAND)["code"] == Code.JOURNAL
+
+
 def test_reset_needs_books_that_agree() -> None:
     """A difference leaves HALTED as it was, and the latch where it lies."""
     play = Playbook().start().command(C.KILL).open_orders_end()
