@@ -33,7 +33,7 @@ from hftd.venues.binance.replies import decode_reply, write_in_doubt, write_rate
 from hftd.venues.binance.reports import decode_user_event
 from hftd.venues.binance.request_id import RequestId, parse_request_id
 from hftd.venues.binance.rest_frames import decode_rest
-from hftd.venues.binance.rows import Rows, Unreadable
+from hftd.venues.binance.rows import Rows, Unreadable, require_shallow
 from hftd.venues.binance.scan import BAD
 from hftd.venues.binance.venue_table import venue_table
 from hftd.venues.port import Capabilities, DeadMan, Levels
@@ -133,6 +133,7 @@ class BinanceCodec:
     def _decode_order_link(self, data: bytes, ts_ns: int) -> None:
         rows, request = self._rows, None
         try:
+            require_shallow(data)
             reply = _reply.decode(data)
             if bytes(reply.event):
                 decode_user_event(bytes(reply.event), self._venue, rows)

@@ -26,7 +26,7 @@ from hftd.domain.layout import Records
 from hftd.venues.binance.levels import scan_snapshot
 from hftd.venues.binance.messages import ErrorDetail, TouchReply, VenueError
 from hftd.venues.binance.replies import write_rate_limited
-from hftd.venues.binance.rows import Rows, Unreadable, atoms_of, steps_of
+from hftd.venues.binance.rows import Rows, Unreadable, atoms_of, require_shallow, steps_of
 from hftd.venues.binance.scan import BAD
 from hftd.venues.binance.venue_table import VenueTable
 from hftd.venues.port import Levels
@@ -96,6 +96,7 @@ def decode_rest(
 
 
 def _write_touch(body: bytes, index: int, venue: VenueTable, rows: Rows) -> None:
+    require_shallow(body)
     touch = _touch.decode(body)
     instrument = venue.instruments[index]
     if touch.symbol != instrument.symbol:
@@ -122,8 +123,9 @@ def _write_failure(
     body: bytes, index: int, status: int, retry_after_s: int, ts_ns: int, rows: Rows
 ) -> None:
     try:
+        require_shallow(body)
         error = _error.decode(body)
-    except (msgspec.DecodeError, RecursionError):
+    except (Unreadable, msgspec.DecodeError, RecursionError):
         error = VenueError(code=0)  # A proxy's page, or nothing at all.
     rows.add(EventKind.QUERY_FAILED, instrument=index, code=error.code or status)
     if retry_after_s:

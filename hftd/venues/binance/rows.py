@@ -6,6 +6,7 @@ and atoms. Must not know any message.
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 
 import numpy as np
@@ -15,9 +16,27 @@ from hftd.domain.layout import Records
 from hftd.domain.units import E8, INT64_MAX, parse_e8
 from hftd.venues.port import BLANK
 
+DEEPEST = 64
+_BRACKETS = re.compile(rb"[\[\]{}]")  # Names and texts of the venue hold none.
+
 
 class Unreadable(ValueError):
     """A frame says what its protocol forbids; never leaves the codec."""
+
+
+def require_shallow(data: bytes) -> None:
+    """Raise Unreadable where a frame nests lists and objects deeper than `DEEPEST`.
+
+    A decoder goes as deep as the stack leaves room, of which a replay has another amount: what is
+    nested deeper than anything that the venue says is unreadable by rule.
+    """
+    if data.count(b"[") + data.count(b"{") <= DEEPEST:
+        return
+    depth = 0
+    for bracket in _BRACKETS.findall(data):
+        depth += 1 if bracket in b"[{" else -1
+        if depth > DEEPEST:
+            raise Unreadable(f"at most {DEEPEST} levels are needed, was deeper")
 
 
 class Rows:

@@ -256,6 +256,17 @@ def test_find_replies():
     assert wire.order(refused("f0", -2013)) == wire.order(refused("f0.!", -2013)) == []
 
 
+@pytest.mark.parametrize(("depth", "known"), [(60, True), (70, False)])
+def test_what_is_nested_too_deep_is_unreadable_however_much_stack_is_left(depth, known):
+    """By a rule of ours and not by the decoder's room, or a replay would read it otherwise."""
+    tower: list[object] = []
+    for _ in range(depth - 2):
+        tower = [tower]
+    frame = {"deep": tower} | reply(QUERY, order(status="FILLED"))
+    kinds = [event["kind"] for event in Wire().order(frame)]
+    assert kinds == [EventKind.ORDER_STATUS if known else EventKind.QUERY_FAILED]
+
+
 def test_open_orders_tell_ours_and_others_apart_and_end():
     """Each order of our tag is a status, any other is foreign; the end counts ours."""
     events = Wire().order(
