@@ -139,6 +139,9 @@ class WebSocketLink:
 
     def opened(self, transport: WSTransport) -> None:
         """Take the listener's word that the socket is open."""
+        if not self._running:  # Canceled while it connected: nobody listens any more.
+            transport.underlying_transport.abort()
+            return
         self.fault = ""
         self._transport, self._silent_pings = transport, 0
         self._ping_timer = asyncio.get_running_loop().call_later(self._ping_every_s, self._ping)

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import contextlib
+import hashlib
+import re
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 from picows import (
@@ -19,8 +25,16 @@ from picows import (
 
 from hftd.errors import InvariantBroken
 from hftd.runtime import transport as rules
+from hftd.runtime.tls import client_context
 from hftd.runtime.transport import WebSocketLink
 from tests.runtime.scripted_venue import WITHIN_S, run
+from tests.tls_exchange import certificate
+
+WEBSOCKET_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, 1.3
+SWITCHING = (
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Accept: "
+)
 
 
 class Peer(WSListener):
@@ -323,5 +337,47 @@ def test_a_canceled_link_closes_and_says_no_more():
             await asyncio.gather(task, return_exceptions=True)
             assert not link.send(b"x")
         assert user.told == ["open"]
+
+    run(work)
+
+
+@pytest.mark.parametrize("scheme", ["ws", "wss"])
+def test_a_link_canceled_while_it_connects_never_opens(scheme: str, tmp_path: Path):
+    """The venue's consent comes late: the user hears nothing, and the socket is closed."""
+    server_tls = client_tls = None
+    if scheme == "wss":
+        cert, key = certificate(tmp_path)
+        server_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        server_tls.load_cert_chain(cert, key)
+        client_tls = client_context(str(cert))
+
+    async def work() -> None:
+        asked, ended = asyncio.Event(), asyncio.Event()
+
+        async def consent_late(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            request = await reader.readuntil(b"\r\n\r\n")
+            asked.set()
+            await asyncio.gather(task, return_exceptions=True)
+            key = re.findall(rb"(?i)sec-websocket-key: (.*?)\r\n", request)[0]
+            accept = base64.b64encode(hashlib.sha1(key + WEBSOCKET_GUID).digest())
+            writer.write(SWITCHING + accept + b"\r\n\r\n" + b"\x81\x04late")
+            with contextlib.suppress(ConnectionError):
+                await reader.read()
+            ended.set()
+            writer.close()
+
+        server = await asyncio.start_server(consent_late, "127.0.0.1", 0, ssl=server_tls)
+        url = f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        user = User()
+        link = WebSocketLink(url, user, time.monotonic_ns, lambda _: 0.01, tls=client_tls)
+        task = asyncio.create_task(link.run())
+        await asyncio.wait_for(asked.wait(), WITHIN_S)
+        task.cancel()
+        try:
+            await asyncio.wait_for(ended.wait(), WITHIN_S)
+        finally:
+            link.drop("the test ends")
+            server.close()
+        assert user.told == []
 
     run(work)
