@@ -34,7 +34,7 @@ def hftctl_table() -> str:
 def _shown(param: Param) -> str:
     if param.positional:
         return param.name.upper()
-    shown = f"--{param.name}"
+    shown = param.option
     if param.kind in _VALUES:
         shown += f" {_VALUES[param.kind]}"
     return shown if param.required else f"[{shown}]"

@@ -99,7 +99,7 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
 
 def _options_of_commands() -> tuple[str, ...]:
     params = (param for command in COMMANDS.values() for param in command.params)
-    return tuple(f"--{param.name}" for param in params if not param.positional)
+    return tuple(param.option for param in params if not param.positional)
 
 
 def _add_target(parser: argparse.ArgumentParser) -> None:
@@ -147,7 +147,7 @@ def _add_param(parser: argparse.ArgumentParser, param: Param) -> None:
         options["metavar"] = param.name.upper()
         options["type"] = _whole if param.kind is Kind.COUNT else str
     flags = [f"-{param.short}"] if param.short else []
-    flags.append(f"--{param.name}")
+    flags.append(param.option)
     parser.add_argument(
         *flags, dest=f"param_{param.name}", required=param.required, default=None, **options
     )

@@ -82,7 +82,7 @@ def status(result: shapes.Status) -> list[Line]:
     if result["state_reason"]:
         lines += wrap(f"reason: {result['state_reason']}", "        ")
     if result["state"] in _WAY_BACK:
-        lines.append(line(_WAY_BACK[result["state"]]))
+        lines += wrap(_way_back(result))
     for alert in result["alerts"]:
         told = f"alert {alert['number']} at {alert['ts']}: {alert['reason']}"
         lines.append(line((told, "bad"), "   seen: hftctl ack"))
@@ -94,6 +94,13 @@ def status(result: shapes.Status) -> list[Line]:
     lines.append(line(""))
     lines += _totals(result)
     return lines
+
+
+def _way_back(result: shapes.Status) -> str:
+    words = _WAY_BACK[result["state"]]
+    if "VENUE_RESET" in (result["state_reason"] or ""):  # A plain reset would find nothing of ours.
+        return words.replace("reset", "reset --venue-wiped")
+    return words
 
 
 def _instruments(instruments: list[shapes.InstrumentStatus]) -> list[Line]:

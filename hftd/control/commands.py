@@ -66,6 +66,11 @@ class Param:
     short: str = ""
     positional: bool = False
 
+    @property
+    def option(self) -> str:
+        """Return its name on a command line."""
+        return f"--{self.name.replace('_', '-')}"
+
 
 @dataclass(frozen=True, slots=True)
 class Command:
@@ -172,6 +177,12 @@ COMMANDS: dict[str, Command] = {
             "reset",
             "Leave HALTED or KILLED after a clean reconcile; leads to PAUSED.",
             Param("reason", Kind.TEXT, "Why it is safe again.", required=True),
+            Param(
+                "venue_wiped",
+                Kind.FLAG,
+                "The venue has forgotten us (VENUE_RESET): take its state as new.",
+                default=False,
+            ),
             role=Role.ADMIN,
         ),
         _act(

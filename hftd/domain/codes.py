@@ -110,6 +110,7 @@ class Code(IntEnum):
     LIMIT_LOOSENED = 77  # C38
     LIMIT_INVALID = 78  # C38
     LOST_REPORT = 75  # C35: a fill that only the list of trades has told
+    VENUE_RESET = 79  # C34, C35: the venue has forgotten our orders and trades
     # Why a side is not quoted (explain).
     BOOK_NOT_SYNCED = 80
     SPREAD_TOO_NARROW = 81

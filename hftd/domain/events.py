@@ -49,7 +49,7 @@ class EventKind(IntEnum):
     RATE_LIMITED = 43  # until_ns, code (429, 418, 403)
     JOURNAL_FAILED = 44  # code: errno
     # Operator and recovery.
-    COMMAND = 50  # command, instrument (-1 all), order_key (ACK: number of the alert, 0 all)
+    COMMAND = 50  # command, instrument (-1 all), order_key (ACK: alert, 0 all; RESET: 1 wiped)
     OPEN_ORDERS_END = 52  # instrument, order_count: how many of ours the venue listed
     TRADES_END = 53  # instrument, order_count: delivered in this page, trade_id: the last
     BALANCES_END = 54  # every asset of the profile was delivered

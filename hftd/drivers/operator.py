@@ -81,6 +81,8 @@ class Operator:
                 raise InvalidParams(f"id must be a client order id of ours, was {params['id']}")
         if method == "ack":
             key = params["alert"]
+        if params.get("venue_wiped"):
+            key = 1
         if params.get("foreign"):
             raise Refused("foreign orders are not touched yet; cancel them at the venue")
         before = self._open_keys()
@@ -114,6 +116,11 @@ class Operator:
             since_ns = int(core["now_ns"] - core["state_since_ns"])
             why = reason_text(code, since_ns, int(core["reset_dwell_ns"]), "")
             return f"{why}; {state} is too new"
+        if code == Code.RECONCILED:
+            return (
+                f"{code.name}: the venue's orders, trades and balances are ours, so it was not "
+                "wiped; hftctl reset without --venue-wiped"
+            )
         needed = {
             "pause": "PAUSED and beyond need no pause",
             "resume": "resume leaves PAUSED or REDUCE_ONLY; HALTED and KILLED need reset",
@@ -183,8 +190,12 @@ class Operator:
         return done()
 
     async def _await(self, method: str, done: Callable[[], bool], began_ns: int) -> Outcome:
-        kill = method == "kill"
-        await self._until(lambda: done() or (kill and self._is_hushed()))
+        kill, reset = method == "kill", method == "reset"
+        await self._until(
+            lambda: (
+                done() or (kill and self._is_hushed()) or (reset and not self._is_reset_wanted())
+            )
+        )
         complete = done() and not (kill and self._latch.fault)
         elapsed_ms = (time.monotonic_ns() - began_ns) / 1e6
         core = self._engine.state.core[0]
@@ -222,12 +233,21 @@ class Operator:
         state = int(self._engine.state.core[0]["state"])
         return state not in (TradingState.HALTED, TradingState.KILLED)
 
+    def _is_reset_wanted(self) -> bool:
+        """Tell whether the reset still waits for its reconciliation, which may withdraw it."""
+        return int(self._engine.state.core[0]["reset_wanted"]) == 1
+
     def _line(self, method: str, complete: bool, elapsed_ms: float) -> str:
         left = int((self._engine.state.orders["key"] != 0).sum())
         unknown = int((self._engine.state.orders["state"] == OrderState.UNKNOWN).sum())
         took = f"{elapsed_ms:.0f} ms"
         if not complete and method == "kill":
             return f"CRITICAL: kill NOT COMPLETE after {took}: {self._lacks()}"
+        if not complete and method == "reset" and not self._is_reset_wanted():
+            return (
+                f"reset: NOT COMPLETE after {took}: the venue does not show what our books say; "
+                "what differs: hftctl reconcile. A test host that was wiped: --venue-wiped"
+            )
         if not complete:
             doubt = f", {unknown} of them in doubt" if unknown else ""
             return f"{method}: NOT COMPLETE after {took}: {left} open orders left{doubt}"

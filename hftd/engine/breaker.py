@@ -20,7 +20,7 @@ from hftd.domain.events import Link
 from hftd.domain.facts import FactKind
 from hftd.domain.kernel import kernel
 from hftd.domain.order import OrderState
-from hftd.engine import alerts, clearing, strays
+from hftd.engine import alerts, clearing, strays, venue_reset
 from hftd.engine.emit import add_action, add_fact, note
 from hftd.engine.exposure import reference_spread_bps_e2
 from hftd.engine.position import mark_all_dirty
@@ -237,7 +237,9 @@ def check_unknown(state: State, out: Out) -> None:
         if order["state"] == OrderState.UNKNOWN and core["state"] != TradingState.RECOVERING:
             count += 1
     if count > core["max_unknown_orders"] or oldest_ns > core["unknown_timeout_ns"]:
-        halt(state, out, Code.UNKNOWN_ORDERS, count, core["max_unknown_orders"])
+        wiped = venue_reset.has_forgotten_order(state)
+        code = Code.VENUE_RESET if wiped else Code.UNKNOWN_ORDERS
+        halt(state, out, code, count, core["max_unknown_orders"])
 
 
 @kernel

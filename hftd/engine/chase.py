@@ -14,7 +14,7 @@ from hftd.domain.actions import ActionKind
 from hftd.domain.codes import Code
 from hftd.domain.kernel import kernel
 from hftd.domain.order import OrderEvent, OrderState
-from hftd.engine import orders, strays
+from hftd.engine import orders, strays, venue_reset
 from hftd.engine.emit import add_action, ask_open_orders, order_fact, query_order
 from hftd.engine.reports import apply_accepted, apply_ended
 from hftd.engine.state import ORDERS_CAPACITY, Out, State
@@ -153,7 +153,7 @@ def apply_not_found(state: State, out: Out, slot: int) -> None:
     if order["not_found_ns"] == 0:
         ask_absence(state, out, order)
     elif now - order["not_found_ns"] >= NOT_FOUND_APART_NS:
-        if not is_absent(state, order):
+        if not venue_reset.is_absent(state, order):
             ask_absence(state, out, order)
         elif order["state"] == OrderState.UNKNOWN:
             orders.end(state, out, slot, OrderEvent.NEVER_ACCEPTED, OrderState.REJECTED, Code.NONE)
@@ -165,14 +165,6 @@ def ask_absence(state: State, out: Out, order: Any) -> None:
     order["not_found_ns"] = state.core[0]["now_ns"]
     ask_open_orders(state, out, order["instrument"])
     ask_fills(state, out, order)
-
-
-@kernel
-def is_absent(state: State, order: Any) -> bool:
-    """Tell whether both lists were told since; had one shown the order, it were known now."""
-    instrument = state.instruments[order["instrument"]]
-    open_orders_told = instrument["open_orders_told_ns"] > order["not_found_ns"]
-    return open_orders_told and instrument["trades_told_ns"] > order["not_found_ns"]
 
 
 @kernel

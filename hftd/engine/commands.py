@@ -8,7 +8,7 @@ from hftd.domain.codes import Code, TradingState
 from hftd.domain.events import CommandKind
 from hftd.domain.facts import FactKind
 from hftd.domain.kernel import kernel
-from hftd.engine import alerts, breaker, limits, orders, reconcile, recovery
+from hftd.engine import alerts, breaker, limits, orders, reconcile, recovery, venue_reset
 from hftd.engine.emit import add_fact
 from hftd.engine.state import Out, State
 
@@ -44,7 +44,7 @@ def perform(state: State, event: Any, out: Out) -> int:
     if command == CommandKind.RESUME:
         return resume(state)
     if command == CommandKind.RESET:
-        return reset(state, out)
+        return reset(state, event, out)
     if command == CommandKind.RECONCILE:
         return run_reconcile(state, out)
     if command == CommandKind.SET_LIMITS:
@@ -90,11 +90,12 @@ def resume(state: State) -> int:
 
 
 @kernel
-def reset(state: State, out: Out) -> int:
+def reset(state: State, event: Any, out: Out) -> int:
     """Leave HALTED or KILLED by a clean reconciliation, toward PAUSED (C33, C41).
 
     Not before the latch has stood for its dwell and a person has acknowledged every alert. A
     reconciliation that is under way already will do. Without a journal nothing may trade again.
+    ``order_key`` 1 says that the venue was wiped; it is refused where books and venue agree.
     """
     core = state.core[0]
     if not breaker.is_latched(state):
@@ -105,8 +106,13 @@ def reset(state: State, out: Out) -> int:
         return Code.UNACKNOWLEDGED
     if core["now_ns"] - core["state_since_ns"] < core["reset_dwell_ns"]:
         return Code.RESET_DWELL
+    wiped = event["order_key"] == 1
+    if wiped and core["recovery_clean"] == 1:
+        return Code.RECONCILED
     core["reset_wanted"] = 1
-    if core["recovery_phase"] == recovery.Phase.IDLE:
+    if wiped:
+        venue_reset.forget(state, out)
+    if wiped or core["recovery_phase"] == recovery.Phase.IDLE:
         recovery.start(state, out)
     return Code.NONE
 

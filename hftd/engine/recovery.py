@@ -9,11 +9,13 @@ The same road is taken at start, after every loss of our own reports, and for ``
     TRADES       own trades by id from the last one known; what was missed is applied, that of an
                  unknown order once the venue has named the order (strays.py)
     BALANCES     the venue's balances against opening + fills - fees + flows, to the last unit
+    HISTORY      only where they differ for good: does the venue still list our last trade?
 
-A difference is tried three times, since a report may be on its way; then it HALTs and each
-difference is a fact with both numbers. Fills are never made up. Where a clean end leads
-follows from the state alone: RECOVERING to RUNNING, HALTED and KILLED to PAUSED if ``reset``
-was asked for and nothing has halted since, a pause for lost reports is lifted.
+A difference is tried three times, since a report may be on its way; then it HALTs, as VENUE_RESET
+where our trades are gone as well, and each difference is a fact with both numbers. Fills are
+never made up. Where a clean end leads follows from the state alone: RECOVERING to RUNNING,
+HALTED and KILLED to PAUSED if ``reset`` was asked for and nothing has halted since, a pause for
+lost reports is lifted.
 """
 
 from __future__ import annotations
@@ -26,8 +28,8 @@ from hftd.domain.codes import Code, OnStart, TradingState
 from hftd.domain.facts import FactKind
 from hftd.domain.kernel import kernel
 from hftd.domain.order import OrderState
-from hftd.engine import breaker, orders, strays
-from hftd.engine.emit import add_action, add_fact, ask_open_orders, balance_note
+from hftd.engine import breaker, orders, strays, venue_reset
+from hftd.engine.emit import add_action, add_fact, ask_open_orders, balance_note, note
 from hftd.engine.position import balance_fact, expected_atoms, position_fact
 from hftd.engine.state import KIND_ORDERS, ORDERS_CAPACITY, Out, State
 
@@ -48,6 +50,7 @@ class Phase(IntEnum):
     TRADES = 4
     BALANCES = 5
     AGAIN = 6
+    HISTORY = 7
 
 
 @kernel
@@ -82,6 +85,9 @@ def enter(state: State, out: Out, phase: int) -> None:
             ask_trades(state, out, index, first_missing(state.instruments[index]))
     elif phase == Phase.BALANCES:
         add_action(state, out, ActionKind.ASK_BALANCES, -1)
+    elif phase == Phase.HISTORY:
+        for index in range(count):
+            ask_trades(state, out, index, state.instruments[index]["own_trade_id"])
 
 
 @kernel
@@ -212,6 +218,8 @@ def apply_trades_end(state: State, event: Any, out: Out) -> None:
     """One page of own trades is told; a full page is followed by the next."""
     index = event["instrument"]
     state.instruments[index]["trades_told_ns"] = state.core[0]["now_ns"]
+    if state.core[0]["recovery_phase"] == Phase.HISTORY:
+        judge_history(state, event, out)
     if state.core[0]["recovery_phase"] != Phase.TRADES:
         return
     if event["order_count"] >= TRADES_PAGE and not is_baseline(state, event):
@@ -248,22 +256,37 @@ def apply_balances_end(state: State, out: Out) -> None:
     core["recovery_differed"] += 1
     if core["recovery_differed"] < ATTEMPTS:
         enter(state, out, Phase.AGAIN)
+    elif venue_reset.has_trades(state):
+        enter(state, out, Phase.HISTORY)
     else:
-        refuse(state, out, differences)
+        refuse(state, out, Code.RECONCILE_DIFFERENCE)
 
 
 @kernel
-def refuse(state: State, out: Out, differences: int) -> None:
+def judge_history(state: State, event: Any, out: Out) -> None:
+    """One instrument's trades from our last one on are told: one that lists any remembers us."""
+    if event["order_count"] > 0:
+        refuse(state, out, Code.RECONCILE_DIFFERENCE)
+    elif is_last_awaited(state, event["instrument"]):
+        refuse(state, out, Code.VENUE_RESET)
+
+
+@kernel
+def refuse(state: State, out: Out, code: int) -> None:
     """Books and venue differ for good: print both sides of each and stay HALTED."""
     core = state.core[0]
+    differences = 0
     for asset in range(state.balances.shape[0]):
         balance = state.balances[asset]
         told, expected = told_atoms(balance), expected_atoms(balance)
         if told != expected:
+            differences += 1
             balance_note(state, out, asset, Code.RECONCILE_DIFFERENCE, expected, told)
     core["recovery_phase"] = Phase.IDLE
     core["reset_wanted"] = 0
-    breaker.halt(state, out, Code.RECONCILE_DIFFERENCE, differences, 0)
+    if breaker.is_latched(state) and code == Code.VENUE_RESET:  # No halt follows a halt.
+        note(state, out, -1, code, differences, 0)
+    breaker.halt(state, out, code, differences, 0)
 
 
 @kernel

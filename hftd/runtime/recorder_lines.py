@@ -175,6 +175,7 @@ Made = tuple[str, str, str, Fields]
 _WARNINGS = (
     Code.RECONCILE_DIFFERENCE,
     Code.FOREIGN_ORDERS,
+    Code.VENUE_RESET,
     Code.ORDERS_WITHOUT_FILL,
     Code.LOOP_LAG,
     Code.ACK_LATENCY,

@@ -139,6 +139,28 @@ def test_a_session_by_ed25519_trades(
     daemon.await_line(r"stopped\. 0 open orders \(venue checked")
 
 
+def test_wiped_hosts_are_named_and_taken_as_new(
+    exchange: TlsExchange, rehearsal: Path, instance: Instance
+) -> None:
+    """A start that finds nothing of before halts as VENUE_RESET; reset alone leads nowhere."""
+    with_keys(instance)
+    _send(exchange, "POST", "side=BUY&type=MARKET&quantity=0.01")
+    assert instance.start("--profile", str(rehearsal)).running().stop() == 0
+    exchange.arm(fault="restart_without_memory", for_ms=100)
+    daemon = instance.start("--profile", str(rehearsal))
+    daemon.await_line(r"HALTED \(VENUE_RESET\)")
+    assert "--venue-wiped" in instance.hftctl("status").stdout
+    assert instance.hftctl("ack").returncode == 0
+    plain = instance.hftctl("reset", "--reason", "as after any halt")
+    assert (plain.returncode, "--venue-wiped" in plain.stdout + plain.stderr) == (6, True)
+    taken = instance.hftctl("reset", "--venue-wiped", "--reason", "the monthly wipe")
+    assert (taken.returncode, "PAUSED" in taken.stdout) == (0, True), taken.stdout + taken.stderr
+    assert instance.ask("positions")["balances"][1]["free"] == "1"
+    assert instance.hftctl("resume").returncode == 0
+    instance.await_quotes()
+    assert daemon.stop() == 0
+
+
 @pytest.mark.parametrize(
     ("key", "secret", "sets", "code", "says"),
     [

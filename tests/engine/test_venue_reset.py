@@ -1,0 +1,140 @@
+"""A venue that has forgotten us: known by its lists, halted, taken as new by a person's word."""
+
+from __future__ import annotations
+
+import pytest
+
+from hftd.domain.actions import ActionKind as A
+from hftd.domain.codes import Code, TradingState
+from hftd.domain.events import CommandKind as C
+from hftd.domain.events import Link
+from hftd.domain.facts import FactKind as F
+from hftd.domain.order import OrderEvent, OrderState, Side
+from hftd.engine.recovery import BASELINE
+from tests.playbook import BTC, USDT, Playbook
+
+HOLDING = 40  # Lots bought before the wipe.
+NEW = {USDT: 10_000 * 10**8, BTC: 2 * 10**8}  # What the wiped account is given.
+
+
+def held() -> Playbook:
+    """Return a daemon that has bought and was stopped in order."""
+    play = Playbook().hold(HOLDING)
+    assert play.instrument["own_trade_id"] == 1
+    return play
+
+
+def wiped_books(play: Playbook) -> Playbook:
+    """Let the venue forget everything: other balances, no trade."""
+    play.held = dict(NEW)
+    play.trades.clear()
+    return play
+
+
+def differ_for_good(play: Playbook, **boot: int) -> Playbook:
+    """Boot again and answer three whole comparisons in which the venue has no memory of us."""
+    play.after(seconds=5).boot(**boot).links()
+    for attempt in range(3):
+        play.open_orders_end().trades_end().balances()
+        if attempt < 2:
+            play.after(ms=300).pulse()
+    return play
+
+
+def wiped() -> Playbook:
+    """Return a daemon that is HALTED as VENUE_RESET."""
+    play = differ_for_good(wiped_books(held()))
+    assert play.expect(A.ASK_TRADES)["trade_id"] == 1  # The last one that we know, itself.
+    assert play.state == TradingState.RECOVERING
+    return play.trades_end()
+
+
+def test_a_venue_without_our_trades_is_named() -> None:
+    """Balances that differ for good, and our last trade is gone: VENUE_RESET, both sides told."""
+    play = wiped()
+    assert (play.state, play.core["state_code"]) == (TradingState.HALTED, Code.VENUE_RESET)
+    assert play.expect(A.LATCH)["code"] == Code.VENUE_RESET
+    told = {row["asset"]: row["bound"] for row in play.told(F.DIFFERENCE)}
+    assert told == NEW
+
+
+def test_a_venue_that_lists_our_last_trade_was_not_wiped() -> None:
+    """The same difference, and our last trade is listed: RECONCILE_DIFFERENCE."""
+    play = differ_for_good(wiped_books(held())).trades_end(1)
+    assert play.core["state_code"] == Code.RECONCILE_DIFFERENCE
+
+
+def test_an_answer_that_does_not_come_names_nothing() -> None:
+    """Without the list of trades the whole comparison begins anew."""
+    play = differ_for_good(wiped_books(held()))
+    play.after(seconds=3).pulse().after(ms=300).pulse().expect(A.ASK_OPEN_ORDERS)
+    assert play.state == TradingState.RECOVERING
+
+
+def test_an_acknowledged_order_that_the_venue_does_not_know() -> None:
+    """A wipe while quotes rest: queries and lists deny them until C27's time is over."""
+    play = Playbook()
+    keys = play.resting()
+    play.link(Link.ORDER, 0).after(seconds=20).links().open_orders_end()
+    for _ in range(25):
+        for key in keys:
+            play.not_found(key)
+        play.open_orders_end().trades_end().after(seconds=1).pulse()
+    assert (play.state, play.core["state_code"]) == (TradingState.HALTED, Code.VENUE_RESET)
+    assert play.instrument["own_trade_id"] == 0  # It needs no trade to be seen.
+
+
+@pytest.mark.parametrize("latch", [C.KILL, C.NONE])
+def test_reset_takes_the_venue_as_new(latch: C) -> None:
+    """Position, PnL and opening begin anew, of trades only the newest id is learned; PAUSED."""
+    play = wiped() if latch == C.NONE else held().command(latch)
+    if latch == C.KILL:
+        differ_for_good(wiped_books(play), latched=TradingState.KILLED, code=Code.KILL).trades_end()
+        assert play.fact(F.NOTE)["code"] == Code.VENUE_RESET
+        assert play.state == TradingState.KILLED
+    play.command(C.ACK).after(seconds=5)
+    play.fills.clear()  # From here on the playbook counts by the new account as well.
+    play.command(C.RESET, order_key=1).open_orders_end()
+    assert play.expect(A.ASK_TRADES)["trade_id"] == BASELINE
+    play.trades_end().balances()
+    assert play.state == TradingState.PAUSED
+    assert (play.instrument["position_lots"], play.core["total_atoms"]) == (0, 0)
+    balances = play.engine.state.balances
+    assert [int(atoms) for atoms in balances["opening_atoms"]] == [NEW[USDT], NEW[BTC]]
+    play.command(C.RESUME).market(6990, 7010)
+    buy = play.key(Side.BUY)
+    play.accept(buy).fill(buy, 5, trade_id=1)  # Ids begin anew: this one is no repetition.
+    assert play.instrument["position_lots"] == 5
+
+
+def test_reset_ends_the_orders_that_are_gone() -> None:
+    """Orders that only our table has end as EXPIRED with the reason; nothing stays reserved."""
+    play = Playbook()
+    keys = play.resting()
+    play.command(C.KILL).link(Link.ORDER, 0).links().after(seconds=5)
+    play.command(C.RESET, order_key=1)
+    ended = play.told(F.ORDER, order_event=OrderEvent.EXPIRED)
+    assert sorted(row["order_key"] for row in ended) == sorted(keys)
+    assert {row["code"] for row in ended} == {Code.VENUE_RESET}
+    play.reconcile()
+    assert (play.state, play.orders()) == (TradingState.PAUSED, [])
+
+
+def test_an_order_that_lives_after_all_is_taken_and_canceled() -> None:
+    """Said wrongly: what the venue lists is adopted and canceled before anything is PAUSED."""
+    play = Playbook()
+    buy, _ = play.resting()
+    play.command(C.KILL).link(Link.ORDER, 0).links().after(seconds=5)
+    play.command(C.RESET, order_key=1)
+    play.status(buy, OrderState.NEW, qty_lots=1000).open_orders_end(1)
+    assert play.expect(A.CANCEL)["target_key"] == buy
+    assert play.core["state"] == TradingState.KILLED
+    play.canceled(buy).trades_end().balances()
+    assert play.state == TradingState.PAUSED
+
+
+def test_books_that_agree_are_not_forgotten() -> None:
+    """KILLED, everything as the venue says: refused, and the position is what it was."""
+    play = held().command(C.KILL).open_orders_end().after(seconds=5)
+    assert play.command(C.RESET, order_key=1).fact(F.COMMAND)["code"] == Code.RECONCILED
+    assert play.instrument["position_lots"] == HOLDING
