@@ -76,6 +76,8 @@ class Court:
 
     def __init__(self, session: pytest.Session) -> None:
         self._items = {item.nodeid: item for item in session.items}
+        self._functions = [each for each in gc.get_objects() if isinstance(each, FunctionType)]
+        gc.freeze()  # What is there now is shared by every child; no collection touches it.
 
     def cover(self, files: Sequence[Path], kept: Path | None) -> Cover:
         """Return which tests run which line of these files: each is run once, watched, in a child.
@@ -143,7 +145,7 @@ class Court:
     def _run(
         self, path: Path, mutant: Mutant | None, code: CodeType, names: Sequence[str]
     ) -> dict[str, Any]:
-        replace(path, mutant, code)
+        replace(self._functions, path, mutant, code)
         for count, name in enumerate(names, 1):
             if not self._passes(name):
                 return {"by": name, "tests": count}
@@ -207,15 +209,14 @@ def _quiet(folder: str, cpu_s: int, wall_s: int) -> None:
     signal.alarm(wall_s)
 
 
-def replace(path: Path, mutant: Mutant | None, module: CodeType) -> None:
+def replace(
+    functions: Sequence[FunctionType], path: Path, mutant: Mutant | None, module: CodeType
+) -> None:
     """Give every function of a file the code of the changed module (one mutant: its function)."""
     wanted = {(code.co_qualname, code.co_firstlineno): code for code in _codes(module)}
-    mine = [
-        each
-        for each in gc.get_objects()
-        if isinstance(each, FunctionType) and each.__code__.co_filename == str(path)
-    ]
-    for function in mine:
+    for function in functions:
+        if function.__code__.co_filename != str(path):
+            continue
         key = (function.__code__.co_qualname, function.__code__.co_firstlineno)
         if mutant is None or key == (mutant.function, mutant.function_line):
             function.__code__ = wanted[key]

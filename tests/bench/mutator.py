@@ -133,6 +133,11 @@ def _within(
             yield from _within(node, name, value, statement, function)
 
 
+def _is_bit(value: ast.expr) -> bool:
+    """Tell whether a constant's own two changes make all that could be given back instead."""
+    return isinstance(value, ast.Constant) and value.value in (0, 1)
+
+
 def _is_only_place(holder: Any, key: str | int) -> bool:
     """Tell whether this is the index of what has one element: the daemon's record, a shape."""
     return (
@@ -173,7 +178,7 @@ def _variants(node: ast.AST, function: Function) -> Iterator[tuple[str, ast.AST]
         case ast.Call(func=ast.Name(id=name), args=args, keywords=words) if name in EXTREMES:
             other_name = _at(node, ast.Name(EXTREMES[name], ast.Load()))
             yield "extreme", _at(node, ast.Call(other_name, args, words))
-        case ast.Return(value=ast.expr() as value):
+        case ast.Return(value=ast.expr() as value) if not _is_bit(value):
             yield "returned", _at(node, ast.Return(_other_value(value, function)))
     match node:
         case ast.If() | ast.While() | ast.IfExp() if not _swaps_whole(node.test):
