@@ -26,6 +26,7 @@ from hftd.domain.facts import FactKind
 from hftd.domain.instrument import Instrument
 from hftd.domain.order import SEQ_BITS, FeeAsset, Liquidity, OrderState, Side
 from hftd.engine.state import ACTIONS_CAPACITY, FACTS_CAPACITY, ORDERS_CAPACITY
+from tests.told import check_told
 
 MS = 1_000_000
 SECOND = 1_000_000_000
@@ -405,6 +406,7 @@ def checks_after(play: Playbook) -> None:
     check_limits(play, orders)
     check_no_cross(orders)
     check_once(play)
+    check_told(play.facts, play.actions, play.now_ns, int(play.core["decision_seq"]))
     assert len(orders) <= ORDERS_CAPACITY
     assert len(play.actions) < ACTIONS_CAPACITY
     assert len(play.facts) < FACTS_CAPACITY

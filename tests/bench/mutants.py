@@ -110,7 +110,7 @@ def judge_room(court: Court, cover: Cover, room: str, asked: argparse.Namespace)
         chosen = random.Random(asked.seed).sample(suspects, count)
     print(f"{room}: {len(suspects)} mutants, {len(chosen)} judged", flush=True)
     for path in {each.path: None for each in chosen}:
-        court.sham(path, cover, ast.parse(path.read_text()), asked.budget)
+        court.sham(path, cover, ast.parse(path.read_text()), min(1, asked.budget))
     judged = []
     for number, each in enumerate(chosen, 1):
         if time.monotonic() - began > 60 * asked.minutes:
