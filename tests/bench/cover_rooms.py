@@ -40,7 +40,7 @@ ROOMS = {
         (
             "engine/test_risk.py", "engine/test_exposure.py", "engine/test_limits.py",
             "engine/test_venue_limits.py", "engine/test_tripwires.py", "engine/test_breaker.py",
-            "engine/test_alerts.py", "engine/test_day.py",
+            "engine/test_alerts.py", "engine/test_day.py", "engine/test_stopping.py",
         ),
     ),
     "orders": Room(
@@ -49,7 +49,7 @@ ROOMS = {
         (
             "engine/test_orders.py", "engine/test_reports.py", "engine/test_report_edges.py",
             "engine/test_chase.py", "engine/test_strangers.py", "engine/test_alerts.py",
-            "engine/test_owners.py",
+            "engine/test_owners.py", "engine/test_order_records.py",
         ),
     ),
     "journal": Room(("journal/*.py",), ("journal",), ("journal",)),
@@ -62,6 +62,7 @@ ROOMS = {
         (
             "engine/test_breaker.py", "engine/test_clearing.py", "engine/test_commands.py",
             "engine/test_alerts.py", "engine/test_flatten.py", "engine/test_exposure.py",
+            "engine/test_stopping.py",
             "drivers/test_latch_file.py", "drivers/test_last_resort.py",
         ),
     ),
