@@ -62,7 +62,7 @@ ROOMS = {
         (
             "engine/test_breaker.py", "engine/test_clearing.py", "engine/test_commands.py",
             "engine/test_alerts.py", "engine/test_flatten.py", "engine/test_exposure.py",
-            "engine/test_stopping.py",
+            "engine/test_stopping.py", "engine/test_slices.py",
             "drivers/test_latch_file.py", "drivers/test_last_resort.py",
         ),
     ),
