@@ -117,6 +117,7 @@ def kinds_of(text: str | None) -> tuple[str, ...] | None:
     """
     from difflib import get_close_matches
 
+    from hftd.drivers.simulate_circumstances import CIRCUMSTANCES
     from hftd.drivers.simulate_faults import KINDS
     from hftd.errors import UsageError
 
@@ -125,10 +126,11 @@ def kinds_of(text: str | None) -> tuple[str, ...] | None:
     if text == "all":
         return tuple(KINDS)
     names = () if text == "none" else tuple(text.split(","))
+    known = (*KINDS, *CIRCUMSTANCES)
     for name in names:
-        if name not in KINDS:
-            near = get_close_matches(name, KINDS, 1)
-            guess = f"; did you mean {near[0]}?" if near else f", one of {', '.join(KINDS)}"
+        if name not in known:
+            near = get_close_matches(name, known, 1)
+            guess = f"; did you mean {near[0]}?" if near else f", one of {', '.join(known)}"
             raise UsageError(f"--faults must name kinds, was {name}{guess}")
     return names
 

@@ -14,7 +14,7 @@ from hftd.domain.events import Link
 from hftd.domain.facts import FactKind
 from hftd.domain.order import parse_client_order_id
 from hftd.drivers.checkers_told import Told
-from hftd.drivers.checkers_truth import Truth
+from hftd.drivers.checkers_truth import Create, Truth
 from hftd.drivers.watch import Checker, Watch, World
 
 ATOMS = 100_000_000
@@ -39,28 +39,38 @@ class MoneyCapped(Checker):
         self._turnover_atoms = int(limits.max_daily_turnover_quote * ATOMS)
         self._loss_atoms = int(limits.max_daily_loss_quote * ATOMS)
         self._units = [instrument.unit_atoms for instrument in world.instruments]
-        self._day = world.now_ns // DAY_NS
+        hours, minutes = limits.day_starts_utc.split(":")
+        self._day_starts_ns = (int(hours) * 60 + int(minutes)) * 60 * SECOND_NS
+        self._day = (world.now_ns - self._day_starts_ns) // DAY_NS
+        self._new: list[Create] = []
         self._lost_ns = 0  # Since when, by every order, the loss is over its cap; 0: it is not.
+
+    def on_sent(self, link: Link, frame: bytes, ts_ns: int) -> None:
+        """Keep a create for the end of the step, when the exchange's part is known too."""
+        asked = self._truth.asked
+        if asked is not None and asked.create is not None:
+            self._new.append(asked.create)
 
     def on_step(self, world: World) -> None:
         """Trading that begins again after a person has looked has a while of its own."""
         for fact in self._told.facts:
             if fact.kind == FactKind.STATE and fact.state_to == TradingState.RUNNING:
                 self._lost_ns = 0
+        for create in self._new:
+            self._judge(create.client_order_id)
+        self._new.clear()
 
-    def on_sent(self, link: Link, frame: bytes, ts_ns: int) -> None:
-        """Judge a create, the truth of this moment beside it."""
-        asked, now_ns = self._truth.asked, self._world.now_ns
-        if asked is None or asked.create is None or now_ns - self._truth.book_lied_ns < LIE_NS:
+    def _judge(self, name: str) -> None:
+        now_ns = self._world.now_ns
+        if now_ns - self._truth.book_lied_ns < LIE_NS:
             return
-        name = asked.create.client_order_id
         if self._told.reduce_only.get(parse_client_order_id(name.split("-")[1], name), 0) == 1:
             return
         mids = [self._mid_ticks(symbol) for symbol in self._truth.symbols]
         if 0 in mids:
             return
         self._judge_exposure(mids, name)
-        if now_ns // DAY_NS == self._day:
+        if (now_ns - self._day_starts_ns) // DAY_NS == self._day:
             self._judge_turnover(name)
             self._judge_loss(mids, now_ns, name)
 

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from hftd.domain.codes import BookState, Code, TradingState, VenueCode
 from hftd.domain.events import Link
-from hftd.domain.facts import FactKind
+from hftd.domain.facts import FACT, FactKind
 from hftd.domain.order import FeeAsset, OrderEvent, OrderState, parse_client_order_id
 from hftd.drivers.checkers_told import Fact, Told
 from hftd.drivers.checkers_truth import ACCOUNT, Truth
@@ -40,15 +42,20 @@ _HALTS = {
     Code.BANNED: "halted for a ban",
     Code.JOURNAL: "halted for the journal",
     Code.LATE_REPORT: "late report halted",
+    Code.TURNOVER_LIMIT: "halted for the turnover",
+    Code.ONE_SIDED_FILLS: "halted for one-sided fills",
 }
 _REFUSALS = {
-    Code.POSITION_LIMIT: "position limit refused",
     Code.OPEN_ORDERS: "open orders limit refused",
     Code.ORDER_RATE: "order rate refused",
-    Code.FUNDS: "funds refused",
+    Code.GROSS_EXPOSURE: "exposure refused",
+    Code.TURNOVER: "turnover refused",
     Code.PRICE_COLLAR: "collar refused",
     Code.SELF_TRADE: "self-trade deferred or refused",
-    Code.REDUCE_ONLY: "reduce-only refused",
+}
+_UNQUOTED = {
+    Code.POSITION_FULL: "position full",
+    Code.BALANCE_SHORT: "funds short",
     Code.SIDE_IN_DOUBT: "side blocked by doubt",
 }
 _RESOLVED = {
@@ -83,12 +90,13 @@ def is_torn(folder: Path | None) -> bool:
 class RareStates(Checker):
     """All of `rare_states.SEEN`."""
 
-    READS = ((RecordType.FRAME_IN, Link.ORDER), RecordType.INTENT)
+    READS = ((RecordType.FRAME_IN, Link.ORDER), RecordType.INTENT, RecordType.FACT)
 
     def __init__(self, world: World, watch: Watch, truth: Truth, told: Told) -> None:
         super().__init__(world, watch)
         self._truth, self._told, self._world = truth, told, world
         self._trading = TradingState.STARTING
+        self._halt_code = Code.NONE
         self._orders: dict[int, int] = {}
         self._ended_by_us: set[int] = set()
         self._trades_at_crash = 0
@@ -149,10 +157,13 @@ class RareStates(Checker):
     # --- answers --------------------------------------------------------------------------
 
     def on_record(self, record: Record) -> None:
-        """What the exchange answered to our creates and replacements."""
+        """What the exchange answered to our creates and replacements, and why a side is bare."""
         answer = self._truth.answer
         if record.record_type == RecordType.INTENT:
             self._unsent = True
+            return
+        if record.record_type == RecordType.FACT:
+            self._read_quoting(record.payload)
             return
         if answer is None:
             return
@@ -161,6 +172,14 @@ class RareStates(Checker):
                 self.watch.sometimes("fill told twice")
         elif answer.status == 409 and b'"cancelResult":"SUCCESS"' in bytes(record.payload):
             self.watch.sometimes("replace's create failed")
+
+    def _read_quoting(self, payload: memoryview) -> None:
+        # Read apart from the other facts: nobody else judges by these, which come most often.
+        for begin in range(0, len(payload), FACT.itemsize):
+            if payload[begin] == FactKind.QUOTING:
+                code = int(np.frombuffer(payload, FACT, 1, begin)[0]["code"])
+                if code in _UNQUOTED:
+                    self.watch.sometimes(_UNQUOTED[Code(code)])
 
     def on_sent(self, link: Link, frame: bytes, ts_ns: int) -> None:
         """What is asked for, and what leaves before its create is acknowledged."""
@@ -283,6 +302,8 @@ class RareStates(Checker):
             self.watch.sometimes("fee in the base asset")
         if self._told.reduce_only.get(fact.order_key) == 1:
             self.watch.sometimes("flatten traded")
+            if self._halt_code in (Code.DAILY_LOSS, Code.DRAWDOWN):
+                self.watch.sometimes("position reduced after a loss")
         position = sum(
             fill.qty_lots * (1 - 2 * fill.side)
             for (index, _), fill in self._told.fills.items()
@@ -311,6 +332,7 @@ class RareStates(Checker):
         if after == TradingState.RUNNING and code == Code.RESUMED:
             watch.sometimes("paused and resumed by itself")
         self._trading = after
+        self._halt_code = code if after == TradingState.HALTED else Code.NONE
 
     def _reject(self, fact: Fact) -> None:
         if fact.venue_code == VenueCode.WOULD_MATCH:

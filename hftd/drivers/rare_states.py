@@ -19,7 +19,7 @@ SEEN = {
     "UNKNOWN resolved to ended": "an UNKNOWN order was found filled, canceled or expired",
     "UNKNOWN resolved to never accepted": "the NOT_FOUND rule came to its end",
     "two orders UNKNOWN at once": "more than one order was in doubt",
-    "side blocked by doubt": "the gate refused a wish since an UNKNOWN order blocks its side",
+    "side blocked by doubt": "a side was not quoted since an UNKNOWN order blocks it",
     "order unknown to us adopted": "an order of our tag that the table did not hold was adopted",
     # Fills.
     "order filled in part": "an order had several fills",
@@ -51,6 +51,8 @@ SEEN = {
     "paused for references that disagree": "mid, last trade and median were apart",
     "halted": "a control stopped trading, latched",
     "halted for a loss": "the day's loss or the drawdown halted",
+    "halted for the turnover": "the day's turnover halted",
+    "halted for one-sided fills": "orders filled on one side over and over halted",
     "halted for UNKNOWN orders": "too many orders in doubt, or one for too long, halted",
     "halted for rejects": "a storm of rejects halted",
     "halted for a difference": "reconciliation found a difference that stayed",
@@ -79,14 +81,16 @@ SEEN = {
     "resynced": "a book came back from a snapshot",
     "book stale by age": "a book was not believed for its silence",
     "market halted by the exchange": "the symbol took no orders",
-    # Gate.
-    "position limit refused": "the gate refused for the worst-case position",
+    # Limits. Position, balance and doubt stop a quote before the gate would refuse it.
+    "position full": "a side was not quoted for the position limit",
+    "funds short": "a side was not quoted for the balance",
+    "position reduced after a loss": "what a loss halted with was sold off or bought back",
     "open orders limit refused": "the gate refused for the number of open orders",
+    "exposure refused": "the gate refused for the gross exposure",
+    "turnover refused": "the gate refused for the day's turnover",
     "order rate refused": "the gate refused for the order throttle",
-    "funds refused": "the gate refused for the balance",
     "collar refused": "the gate refused for the price collar",
     "self-trade deferred or refused": "a wish would have crossed an own order",
-    "reduce-only refused": "the gate refused an order that would have flipped the position",
 }
 
 # What the world does to the daemon; it counts them where it does them.

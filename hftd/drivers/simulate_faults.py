@@ -1,7 +1,7 @@
 """The faults of the simulated world: which there are, and what each does when it strikes.
 
 Owns the catalogue by name (its ids of the fault catalogue in brackets) and how large a blow is.
-Must not know when one strikes, that is `simulate_swarm`, nor how a venue's fault is done, that
+Must not know when one strikes, that is `simulate_seed`, nor how a venue's fault is done, that
 is the exchange's own script. Every fault ends by itself or with ``heal``.
 """
 

@@ -1,7 +1,7 @@
 """One seed: what it draws, the world it makes, the three phases it goes through, what came of it.
 
-Owns the draw (swarm: which faults are on, how often, which market, which links, which machine)
-and the verdict. The phases:
+Owns the draw (swarm: which faults are on, how often, which market, which links, which machine,
+which circumstances) and the verdict. The phases:
 
     chaos     faults strike at times of their own
     heal      all faults end; within ``LIVENESS_NS`` the daemon quotes, or says why it does not
@@ -25,6 +25,7 @@ from hftd.domain.codes import Code, TradingState
 from hftd.domain.events import CommandKind
 from hftd.drivers.memory import Builders
 from hftd.drivers.simulate import TAG
+from hftd.drivers.simulate_circumstances import draw_circumstances, sets_of
 from hftd.drivers.simulate_faults import KINDS
 from hftd.drivers.simulate_machine import NO_RESTART, OUR_ACCOUNT, Machine
 from hftd.drivers.simulate_network import Delay, Latency
@@ -57,7 +58,7 @@ class Draw:
     minutes: float
     profile: str
     market: str
-    faults: tuple[str, ...]
+    faults: tuple[str, ...]  # And circumstances, which are on from the beginning.
     systemd: bool
     drift_ppm: int
     jitter_ns: int
@@ -92,6 +93,7 @@ def draw(seed: int, minutes: float, profile: str, faults: Sequence[str] | None) 
     noise = Noise(seed * GOLDEN + 1)
     on_percent = ON_PERCENTS[noise.below(len(ON_PERCENTS))]
     chosen = tuple(name for name in KINDS if noise.chance(on_percent))
+    chosen += draw_circumstances(Noise(seed * GOLDEN + 5))
     return Draw(
         seed=seed,
         minutes=minutes,
@@ -112,6 +114,7 @@ class SeedRun:
     def __init__(self, drawn: Draw, build: Builders, checkers: BuildCheckers, folder: Path) -> None:
         self.drawn = drawn
         sets = [f"venue.market.seed={drawn.seed}", f"venue.market.preset={drawn.market}"]
+        sets += sets_of(drawn.faults, drawn.seed)
         loaded = load_profile(drawn.profile, sets=sets, environ={})
         jitter = drawn.jitter_ns
         latency = Latency(Delay(MS_NS, jitter), Delay(2 * MS_NS, jitter), Delay(2 * MS_NS, jitter))

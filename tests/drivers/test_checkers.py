@@ -175,11 +175,13 @@ def _caps(forger: Forger) -> MoneyCapped:
 def _exposure_over_its_cap(forger: Forger) -> None:
     _caps(forger)._gross_atoms = 10**8
     forger.create()
+    forger.step()
 
 
 def _turnover_over_its_cap(forger: Forger) -> None:
     _caps(forger)._turnover_atoms = 10**8
     forger.create()
+    forger.step()
 
 
 def _loss_over_its_cap(forger: Forger) -> None:
