@@ -11,7 +11,7 @@ import pytest
 from tests.simulation.trace import runner
 
 ROOT = Path(__file__).parents[2]
-SEEDS = 60
+SEEDS = 500
 OLD = [
     line.partition("#")[0].split()
     for line in Path(__file__).with_name("seeds.txt").read_text().splitlines()
@@ -25,7 +25,7 @@ def test_seeds_of_ten_minutes_break_nothing() -> None:
     The seeds take what the tests beside them leave of both cores: those wait for real processes.
     """
     done = subprocess.run(
-        ["nice", "-n", "10", sys.executable, "-P", "-m", "hftd.cli.hftd", "simulate",
+        ["nice", "-n", "19", sys.executable, "-P", "-m", "hftd.cli.hftd", "simulate",
          "--seeds", f"1..{SEEDS}", "--minutes", "10", "--jobs", "2", "--no-shrink", "--json"],
         cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
