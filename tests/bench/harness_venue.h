@@ -16,6 +16,7 @@
 enum { LINKS = 64, HTTP = 1, MARKET = 2, ORDER = 3, USER = 4 };
 enum { HFTD, FLOOR_C, FLOOR_PICOWS, CCXT, NAUTILUS, PEERS };
 enum { SIDE_LEVELS = 28, BASE = 60000, SPREAD = 40, FRAME_ROOM = 96 * 1024, ASKED = 64 };
+enum { REMEMBERED = 256 };
 
 static const char *NAMES[PEERS] = {"hftd", "c", "picows", "ccxt", "nautilus"};
 static struct wire links[LINKS];
@@ -88,17 +89,44 @@ struct order {
     char id[128], price[128], qty[128], side[128];
 };
 
-static int placed(char *out, size_t room, const struct order *order)
+/* The newest orders, so that who had no answer in time is told what became of his order. */
+static struct remembered {
+    struct order order;
+    const char *status;
+} memory[REMEMBERED];
+static unsigned remembered_count;
+
+static struct remembered *recall(const char *client_id)
+{
+    for (int at = 0; at < REMEMBERED; at++)
+        if (memory[at].status != NULL && strcmp(memory[at].order.id, client_id) == 0)
+            return &memory[at];
+    return NULL;
+}
+
+static void remember(const struct order *order)
+{
+    memory[remembered_count++ % REMEMBERED] = (struct remembered){*order, "NEW"};
+}
+
+static void forget(const char *client_id)
+{
+    struct remembered *known = recall(client_id);
+    if (known != NULL)
+        known->status = "CANCELED";
+}
+
+static int placed(char *out, size_t room, const struct order *order, const char *status)
 {
     return snprintf(out, room,
                     "{\"symbol\":\"BTCUSDT\",\"orderId\":%u,\"orderListId\":-1,"
                     "\"clientOrderId\":\"%s\",\"transactTime\":%lld,\"price\":\"%s\","
                     "\"origQty\":\"%s\",\"executedQty\":\"0.00000000\","
-                    "\"cummulativeQuoteQty\":\"0.00000000\",\"status\":\"NEW\","
+                    "\"cummulativeQuoteQty\":\"0.00000000\",\"status\":\"%s\","
                     "\"timeInForce\":\"GTC\",\"type\":\"LIMIT_MAKER\",\"side\":\"%s\","
                     "\"fills\":[]}",
                     order_id(order->id), order->id, (long long)wall_ms(), order->price, order->qty,
-                    order->side);
+                    status, order->side);
 }
 
 static int canceled(char *out, size_t room, const char *target)
@@ -139,7 +167,7 @@ static void report(struct wire *link, int wrapped, const struct order *order, in
 /* Answer a request of the WS API. */
 static void answer(int at, const char *json)
 {
-    static char result[4096], text[5120];
+    static char result[16384], text[17408];
     char id[128], method[128], target[128];
     struct wire *link = &links[at];
     struct order fresh, old = {0};
@@ -155,15 +183,40 @@ static void answer(int at, const char *json)
     if (replaces) {
         char gone[1024], new[1024];
         canceled(gone, sizeof gone, target);
-        placed(new, sizeof new, &fresh);
+        placed(new, sizeof new, &fresh, "NEW");
+        forget(target);
+        remember(&fresh);
         snprintf(result, sizeof result,
                  "{\"cancelResult\":\"SUCCESS\",\"newOrderResult\":\"SUCCESS\","
                  "\"cancelResponse\":%s,\"newOrderResponse\":%s}",
                  gone, new);
     } else if (strcmp(method, "order.place") == 0) {
-        placed(result, sizeof result, &fresh);
+        placed(result, sizeof result, &fresh, "NEW");
+        remember(&fresh);
     } else if (strcmp(method, "order.cancel") == 0) {
         canceled(result, sizeof result, target);
+        forget(target);
+    } else if (strcmp(method, "order.status") == 0) {
+        struct remembered *known = recall(target);
+        if (known == NULL) {
+            snprintf(text, sizeof text,
+                     "{\"id\":\"%s\",\"status\":400,\"error\":{\"code\":-2013,"
+                     "\"msg\":\"Order does not exist.\"}}",
+                     id);
+            say(link, text);
+            return;
+        }
+        placed(result, sizeof result, &known->order, known->status);
+    } else if (strcmp(method, "openOrders.status") == 0) {
+        size_t have = 1;
+        strcpy(result, "[");
+        for (int each = 0; each < REMEMBERED && have + 1024 < sizeof result; each++) {
+            if (memory[each].status == NULL || strcmp(memory[each].status, "NEW") != 0)
+                continue;
+            have += (size_t)snprintf(result + have, sizeof result - have, have > 1 ? "," : "");
+            have += (size_t)placed(result + have, sizeof result - have, &memory[each].order, "NEW");
+        }
+        strcpy(result + have, "]");
     } else if (strcmp(method, "time") == 0) {
         snprintf(result, sizeof result, "{\"serverTime\":%lld}", (long long)wall_ms());
     } else if (strcmp(method, "account.status") == 0) {
@@ -171,7 +224,7 @@ static void answer(int at, const char *json)
                  "{\"balances\":[{\"asset\":\"BTC\",\"free\":\"1.00000000\",\"locked\":"
                  "\"0.00000000\"},{\"asset\":\"USDT\",\"free\":\"100000.00000000\","
                  "\"locked\":\"0.00000000\"}]}");
-    } else if (strcmp(method, "openOrders.status") == 0 || strcmp(method, "myTrades") == 0) {
+    } else if (strcmp(method, "myTrades") == 0) {
         snprintf(result, sizeof result, "[]");
     } else {
         snprintf(result, sizeof result, "{}");
@@ -289,7 +342,7 @@ static void answer_order_request(int at, const char *request)
     parameter(request, "quantity", order.qty);
     parameter(request, "side", order.side);
     if (is_new)
-        placed(body, sizeof body, &order);
+        placed(body, sizeof body, &order, "NEW");
     else
         canceled(body, sizeof body, order.id);
     respond(&links[at], body);
