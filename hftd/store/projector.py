@@ -7,36 +7,24 @@ change nothing. Reads no file: records are handed in.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from functools import lru_cache
-from operator import itemgetter
-from typing import Any
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, Dialect, Engine, Table, delete, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+import numpy as np
+from sqlalchemy import Connection, Engine, Table, delete, func, insert, select, update
 
 from hftd.errors import JournalDamaged
 from hftd.journal.record import Record, RecordType, decode_json
-from hftd.store import tables
-from hftd.store.rows import Origin, Row, rows_of
+from hftd.store import bulk, tables
+from hftd.store.blocks import Block, blocks_of
+from hftd.store.rows import columns_of
 from hftd.store.words import RunWords, utc_text
 
-# By the key of a row: what a later record changes of it. Everything else appends.
-# What an order's first fact says of it and none after: when, by whom and on what it was decided.
-_KEPT_OF_ORDERS = (
-    "client_order_id",
-    "created_ts",
-    "created_ts_ns",
-    "decision_seq",
-    "strategy",
-    "config_hash",
-    "book_update_id",
-    "book_ts",
-)
-_LATEST = (tables.ORDERS, tables.POSITIONS, tables.BALANCES)
-MakeUpsert = Callable[[str, Table], Any]  # Of a dialect's name and a table.
-_UPSERTS = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+Row = dict[str, Any]
+
+_LATEST = (tables.ORDERS, tables.POSITIONS, tables.BALANCES)  # The rest appends.
 
 
 class Projector:
@@ -108,24 +96,43 @@ def _load_cursor(connection: Connection) -> int:
     return seq or 0
 
 
+class _RunFacts(NamedTuple):
+    """The FACT records of one run in a batch."""
+
+    words: RunWords
+    payloads: list[memoryview]
+    seqs: list[int]
+
+    def blocks(self) -> Iterator[Block]:
+        """Give out their facts, by kind and instrument."""
+        size = self.words.fact_bytes
+        for payload, seq in zip(self.payloads, self.seqs, strict=True):
+            if len(payload) % size:
+                raise JournalDamaged(
+                    f"record {seq} holds facts of {size} bytes each, was {len(payload)} bytes"
+                )
+        counts = [len(payload) // size for payload in self.payloads]
+        parts = np.fromiter(chain.from_iterable(map(range, counts)), np.int64)
+        facts = self.words.fact_array(b"".join(self.payloads))
+        return blocks_of(self.words, facts, np.repeat(self.seqs, counts), parts)
+
+
 class _Batch:
-    """The rows of a batch of records, by table, later ones over earlier ones."""
+    """What a batch of records brings: the facts of each run as one block, and what is no fact."""
 
     def __init__(self, words: RunWords | None) -> None:
         self.words = words
-        self._appended: dict[Table, list[Row]] = {}
-        self._latest: dict[tuple[Table, tuple[Any, ...]], Row] = {}
+        self._facts: list[_RunFacts] = []
         self._runs: list[Row] = []
         self._run_ends: list[Row] = []
         self._commands: list[Row] = []
-        self._outcomes: list[Row] = []
         self._latency: list[Row] = []
 
     def add(self, record: Record) -> None:
-        if record.record_type == RecordType.HEADER:
-            self._add_header(record)
-        elif record.record_type == RecordType.FACT:
+        if record.record_type == RecordType.FACT:
             self._add_facts(record)
+        elif record.record_type == RecordType.HEADER:
+            self._add_header(record)
         elif record.record_type == RecordType.COMMAND:
             self._add_command(record)
         elif record.record_type == RecordType.TELEMETRY:
@@ -134,16 +141,11 @@ class _Batch:
             self._add_end(record)
 
     def write(self, connection: Connection) -> None:
-        _execute(connection, _ignoring_twins, tables.RUNS, self._runs)
-        for table, rows in self._appended.items():
-            _execute(connection, _ignoring_twins, table, rows)
-        for table in _LATEST:
-            rows = [row for (of, _), row in self._latest.items() if of is table]
-            _execute(connection, _replacing_older, table, rows)
-        _execute(connection, _ignoring_twins, tables.COMMANDS, self._commands)
-        for outcome in self._outcomes:
-            _write_outcome(connection, outcome)
-        _execute(connection, _adding_seconds, tables.LATENCY, self._latency)
+        _each(connection, bulk.ignoring_twins, tables.RUNS, self._runs)
+        _each(connection, bulk.ignoring_twins, tables.COMMANDS, self._commands)
+        for of_run in self._facts:
+            _write_facts(connection, of_run)
+        _each(connection, bulk.adding_seconds, tables.LATENCY, self._latency)
         for row in self._run_ends:
             connection.execute(
                 update(tables.RUNS).where(tables.RUNS.c.run == row["run"]).values(row)
@@ -174,21 +176,10 @@ class _Batch:
 
     def _add_facts(self, record: Record) -> None:
         words = self._known(record)
-        for part, fact in enumerate(words.facts(record.payload)):
-            for table, row in rows_of(words, fact, Origin(words.run, record.seq, part)):
-                if table is tables.COMMANDS:
-                    self._outcomes.append(row)
-                elif table in _LATEST:
-                    self._keep_latest(table, row)
-                else:
-                    self._appended.setdefault(table, []).append(row)
-
-    def _keep_latest(self, table: Table, row: Row) -> None:
-        key = tuple(row[column.name] for column in table.primary_key)
-        before = self._latest.get((table, key))
-        if before and table is tables.ORDERS:
-            row = row | {name: before[name] for name in _KEPT_OF_ORDERS}
-        self._latest[table, key] = row
+        if not self._facts or self._facts[-1].words is not words:
+            self._facts.append(_RunFacts(words, [], []))
+        self._facts[-1].payloads.append(record.payload)
+        self._facts[-1].seqs.append(record.seq)
 
     def _add_command(self, record: Record) -> None:
         said = decode_json(record.payload)
@@ -237,42 +228,24 @@ class _Batch:
         )
 
 
-# Many rows by one statement, handed to the driver as they are: what SQLAlchemy does for each
-# row of an `execute` costs twice what SQLite takes for it.
-def _execute(connection: Connection, make: MakeUpsert, table: Table, rows: list[Row]) -> None:
+def _write_facts(connection: Connection, of_run: _RunFacts) -> None:
+    found: dict[Table, list[tuple[Any, ...]]] = {}
+    for block in of_run.blocks():
+        for table, columns in columns_of(block):
+            found.setdefault(table, []).extend(bulk.rows_of(table, columns))
+    names = tables.COMMANDS.columns.keys()
+    done = [dict(zip(names, row, strict=True)) for row in found.pop(tables.COMMANDS, [])]
+    for outcome in sorted(done, key=lambda row: (row["seq"], row["part"])):
+        _write_outcome(connection, outcome)
+    for table, rows in found.items():
+        make = bulk.replacing_older if table in _LATEST else bulk.ignoring_twins
+        bulk.write(connection, make, table, rows)
+
+
+# A few rows by one statement each.
+def _each(connection: Connection, make: bulk.MakeUpsert, table: Table, rows: list[Row]) -> None:
     if rows:
-        sql, order = _compiled(make, table, connection.dialect, tuple(rows[0]))
-        pick = itemgetter(*order) if order else None
-        connection.exec_driver_sql(sql, [pick(row) for row in rows] if pick else rows)
-
-
-@lru_cache(maxsize=64)
-def _compiled(
-    make: MakeUpsert, table: Table, dialect: Dialect, columns: tuple[str, ...]
-) -> tuple[str, tuple[str, ...]]:
-    compiled: Any = make(dialect.name, table).compile(dialect=dialect, column_keys=columns)
-    return str(compiled), tuple(compiled.positiontup or ())
-
-
-def _upsert(dialect: str, table: Table) -> Any:
-    return _UPSERTS[dialect](table)
-
-
-def _ignoring_twins(dialect: str, table: Table) -> Any:
-    return _upsert(dialect, table).on_conflict_do_nothing()
-
-
-def _replacing_older(dialect: str, table: Table) -> Any:
-    statement = _upsert(dialect, table)
-    keys = [column.name for column in table.primary_key]
-    changed = {
-        column.name: statement.excluded[column.name]
-        for column in table.columns
-        if column.name not in keys and column.name not in _KEPT_OF_ORDERS
-    }
-    return statement.on_conflict_do_update(
-        index_elements=keys, set_=changed, where=table.c.seq < statement.excluded.seq
-    )
+        connection.execute(make(connection.dialect.name, table), rows)
 
 
 # What a command came to is a fact after its COMMAND record; a command that the engine gave
@@ -293,27 +266,4 @@ def _write_outcome(connection: Connection, row: Row) -> None:
     outcome = {name: row[name] for name in ("outcome", "outcome_seq", "state")}
     connection.execute(
         update(tables.COMMANDS).where(*mine, commands.seq == said_seq).values(outcome)
-    )
-
-
-# A minute of a stage is the sum of its seconds and the worst of them.
-def _adding_seconds(dialect: str, table: Table) -> Any:
-    statement = _upsert(dialect, table)
-    mine, new = table.c, statement.excluded
-    worse = {
-        name: func.max(mine[name], new[name])
-        if dialect == "sqlite"
-        else func.greatest(mine[name], new[name])
-        for name in ("p50_ns_worst_second", "p99_ns_worst_second", "max_ns")
-    }
-    return statement.on_conflict_do_update(
-        index_elements=["run", "minute", "stage"],
-        set_=worse
-        | {
-            "count": mine["count"] + new["count"],
-            "sum_ns": mine["sum_ns"] + new["sum_ns"],
-            "seq": new["seq"],
-            "target_ns": new["target_ns"],
-        },
-        where=mine["seq"] < new["seq"],
     )

@@ -1,4 +1,4 @@
-"""How each fact becomes a row: pure functions from a fact and a run's words to columns.
+"""How facts become rows: pure functions from facts of one kind to columns of their tables.
 
 Knows the tables' columns and no database.
 """
@@ -6,201 +6,255 @@ Knows the tables' columns and no database.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
 
 from sqlalchemy import Table
 
 from hftd.domain.codes import BookState, Code, TradingState
 from hftd.domain.events import CommandKind
 from hftd.domain.facts import FactKind
-from hftd.domain.order import FeeAsset, Liquidity, OrderEvent, OrderState, Side, TimeInForce
-from hftd.domain.refusals import name_of
+from hftd.domain.order import (
+    FeeAsset,
+    Liquidity,
+    OrderEvent,
+    OrderState,
+    Side,
+    TimeInForce,
+    client_order_id,
+)
+from hftd.domain.refusals import half_ticks_text, name_of
 from hftd.store import tables
-from hftd.store.words import Fact, RunWords, atoms_text, code_name, utc_text
+from hftd.store.blocks import Block, each_once, first, newest
+from hftd.store.bulk import Columns
+from hftd.store.words import Fact, RunWords, atoms_text, utc_text
 
-Row = dict[str, Any]
-
-
-class Origin(NamedTuple):
-    """Where a fact stands: its run, its record's seq, its number within the record."""
-
-    run: str
-    seq: int
-    part: int
+Made = list[tuple[Table, Columns]]
 
 
-def rows_of(words: RunWords, fact: Fact, origin: Origin) -> list[tuple[Table, Row]]:
-    """Return the rows that a fact makes; none for a kind that the ledger does not keep."""
-    maker = _MAKERS.get(fact["kind"])
-    return maker(words, fact, origin) if maker else []
+def columns_of(block: Block) -> Made:
+    """Return the columns that facts make; none for a kind that the ledger does not keep."""
+    maker = _MAKERS.get(int(block.facts["kind"][0]))
+    return maker(block) if maker else []
 
 
-def _begin(fact: Fact, origin: Origin, prefix: str = "") -> Row:
-    row: Row = origin._asdict()
-    row[f"{prefix}ts"] = utc_text(fact["ts_ns"])
-    row[f"{prefix}ts_ns"] = fact["ts_ns"]
-    return row
+def _or_none(values: list[int]) -> list[int | None]:
+    return [value or None for value in values]
 
 
-def _price(words: RunWords, fact: Fact) -> Row:
-    ticks = fact["price_ticks"]
-    return {"price": words.price(fact, ticks), "price_ticks": ticks}
+def _time_or_none(ts_ns: int) -> str | None:
+    return utc_text(ts_ns) if ts_ns else None
 
 
-def _qty(words: RunWords, fact: Fact, column: str, field: str) -> Row:
-    lots = fact[field]
-    return {column: words.qty(fact, lots), f"{column}_lots": lots}
+def _no_text(_number: int) -> None:
+    return None
 
 
-def _quantities(words: RunWords, fact: Fact) -> Row:
-    return (
-        _qty(words, fact, "qty", "qty_lots")
-        | _qty(words, fact, "cum_qty", "cum_qty_lots")
-        | _qty(words, fact, "leaves_qty", "leaves_lots")
+def _time(block: Block, prefix: str = "") -> Columns:
+    times = block.column("ts_ns")
+    return {f"{prefix}ts": each_once(utc_text, times), f"{prefix}ts_ns": times}
+
+
+def _latest(block: Block) -> Columns:
+    return {"run": block.same(block.words.run), "seq": block.seqs.tolist()}
+
+
+def _begin(block: Block) -> Columns:
+    return _latest(block) | {"part": block.parts.tolist()} | _time(block)
+
+
+def _price(block: Block) -> Columns:
+    instrument, ticks = block.instrument, block.column("price_ticks")
+    text = instrument.price_text if instrument else _no_text
+    return {"price": each_once(text, ticks), "price_ticks": ticks}
+
+
+def _qty(block: Block, column: str, field: str) -> Columns:
+    instrument, lots = block.instrument, block.column(field)
+    text = instrument.qty_text if instrument else _no_text
+    return {column: each_once(text, lots), f"{column}_lots": lots}
+
+
+def _mid(block: Block) -> list[str | None]:
+    instrument = block.instrument
+    if instrument is None:
+        return block.same(None)
+    return block.texts(
+        lambda half_ticks: half_ticks_text(instrument, half_ticks) if half_ticks else None,
+        "mid_half_ticks",
     )
 
 
-def _quote(fact: Fact, *names: str) -> Row:
-    row: Row = {}
+def _amount(block: Block, column: str, field: str) -> Columns:
+    atoms = block.column(field)
+    return {column: each_once(atoms_text, atoms), field: atoms}
+
+
+def _amounts(block: Block, *names: str, suffix: str = "") -> Columns:
+    columns: Columns = {}
     for name in names:
-        row[f"{name}_atoms"] = fact[f"{name}_atoms"]
-        row[f"{name}_quote"] = atoms_text(fact[f"{name}_atoms"])
-    return row
+        columns |= _amount(block, f"{name}{suffix}", f"{name}_atoms")
+    return columns
 
 
-def _order(words: RunWords, fact: Fact, origin: Origin) -> list[tuple[Table, Row]]:
-    order_id, instrument = words.client_order_id(fact), words.instrument_name(fact)
-    side = name_of(Side, fact["side"])
-    same = _price(words, fact) | _quantities(words, fact) | {
-        "client_order_id": order_id,
-        "instrument": instrument,
-        "side": side,
-        "code": code_name(fact),
-        "decision_seq": fact["decision_seq"],
-    }  # fmt: skip
-    event = _begin(fact, origin) | same | {
-        "event": name_of(OrderEvent, fact["order_event"]),
-        "state_from": name_of(OrderState, fact["state_from"]),
-        "state_to": name_of(OrderState, fact["state_to"]),
-        "venue_code": None,
-        "mid": words.mid(fact),
-    }  # fmt: skip
-    order = same | {
-        "run": origin.run,
-        "seq": origin.seq,
-        "created_ts": utc_text(fact["ts_ns"]),
-        "created_ts_ns": fact["ts_ns"],
-        "updated_ts": utc_text(fact["ts_ns"]),
-        "updated_ts_ns": fact["ts_ns"],
-        "state": name_of(OrderState, fact["state_to"]),
-        "time_in_force": name_of(TimeInForce, fact["time_in_force"]),
-        "post_only": fact["post_only"],
-        "reduce_only": fact["reduce_only"],
-        "venue_order_id": fact["venue_order_id"] or None,
-        "order_key": fact["order_key"],
-        "strategy": words.strategy,
-        "config_hash": words.header.config_hash or None,
-        "book_update_id": fact["book_update_id"] or None,
-        "book_ts": utc_text(fact["book_ns"]) if fact["book_ns"] else None,
+def _instrument_name(block: Block) -> list[str | None]:
+    return block.same(block.instrument.name if block.instrument else None)
+
+
+def _order_ids(block: Block) -> list[str | None]:
+    tag = block.words.header.tag
+    return block.texts(lambda key: client_order_id(tag, key) if key else None, "order_key")
+
+
+def _of_order(block: Block) -> Columns:
+    return {
+        **_price(block),
+        **_qty(block, "qty", "qty_lots"),
+        **_qty(block, "cum_qty", "cum_qty_lots"),
+        **_qty(block, "leaves_qty", "leaves_lots"),
+        "instrument": _instrument_name(block),
+        "side": block.names(Side, "side"),
+        "code": block.codes(),
     }
+
+
+# What an order's first fact says of it and none after: when, by whom and on what it was decided.
+def _kept_of_order(block: Block) -> Columns:
+    return {
+        "client_order_id": _order_ids(block),
+        **_time(block, "created_"),
+        "decision_seq": block.column("decision_seq"),
+        "strategy": block.same(block.words.strategy),
+        "config_hash": block.same(block.words.header.config_hash or None),
+        "book_update_id": _or_none(block.column("book_update_id")),
+        "book_ts": block.texts(_time_or_none, "book_ns"),
+    }
+
+
+def _order(block: Block) -> Made:
+    event = _begin(block) | _of_order(block) | {
+        "client_order_id": _order_ids(block),
+        "event": block.names(OrderEvent, "order_event"),
+        "state_from": block.names(OrderState, "state_from"),
+        "state_to": block.names(OrderState, "state_to"),
+        "venue_code": block.same(None),
+        "mid": _mid(block),
+        "decision_seq": block.column("decision_seq"),
+    }  # fmt: skip
+    keys = block.column("order_key")
+    last = block.take(newest(keys))
+    order = _latest(last) | _of_order(last) | _time(last, "updated_") | {
+        "state": last.names(OrderState, "state_to"),
+        "time_in_force": last.names(TimeInForce, "time_in_force"),
+        "post_only": last.column("post_only"),
+        "reduce_only": last.column("reduce_only"),
+        "venue_order_id": _or_none(last.column("venue_order_id")),
+        "order_key": last.column("order_key"),
+    }  # fmt: skip
+    order |= _kept_of_order(block.take(first(keys)))
     return [(tables.ORDERS, order), (tables.ORDER_EVENTS, event)]
 
 
-def _reject(words: RunWords, fact: Fact, origin: Origin) -> list[tuple[Table, Row]]:
+def _reject(block: Block) -> Made:
     nothing = dict.fromkeys(
         ("price", "price_ticks", "qty", "qty_lots", "cum_qty", "cum_qty_lots", "leaves_qty",
-         "leaves_qty_lots", "state_from", "state_to", "mid")
+         "leaves_qty_lots", "state_from", "state_to", "mid"), block.same(None)
     )  # fmt: skip
-    row = _begin(fact, origin) | nothing | {
-        "client_order_id": words.client_order_id(fact),
-        "instrument": words.instrument_name(fact),
-        "side": name_of(Side, fact["side"]),
-        "event": "POST_ONLY_MISSED" if fact["post_only"] else "REFUSED_BY_VENUE",
-        "code": code_name(fact),
-        "venue_code": fact["venue_code"],
-        "decision_seq": fact["decision_seq"],
+    columns = _begin(block) | nothing | {
+        "client_order_id": _order_ids(block),
+        "instrument": _instrument_name(block),
+        "side": block.names(Side, "side"),
+        "event": block.texts(
+            lambda post_only: "POST_ONLY_MISSED" if post_only else "REFUSED_BY_VENUE", "post_only"
+        ),
+        "code": block.codes(),
+        "venue_code": block.column("venue_code"),
+        "decision_seq": block.column("decision_seq"),
     }  # fmt: skip
-    return [(tables.ORDER_EVENTS, row)]
+    return [(tables.ORDER_EVENTS, columns)]
 
 
-def _fill(words: RunWords, fact: Fact, origin: Origin) -> list[tuple[Table, Row]]:
-    instrument = words.instrument(fact)
+def _fill(block: Block) -> Made:
+    instrument = block.instrument
     assert instrument is not None
-    names = {FeeAsset.BASE: instrument.base, FeeAsset.QUOTE: instrument.quote}
-    notional_atoms = fact["price_ticks"] * fact["qty_lots"] * instrument.unit_atoms
-    row = _begin(fact, origin) | _price(words, fact) | _qty(words, fact, "qty", "qty_lots") | {
-        "instrument": instrument.name,
-        "trade_id": fact["trade_id"],
+    assets = {FeeAsset.BASE: instrument.base, FeeAsset.QUOTE: instrument.quote}
+    columns = _begin(block) | _price(block) | _qty(block, "qty", "qty_lots")
+    pairs = zip(columns["price_ticks"], columns["qty_lots"], strict=True)
+    notional_atoms = [ticks * lots * instrument.unit_atoms for ticks, lots in pairs]
+    columns |= _amount(block, "fee", "fee_atoms") | {
+        "instrument": _instrument_name(block),
+        "trade_id": block.column("trade_id"),
         # A trade whose order is unknown to us is still ours where the venue says so.
-        "client_order_id": words.client_order_id(fact) or "",
-        "exch_ts": utc_text(fact["exch_ts_ns"]) if fact["exch_ts_ns"] else None,
-        "side": name_of(Side, fact["side"]),
-        "notional_quote": atoms_text(notional_atoms),
+        "client_order_id": [text or "" for text in _order_ids(block)],
+        "exch_ts": block.texts(_time_or_none, "exch_ts_ns"),
+        "side": block.names(Side, "side"),
+        "notional_quote": each_once(atoms_text, notional_atoms),
         "notional_atoms": notional_atoms,
-        "fee": atoms_text(fact["fee_atoms"]),
-        "fee_atoms": fact["fee_atoms"],
-        "fee_asset": names.get(fact["fee_asset"], name_of(FeeAsset, fact["fee_asset"])),
-        "liquidity": name_of(Liquidity, fact["liquidity"]),
-        "mid": words.mid(fact),
-        "venue_order_id": fact["venue_order_id"] or None,
-        "decision_seq": fact["decision_seq"],
+        "fee_asset": block.texts(
+            lambda asset: assets.get(asset, name_of(FeeAsset, asset)), "fee_asset"
+        ),
+        "liquidity": block.names(Liquidity, "liquidity"),
+        "mid": _mid(block),
+        "venue_order_id": _or_none(block.column("venue_order_id")),
+        "decision_seq": block.column("decision_seq"),
+    }
+    return [(tables.FILLS, columns)]
+
+
+def _reasons(block: Block) -> list[str | None]:
+    return [block.words.reason(fact) for fact in block.each()]
+
+
+def _refusal(block: Block) -> Made:
+    columns = _begin(block) | _price(block) | _qty(block, "qty", "qty_lots") | {
+        "instrument": _instrument_name(block),
+        "side": block.names(Side, "side"),
+        "code": block.names(Code, "code"),
+        "reason": _reasons(block),
+        "value": block.column("value"),
+        "bound": block.column("bound"),
+        "decision_seq": block.column("decision_seq"),
     }  # fmt: skip
-    return [(tables.FILLS, row)]
+    return [(tables.REFUSALS, columns)]
 
 
-def _refusal(words: RunWords, fact: Fact, origin: Origin) -> list[tuple[Table, Row]]:
-    row = _begin(fact, origin) | _price(words, fact) | _qty(words, fact, "qty", "qty_lots") | {
-        "instrument": words.instrument_name(fact),
-        "side": name_of(Side, fact["side"]),
-        "code": name_of(Code, fact["code"]),
-        "reason": words.reason(fact),
-        "value": fact["value"],
-        "bound": fact["bound"],
-        "decision_seq": fact["decision_seq"],
-    }  # fmt: skip
-    return [(tables.REFUSALS, row)]
-
-
-def _state(words: RunWords, fact: Fact, origin: Origin) -> list[tuple[Table, Row]]:
-    kind = fact["kind"]
+def _state(block: Block) -> Made:
+    kind = FactKind(int(block.facts["kind"][0]))
     states = BookState if kind == FactKind.BOOK else TradingState
-    row = _begin(fact, origin) | {
-        "subject": FactKind(kind).name,
-        "instrument": words.instrument_name(fact),
-        "state_from": name_of(states, fact["state_from"]),
-        "state_to": name_of(states, fact["state_to"]),
-        "code": code_name(fact),
-        "reason": words.reason(fact),
+    columns = _begin(block) | {
+        "subject": block.same(kind.name),
+        "instrument": _instrument_name(block),
+        "state_from": block.names(states, "state_from"),
+        "state_to": block.names(states, "state_to"),
+        "code": block.codes(),
+        "reason": _reasons(block),
     }
-    return [(tables.STATE_CHANGES, row)]
+    return [(tables.STATE_CHANGES, columns)]
 
 
-def _quoting(words: RunWords, fact: Fact, origin: Origin) -> list[tuple[Table, Row]]:
-    row = _begin(fact, origin) | {
-        "subject": "QUOTING_" + name_of(Side, fact["side"]),
-        "instrument": words.instrument_name(fact),
-        "state_from": None,
-        "state_to": "OFF" if fact["code"] else "ON",
-        "code": code_name(fact),
-        "reason": words.reason(fact),
+def _quoting(block: Block) -> Made:
+    columns = _begin(block) | {
+        "subject": block.texts(lambda side: "QUOTING_" + name_of(Side, side), "side"),
+        "instrument": _instrument_name(block),
+        "state_from": block.same(None),
+        "state_to": block.texts(lambda code: "OFF" if code else "ON", "code"),
+        "code": block.codes(),
+        "reason": _reasons(block),
     }
-    return [(tables.STATE_CHANGES, row)]
+    return [(tables.STATE_CHANGES, columns)]
 
 
-def _position(words: RunWords, fact: Fact, origin: Origin) -> list[tuple[Table, Row]]:
-    instrument = words.instrument(fact)
-    assert instrument is not None
-    row = _begin(fact, origin) | {
-        "instrument": instrument.name,
-        "position_base": position_base(words, fact),
-        "position_lots": fact["position_lots"],
-        "base_fee_atoms": fact["base_fee_atoms"],
-        "avg_price": words.avg_price(fact),
-        **_quote(fact, "cost", "realized", "unrealized", "fees", "total"),
-        "mid": words.mid(fact),
-    }
-    del row["part"]
-    return [(tables.POSITIONS, row)]
+def _position(block: Block) -> Made:
+    last = block.take([-1])
+    (fact,) = last.each()
+    columns = _latest(last) | _time(last) | {
+        "instrument": _instrument_name(last),
+        "position_base": [position_base(block.words, fact)],
+        "position_lots": last.column("position_lots"),
+        "base_fee_atoms": last.column("base_fee_atoms"),
+        "avg_price": [block.words.avg_price(fact)],
+        "mid": _mid(last),
+    }  # fmt: skip
+    columns |= _amounts(last, "cost", "realized", "unrealized", "fees", "total", suffix="_quote")
+    return [(tables.POSITIONS, columns)]
 
 
 def position_base(words: RunWords, fact: Fact) -> str:
@@ -210,55 +264,53 @@ def position_base(words: RunWords, fact: Fact) -> str:
     return atoms_text(fact["position_lots"] * instrument.lot_e8 - fact["base_fee_atoms"])
 
 
-def _balance(words: RunWords, fact: Fact, origin: Origin) -> list[tuple[Table, Row]]:
-    row = _begin(fact, origin) | {"asset": words.asset(fact)}
-    for name in ("free", "locked", "expected"):
-        row[f"{name}_atoms"] = fact[f"{name}_atoms"]
-        row[name] = atoms_text(fact[f"{name}_atoms"])
-    del row["part"]
-    return [(tables.BALANCES, row)]
+def _assets(block: Block) -> list[str]:
+    return [block.words.asset({"asset": asset}) for asset in block.column("asset")]
 
 
-def _flow(words: RunWords, fact: Fact, origin: Origin) -> list[tuple[Table, Row]]:
-    row = _begin(fact, origin) | {
-        "asset": words.asset(fact),
-        "delta": atoms_text(fact["delta_atoms"]),
-        "delta_atoms": fact["delta_atoms"],
+def _balance(block: Block) -> Made:
+    last = block.take(newest(block.column("asset")))
+    columns = _latest(last) | _time(last) | {"asset": _assets(last)}
+    columns |= _amounts(last, "free", "locked", "expected")
+    return [(tables.BALANCES, columns)]
+
+
+def _flow(block: Block) -> Made:
+    columns = _begin(block) | {"asset": _assets(block)} | _amounts(block, "delta")
+    return [(tables.FLOWS, columns)]
+
+
+def _difference(block: Block) -> Made:
+    columns = _begin(block) | {
+        "instrument": _instrument_name(block),
+        "asset": block.same(None) if block.instrument else _assets(block),
+        "code": block.names(Code, "code"),
+        "ours": block.column("value"),
+        "venues": block.column("bound"),
+        "client_order_id": _order_ids(block),
     }
-    return [(tables.FLOWS, row)]
+    return [(tables.DIFFERENCES, columns)]
 
 
-def _difference(words: RunWords, fact: Fact, origin: Origin) -> list[tuple[Table, Row]]:
-    instrument = words.instrument_name(fact)
-    row = _begin(fact, origin) | {
-        "instrument": instrument,
-        "asset": None if instrument else words.asset(fact),
-        "code": name_of(Code, fact["code"]),
-        "ours": fact["value"],
-        "venues": fact["bound"],
-        "client_order_id": words.client_order_id(fact),
+def _command(block: Block) -> Made:
+    columns = _begin(block) | {
+        "command": block.names(CommandKind, "command"),
+        "uid": block.same(None),
+        "reason": block.same(None),
+        "outcome": [code or "DONE" for code in block.codes()],
+        "outcome_seq": block.seqs.tolist(),
+        "state": block.names(TradingState, "value"),
     }
-    return [(tables.DIFFERENCES, row)]
+    return [(tables.COMMANDS, columns)]
 
 
-def _command(_words: RunWords, fact: Fact, origin: Origin) -> list[tuple[Table, Row]]:
-    row = _begin(fact, origin) | {
-        "command": name_of(CommandKind, fact["command"]),
-        "uid": None,
-        "reason": None,
-        "outcome": code_name(fact) or "DONE",
-        "outcome_seq": origin.seq,
-        "state": name_of(TradingState, fact["value"]),
-    }
-    return [(tables.COMMANDS, row)]
-
-
-def _equity(_words: RunWords, fact: Fact, origin: Origin) -> list[tuple[Table, Row]]:
+def _equity(block: Block) -> Made:
     names = ("equity", "realized", "unrealized", "fees", "total", "day_loss", "drawdown")
-    return [(tables.EQUITY, _begin(fact, origin) | _quote(fact, *names, "turnover"))]
+    columns = _begin(block) | _amounts(block, *names, "turnover", suffix="_quote")
+    return [(tables.EQUITY, columns)]
 
 
-_MAKERS: dict[int, Callable[[RunWords, Fact, Origin], list[tuple[Table, Row]]]] = {
+_MAKERS: dict[int, Callable[[Block], Made]] = {
     FactKind.ORDER: _order,
     FactKind.FILL: _fill,
     FactKind.REFUSAL: _refusal,

@@ -86,6 +86,24 @@ class RunWords:
         found = [dict(zip(self._names, row, strict=True)) for row in rows]
         return [self._unknown | fact for fact in found] if self._unknown else found
 
+    def fact_array(self, payload: bytes) -> np.ndarray[Any, Any]:
+        """Return the facts of FACT records, one after the other, as (n,) of FACT.
+
+        A field that was not yet there is 0.
+        """
+        written = np.frombuffer(payload, self._fact_dtype)
+        if self._fact_dtype == FACT:
+            return written
+        facts = np.zeros(len(written), FACT)
+        for name in set(FACT.names or ()) & set(self._names):
+            facts[name] = written[name]
+        return facts
+
+    @property
+    def fact_bytes(self) -> int:
+        """How long a fact of this run is."""
+        return self._fact_dtype.itemsize
+
     def instrument(self, fact: Fact) -> Instrument | None:
         """Return the instrument that a fact is of, None where it is of none."""
         index = fact["instrument"]
@@ -156,7 +174,7 @@ def utc_text(ts_ns: int) -> str:
     return f"{_second_text(seconds)}.{rest_ns // 1000:06d}Z"
 
 
-@lru_cache(maxsize=64)  # Facts come in the order of time.
+@lru_cache(maxsize=2_048)  # Facts come in the order of time, a few minutes in one batch.
 def _second_text(seconds: int) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
 

@@ -363,17 +363,17 @@ BUGS = (
     Bug(
         "rows-inserted-twice", "G10", "nautilus #3046", "operator",
         "the ledger takes a record that it has already",
-        (Edit("store/projector.py",
+        (Edit("store/bulk.py",
               "    return _upsert(dialect, table).on_conflict_do_nothing()\n",
-              "    return insert(table)\n"),
+              "    return _upsert(dialect, table)\n"),
          Edit("store/projector.py", "if record.seq > self.seq]", "if record.seq > 0]")),
     ),
     Bug(
         "facts-beyond-the-first-lost", "G10", "hummingbot #4802", "operator",
         "the ledger takes one fact of a record that holds several",
         (Edit("store/projector.py",
-              "        for part, fact in enumerate(words.facts(record.payload)):\n",
-              "        for part, fact in enumerate(words.facts(record.payload)[:1]):\n"),),
+              "        self._facts[-1].payloads.append(record.payload)\n",
+              "        self._facts[-1].payloads.append(record.payload[: words.fact_bytes])\n"),),
     ),
     Bug(
         "torn-tail-kept", "G10", "gekko #916", "power",
