@@ -22,7 +22,11 @@ def simulate(
     seeds: Annotated[str, typer.Option(help="A seed, or A..B with both ends.")] = "1..20",
     minutes: Annotated[float, typer.Option(min=2, help="Simulated minutes of each.")] = 10,
     faults: Annotated[
-        str | None, typer.Option(help="Kinds with commas, all, or none; else the seed draws them.")
+        str | None,
+        typer.Option(
+            help="Faults and circumstances by name, with commas; all faults, or none. Else each "
+            "seed draws its own. A wrong name lists them."
+        ),
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
     profile: Annotated[str, typer.Option(help="Profile that trades.")] = "market-making",
@@ -31,10 +35,10 @@ def simulate(
 ) -> int:
     """Run simulated worlds: daemon, exchange, network, disk, clocks, people, and their faults.
 
-    Each seed is ten minutes of trading at about five market events a second, in which faults
-    strike; then they end, and within a minute the daemon has to quote again, or be stopped with
-    a reason. Every invariant is checked all the time. A seed that breaks one prints first, with
-    the line that repeats it. Exits 1 where one was broken.
+    Each seed is ten minutes of trading (--minutes) at about seven market events a second, in
+    which faults strike; then they end, and within a minute the daemon has to quote again, or be
+    stopped with a reason. Every invariant is checked all the time. A seed that breaks one prints
+    first, with the line that repeats it. Exits 1 where one was broken.
     """
     run = runner()
     from hftd.drivers.simulate_campaign import Total, repeat_line, run_many
