@@ -69,13 +69,14 @@ ROOMS = {
     "reconciliation": Room(
         (
             "engine/reconcile.py", "engine/recovery.py", "engine/boot.py", "engine/strangers.py",
-            "engine/strays.py",
+            "engine/strays.py", "engine/venue_reset.py",
         ),
         ("engine",),
         (
             "engine/test_reconcile.py", "engine/test_recovery.py", "engine/test_boot.py",
             "engine/test_strangers.py", "engine/test_foreign_books.py", "engine/test_strays.py",
-            "engine/test_owners.py", "engine/test_settle.py",
+            "engine/test_owners.py", "engine/test_settle.py", "engine/test_venue_reset.py",
+            "engine/test_compared.py", "engine/test_recovering.py", "engine/test_forgotten.py",
         ),
     ),
 }  # fmt: skip
