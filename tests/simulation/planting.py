@@ -12,12 +12,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 
 import msgspec
+from msgspec.structs import replace
 
 from hftd.runtime import kernel_cache
 from tests.simulation.planted import Bug
@@ -75,35 +76,55 @@ def own_cache() -> Path:
     return CACHE
 
 
-def unsound_seeds(seeds: int, minutes: float) -> list[int]:
-    """Return the seeds below ``seeds`` that break the package as it is: they prove no bug."""
-    unsound: list[int] = []
-    while (result := hunt(None, seeds, minutes, range(unsound[-1] + 1 if unsound else 0))).found:
-        unsound.append(result.seeds - 1)
-    return unsound
-
-
 def hunt(
-    bug: Bug | None, seeds: int, minutes: float, unsound: Sequence[int] = (), faults: str = ""
-) -> Hunt:
-    """Run seeds from 0 on until one finds the bug; those of ``unsound`` are passed over.
+    bug: Bug, seeds: int, minutes: float, faults: str = "", *, control: bool = True,
+    compiled: bool = True,
+) -> Hunt:  # fmt: skip
+    """Run seeds from 0 on until one finds the bug.
 
-    ``faults`` are those that are on in all seeds; without, each seed draws its own.
+    ``faults`` are those that are on in all seeds; without, each seed draws its own. A seed proves
+    a bug where it breaks the package with it and not the package as it is: ``control`` runs it
+    there too. Without ``compiled`` kernels run as Python: the same bytes, ten times as slow a
+    seed, and none of the minute that an edit in them takes to be compiled.
 
     Raises: AssertionError where the hunter itself does not come to an end.
     """
-    with planted_copy(bug) as folder:
-        environment = {
-            **os.environ,
-            "PYTHONPATH": f"{folder}:{ROOT}",
-            "CACHE_DIRECTORY": str(own_cache()),
-        }
-        command = [
-            sys.executable, "-P", "-m", "tests.simulation.hunter", str(seeds), str(minutes),
-            ",".join(faults.split()), ",".join(map(str, unsound)), str(HUNT_CPU_SECONDS),
-        ]  # fmt: skip
-        done = subprocess.run(
-            command, cwd=folder, env=environment, capture_output=True, text=True, check=False,
-        )  # fmt: skip
+    first, simulated_s, seconds = 0, 0.0, 0.0
+    while True:
+        with planted_copy(bug) as folder:
+            result = run_hunter(folder, range(first, seeds), minutes, faults, compiled=compiled)
+        simulated_s += result.simulated_s
+        seconds += result.seconds
+        result = replace(result, simulated_s=simulated_s, seconds=round(seconds, 1))
+        first = result.seeds
+        if not result.found or not control or not breaks_anyway(first - 1, minutes, faults):
+            return result
+        if first == seeds:
+            return replace(result, found=False)
+
+
+def breaks_anyway(seed: int, minutes: float, faults: str) -> bool:
+    """Tell whether a seed breaks the package as it is: then it proves no bug."""
+    with planted_copy(None) as folder:
+        return run_hunter(folder, range(seed, seed + 1), minutes, faults).found
+
+
+def run_hunter(
+    folder: Path, seeds: range, minutes: float, faults: str, *, compiled: bool = True
+) -> Hunt:
+    """Run seeds through the package in a folder, in a process of its own."""
+    environment = {
+        **os.environ,
+        "PYTHONPATH": f"{folder}:{ROOT}",
+        "CACHE_DIRECTORY": str(own_cache()),
+        "NUMBA_DISABLE_JIT": str(int(not compiled)),
+    }
+    command = [
+        sys.executable, "-P", "-m", "tests.simulation.hunter", str(seeds.start), str(seeds.stop),
+        str(minutes), ",".join(faults.split()), str(HUNT_CPU_SECONDS),
+    ]  # fmt: skip
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
     assert done.returncode == 0, f"the hunter ended with {done.returncode}: {done.stderr[-2000:]}"
     return msgspec.json.decode(done.stdout.splitlines()[-1], type=Hunt)
