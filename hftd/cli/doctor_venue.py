@@ -44,7 +44,7 @@ class VenueDoctor:
         self._loaded = loaded
         self._profile = loaded.profile
         self._served = venue_endpoints(loaded.profile)
-        self._tls = client_context(self._served.tls_ca)
+        self._tls = client_context(self._served)
         self._signer = signer
         self._tag = identity.tag(name)
 
@@ -155,7 +155,7 @@ async def before_start(
     not answer is the start's own to tell.
     """
     served = venue_endpoints(loaded.profile)
-    rest = RestClient(served.rest_url, signer, Clock(), tls=client_context(served.tls_ca))
+    rest = RestClient(served.rest_url, signer, Clock(), tls=client_context(served))
     look = Look(rest)
     try:
         sample = await rest.sample_clock()
@@ -178,7 +178,7 @@ async def before_start(
         await rest.close()
 
 
-async def reach(url: str, tls: ssl.SSLContext) -> Finding:
+async def reach(url: str, tls: ssl.SSLContext | None) -> Finding:
     """Connect, and look at the certificate."""
     parts = urlsplit(url)
     secure = parts.scheme in ("https", "wss")

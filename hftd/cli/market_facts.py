@@ -138,7 +138,7 @@ async def _venue_facts(loaded: LoadedProfile) -> list[MarketFacts]:
 
     served = venue_endpoints(loaded.profile)
     found = await listed_instruments(loaded.profile, served, None, Clock(), tell)
-    rest = RestClient(served.rest_url, None, Clock(), tls=client_context(served.tls_ca))
+    rest = RestClient(served.rest_url, None, Clock(), tls=client_context(served))
     try:
         prices = [await Look(rest).price(each.symbol) for each in found]
     except HftdError as error:

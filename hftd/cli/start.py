@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import faulthandler
+import gc
 import os
 import sys
 import time
@@ -52,6 +53,7 @@ def start(
     from hftd.runtime.lock import InstanceLock
     from hftd.runtime.paths import InstancePaths
 
+    gc.disable()  # What is imported stays; `warm` sets it aside and collects from there on.
     faulthandler.enable()  # The watchdog's SIGABRT then shows where the loop hangs.
     kernel_cache.prepare()  # First: the file of a user's own kernel imports Numba.
 
@@ -136,6 +138,8 @@ def warm(loaded: LoadedProfile) -> None:
     from hftd.errors import HftdError
     from hftd.runtime.kernel_cache import cache_root
 
+    gc.freeze()
+    gc.enable()  # Where kernels are compiled, that leaves a lot behind.
     instruments = scratch_instruments(loaded.profile.instruments)
     engine = wiring.build_engine(loaded.profile, instruments)
     codec = wiring.build_codec(loaded.profile, instruments, "warmup")

@@ -27,7 +27,7 @@ async def listed_instruments(
     A venue that wants to hear nothing for a while (429, 418) is left alone for as long.
     Raises: HftdError where the venue does not answer; ProfileError for one that it has not.
     """
-    tls = client_context(endpoints.tls_ca)
+    tls = client_context(endpoints)
     rest = RestClient(endpoints.rest_url, signer, clock, tls=tls)
     try:
         listing = await rest.listing(profile.instruments)

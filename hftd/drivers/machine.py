@@ -27,7 +27,11 @@ COLLECT_ANYWAY_OBJECTS = 500_000  # Some 100 MB: a pause of tens of milliseconds
 
 
 def switch_collector_off() -> None:
-    """Collect what warm-up left, keep what is there out of later collections, then only `tidy`."""
+    """Collect what warm-up left, keep what is there out of later collections, then only `tidy`.
+
+    A start has it off while it imports, too (`cli.start`): to look through all that stays, time
+    and again, took a tenth of the way to RUNNING, and a last time another tenth.
+    """
     gc.collect()
     gc.freeze()
     gc.disable()

@@ -16,6 +16,7 @@ from hftd.domain.kernel import kernel
 from hftd.domain.order import OrderEvent, OrderState
 from hftd.engine import orders, strays, venue_reset
 from hftd.engine.emit import add_action, ask_open_orders, order_fact, query_order
+from hftd.engine.recovery import Phase
 from hftd.engine.reports import apply_accepted, apply_ended
 from hftd.engine.state import ORDERS_CAPACITY, Out, State
 
@@ -53,10 +54,19 @@ def ask_fills(state: State, out: Out, order: Any) -> None:
 
 @kernel
 def ask_late_fills(state: State, out: Out, order: Any) -> None:
-    """Fetch own trades where a terminal report counted fills that have not arrived."""
-    now = state.core[0]["now_ns"]
-    if order["final_state"] != 0 and now - order["fills_asked_ns"] >= FILLS_LATE_NS:
-        order["fills_asked_ns"] = now
+    """Fetch own trades where a terminal report counted fills that have not arrived.
+
+    While a recovery settles the first question is at once: an order that filled while we were
+    away has no report that could follow.
+    """
+    core = state.core[0]
+    if order["final_state"] == 0:
+        return
+    settling = core["recovery_phase"] == Phase.SETTLE
+    asked = order["fills_asked_ns"] != order["unknown_since_ns"]
+    wait_ns = 0 if settling and not asked else FILLS_LATE_NS
+    if core["now_ns"] - order["fills_asked_ns"] >= wait_ns:
+        order["fills_asked_ns"] = core["now_ns"]
         ask_fills(state, out, order)
 
 

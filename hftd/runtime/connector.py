@@ -67,7 +67,7 @@ class Connector:
         recv_window_ms: int,
         after_s: Callable[[], float] = renew_after_s,
     ) -> None:
-        tls = client_context(endpoints.tls_ca)
+        tls = client_context(endpoints)
         make_link = partial(WebSocketLink, tls=tls)
         self.rest = RestClient(endpoints.rest_url, signer, clock, tls=tls)
         self._instruments = tuple(instruments)

@@ -247,7 +247,7 @@ class OfflineKill:
         parts = urlsplit(served.rest_url)
         secure = parts.scheme == "https"
         try:
-            tls = client_context(served.tls_ca) if secure else None
+            tls = client_context(served) if secure else None
         except HftdError as error:
             self._lacks(f"orders may be open: {error}")
             return None

@@ -11,13 +11,18 @@ import socket
 import ssl
 
 from hftd.errors import ProfileError
+from hftd.venues.binance.endpoints import Endpoints
 
 
-def client_context(tls_ca: str) -> ssl.SSLContext:
-    """Return what verifies a venue's certificate; ``tls_ca`` is a file in PEM, or empty.
+def client_context(served: Endpoints) -> ssl.SSLContext | None:
+    """Return what verifies a venue's certificate, None where it is served in plain text.
 
-    Raises: ProfileError where the file is not there or holds no certificate.
+    Reading the system's certificates takes 20 ms, which a start on loopback need not wait for.
+    Raises: ProfileError where ``tls_ca`` is not there or holds no certificate.
     """
+    if not served.is_secure:
+        return None
+    tls_ca = served.tls_ca
     try:
         context = ssl.create_default_context(cafile=tls_ca or None)
     except OSError as error:

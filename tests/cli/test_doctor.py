@@ -16,6 +16,7 @@ from hftd.cli.doctor_host import Finding
 from hftd.cli.doctor_venue import reach
 from hftd.runtime.lock import InstanceLock
 from hftd.runtime.tls import client_context
+from hftd.venues.binance.endpoints import served_at
 from tests.cli.command import hftd
 from tests.tls_exchange import (
     ED25519_KEY,
@@ -165,7 +166,8 @@ def test_a_certificate_is_looked_at_before_anything_is_sent(
         )
         async with server:
             url = f"wss://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-            return [await reach(url, client_context(ca)) for ca in (str(cert), "")]
+            served = [served_at(url.replace("wss", "https"), tls_ca=ca) for ca in (str(cert), "")]
+            return [await reach(url, client_context(each)) for each in served]
 
     trusted, unknown = asyncio.run(ask())
     assert (trusted.verdict, trusted.exit_code) == (verdict, int(verdict == "FAIL"))

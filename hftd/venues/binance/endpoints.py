@@ -32,6 +32,12 @@ class Endpoints:
         """What a message calls the server."""
         return urlsplit(self.rest_url).netloc
 
+    @property
+    def is_secure(self) -> bool:
+        """Whether any of it is reached by TLS; the simulated exchange on loopback is not."""
+        addresses = (self.rest_url, self.market_url, self.order_url)
+        return any(urlsplit(address).scheme in ("https", "wss") for address in addresses)
+
 
 LIVE = Endpoints(
     "https://api.binance.com",
