@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from hftd.config import own_strategy
 from hftd.config.load import LoadedProfile
 from hftd.config.real_venue import BinanceVenue
 from hftd.config.schema import Profile
-from hftd.config.secrets import Credentials, resolve
+from hftd.config.secrets import Credentials, resolve, secret_variables
 from hftd.config.strategy_parameters import OwnStrategy
 from hftd.domain.instrument import Instrument
 from hftd.domain.layout import Records
@@ -112,13 +112,17 @@ def recorder_arguments(loaded: LoadedProfile, paths: InstancePaths) -> list[str]
     ]  # fmt: skip
 
 
-def recorder_environment(loaded: LoadedProfile) -> dict[str, str]:
-    """Return the recorder's environment: ours, the ledger's password, and who is to be told."""
-    environment = dict(os.environ)
-    environment[WATCHING_VARIABLE] = encode(watching_of(loaded.profile, os.environ))
-    reference = loaded.profile.storage.password
-    if reference is not None:
-        environment[PASSWORD_VARIABLE] = resolve(reference, os.environ).reveal()
+def recorder_environment(loaded: LoadedProfile, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the recorder's environment: ours, the ledger's password, and who is to be told.
+
+    Not what the profile's secrets come from: a command that an alert runs inherits the rest.
+    """
+    profile = loaded.profile
+    hidden = secret_variables(profile)
+    environment = {name: value for name, value in environ.items() if name not in hidden}
+    environment[WATCHING_VARIABLE] = encode(watching_of(profile, environ))
+    if profile.storage.password is not None:
+        environment[PASSWORD_VARIABLE] = resolve(profile.storage.password, environ).reveal()
     return environment
 
 
@@ -143,7 +147,7 @@ def build_live(
     parts = Parts(
         build=Builders(build_engine, build_codec),
         signer=signer,
-        recorder=lambda it: (recorder_arguments(it, paths), recorder_environment(it)),
+        recorder=lambda it: (recorder_arguments(it, paths), recorder_environment(it, os.environ)),
         read=read,
         venue_host=build_venue_host(loaded, paths, say),
     )

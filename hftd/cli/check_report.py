@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hftd.cli import spread_survey
+from hftd.cli.check_rules import rule_lines
 from hftd.cli.market_facts import MarketFacts, market_facts, priced
 from hftd.cli.spread_survey import Surveyed, survey_market, survey_tape
 from hftd.config.economics import BreakEven, CanaryOrder, break_even, canary_order
@@ -92,7 +93,7 @@ def as_dict(report: Report) -> dict[str, Any]:
             for instrument, limits in scaled_limits(profile).items()
         },
         "economics": [_economics_dict(found) for found in report.economics],
-        "spreads": [spread_survey.as_dict(seen) for seen in report.spreads],
+        "spreads": [spread_survey.as_dict(profile, seen) for seen in report.spreads],
     }
 
 
@@ -184,8 +185,7 @@ def _economics(found: Economics, report: Report) -> Iterator[str]:
         f"break-even   {plain(found.break_even.half_spread_bps)} bps"
         f" ({found.break_even.ticks} ticks) from mid, before the market moves against a fill"
     )
-    if found.break_even.edge_bps is not None:
-        yield f"rule         {plain(found.break_even.edge_bps)} bps a side at its least spread"
+    yield from rule_lines(profile, market.instrument, found.break_even.edge_bps)
 
 
 def _economics_dict(found: Economics) -> dict[str, Any]:

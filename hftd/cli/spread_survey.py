@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hftd.cli.check_rules import survey_dict, survey_lines, survey_of
 from hftd.cli.market_facts import MarketFacts, touch_of, touches
-from hftd.config.economics import EdgeRule, SpreadSurvey
+from hftd.config.economics import SpreadSurvey
 from hftd.config.schema import Profile
-from hftd.config.strategy_parameters import MarketMaking
-from hftd.config.values import plain
 from hftd.errors import UsageError
 
 OPENING_S = 10.0  # For the lines to be up and the first touch to be told.
@@ -83,15 +82,12 @@ def survey_market(
 
 
 def _surveys(profile: Profile, facts: list[MarketFacts]) -> dict[str, SpreadSurvey]:
-    found = {}
-    for each in facts:
-        strategy = profile.strategy_of(each.instrument)
-        survey = SpreadSurvey(0 * each.price, 0 * each.price)
-        if isinstance(strategy, MarketMaking):
-            edge = EdgeRule(strategy, profile.venue.fees.maker_bps, each.filters.tick_size)
-            survey = SpreadSurvey(strategy.min_spread_bps, strategy.min_spread_exit_bps, edge)
-        found[each.instrument.replace("-", "")] = survey
-    return found
+    return {
+        each.instrument.replace("-", ""): survey_of(
+            profile, each.instrument, each.filters.tick_size
+        )
+        for each in facts
+    }
 
 
 def _seen(
@@ -108,7 +104,7 @@ def _seen(
 
 def lines(profile: Profile, seen: Surveyed) -> Iterator[str]:
     """Give out what a survey has to say, for a terminal."""
-    found, strategy = seen.survey, profile.strategy_of(seen.instrument)
+    found = seen.survey
     yield ""
     yield (
         f"SPREADS, {seen.instrument} on {seen.source}: {found.updates} updates in"
@@ -116,20 +112,10 @@ def lines(profile: Profile, seen: Surveyed) -> Iterator[str]:
     )
     quantiles = (f"{name} {found.quantile_bps(share):.4f}" for name, share in _QUANTILES)
     yield f"bps          {', '.join(quantiles)}"
-    if isinstance(strategy, MarketMaking):
-        bound = plain(strategy.min_spread_bps)
-        yield f"over {bound + ' bps':<8}{found.over} of {found.updates} updates"
-        yield f"would quote  {found.quoted_share:.2%} of the time"
-        if found.wide_ns != found.quoted_ns:
-            edge, fee = plain(strategy.min_edge_bps), plain(profile.venue.fees.maker_bps)
-            yield (
-                f"             {found.wide_share:.2%} by the spread alone; the rest has no edge"
-                f" of {edge} bps"
-            )
-            yield f"             after the maker fee of {fee} bps"
+    yield from survey_lines(profile, seen.instrument, found)
 
 
-def as_dict(seen: Surveyed) -> dict[str, Any]:
+def as_dict(profile: Profile, seen: Surveyed) -> dict[str, Any]:
     """Return a survey for JSON."""
     found = seen.survey
     return {
@@ -138,7 +124,5 @@ def as_dict(seen: Surveyed) -> dict[str, Any]:
         "updates": found.updates,
         "duration_ns": found.total_ns,
         "spread_bps": {name: found.quantile_bps(share) for name, share in _QUANTILES},
-        "updates_over_min_spread": found.over,
-        "wide_share": found.wide_share,
-        "would_quote_share": found.quoted_share,
+        **survey_dict(profile, seen.instrument, found),
     }

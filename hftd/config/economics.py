@@ -7,6 +7,7 @@ Must not know where filters, prices or recordings come from. Reads no clock and 
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, Decimal
@@ -14,7 +15,12 @@ from typing import Final, Self
 
 from hftd.config.load import LoadedProfile
 from hftd.config.schema import Profile, scaled_limits
-from hftd.config.strategy_parameters import MarketMaking
+from hftd.config.strategy_parameters import (
+    AvellanedaStoikov,
+    Glft,
+    MarketMaking,
+    OrderBookImbalance,
+)
 from hftd.config.values import plain
 from hftd.domain.instrument import Instrument
 from hftd.domain.units import E8
@@ -149,6 +155,39 @@ def break_even(profile: Profile, instrument: str, filters: Filters, price: Decim
         )
         edge = distance - fee
     return BreakEven(half, ticks, edge)
+
+
+def least_distance_bps(strategy: AvellanedaStoikov | Glft, maker_bps: Decimal) -> Decimal:
+    """Return how near to mid a quote by a formula may come: its edge and the fee, 0 at least."""
+    return max(strategy.min_edge_bps + maker_bps, Decimal(0))
+
+
+def formula_half_spread_bps(strategy: AvellanedaStoikov | Glft) -> Decimal | None:
+    """Return how far from mid a formula puts both quotes without a position, to a hundredth.
+
+    None where the profile leaves to the market what the formula needs. Source: the heads of
+    ``hftd/strategies/avellaneda_stoikov.py`` and ``glft.py``, at q = 0.
+    """
+    if strategy.volatility_bps is None or strategy.arrival_decay_per_bps is None:
+        return None
+    gamma, decay = float(strategy.risk_aversion_per_bps), float(strategy.arrival_decay_per_bps)
+    variance, ratio = float(strategy.volatility_bps) ** 2, math.log1p(gamma / decay)
+    half = ratio / gamma
+    if isinstance(strategy, AvellanedaStoikov):
+        half += gamma * variance * strategy.horizon_s / 2
+    elif strategy.arrival_rate_per_s is None:
+        return None
+    else:
+        power = math.exp((1 + decay / gamma) * ratio)
+        half += math.sqrt(
+            variance * gamma / (2 * decay * float(strategy.arrival_rate_per_s)) * power
+        ) / 2  # fmt: skip
+    return Decimal(f"{half:.2f}")
+
+
+def target_edge_bps(strategy: OrderBookImbalance, taker_bps: Decimal) -> Decimal:
+    """Return what an entry that hits its target earns after both fees, the spread left out."""
+    return strategy.target_bps - 2 * taker_bps
 
 
 def _ceil(value: Decimal, step: Decimal) -> Decimal:

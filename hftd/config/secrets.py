@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from hftd.config.real_venue import BinanceVenue
-from hftd.config.schema import SimexVenue
+from hftd.config.schema import Profile, SimexVenue
 from hftd.errors import CredentialsError
 
 # The simulated exchange's own account, printed in its help: a key pair, but no secret.
@@ -76,6 +76,15 @@ def resolve_credentials(
     if venue.api_key is None or venue.api_secret is None:
         return Credentials(Secret(PAPER_API_KEY), Secret(PAPER_API_SECRET))
     return Credentials(resolve(venue.api_key, environ), resolve(venue.api_secret, environ))
+
+
+def secret_variables(profile: Profile) -> set[str]:
+    """Return the environment variables that a profile's secrets come from (``env:NAME``)."""
+    venue, alerts = profile.venue, profile.alerts
+    roads = (alerts.critical, alerts.warning, alerts.info)
+    references = [venue.api_key, venue.api_secret, profile.storage.password, profile.heartbeat_url]
+    references += [road.webhook for road in roads if road is not None]
+    return {name[4:] for name in references if name is not None and name.startswith("env:")}
 
 
 def resolve(reference: str, environ: Mapping[str, str]) -> Secret:

@@ -116,6 +116,53 @@ def test_check_says_where_the_fee_leaves_no_edge(tmp_path: Path) -> None:
     assert "66.67% by the spread alone; the rest has no edge of 0 bps" in text
 
 
+GIVEN = ("volatility_bps=1", "arrival_decay_per_bps=0.1", "arrival_rate_per_s=0.3")
+OWN = """
+from hftd.strategies.own import NoQuote, Side, Strategy
+
+class Silent(Strategy):
+    reasons = ("none",)
+
+    def decide(self, view):
+        yield NoQuote(Side.BUY, "none")
+"""
+
+
+@pytest.mark.parametrize(
+    ("profile", "sets", "says", "key", "share"),
+    [
+        (
+            "glft",
+            [],
+            "not judged: its distance comes from what it sees",
+            "at_the_touch_share",
+            None,
+        ),
+        ("glft", ["min_edge_bps=3"], "its nearest quote,", "at_the_touch_share", 1 / 3),
+        ("glft", GIVEN, "its nearest quote,", "at_the_touch_share", 0),
+        ("imbalance", ["target_bps=18"], "may enter    66.67%", "may_enter_share", 2 / 3),
+        ("imbalance", ["target_bps=9"], "it would never enter", "may_enter_share", 0),
+        ("{own}", [], "not judged: where and whether it quotes is its own", "wide_share", None),
+    ],
+)
+def test_check_judges_each_rule_as_far_as_its_keys_go(
+    tmp_path: Path, profile: str, sets: list[str], says: str, key: str, share: float | None
+) -> None:
+    """On spreads of 10, 5 and 1 bps: formulas by their least distance, takers by their target."""
+    (tmp_path / "silent.py").write_text(OWN)
+    own = write(
+        tmp_path, "extends: canary\nstrategy: {kind: silent.py:Silent, order_size_base: 0.01}\n"
+    )
+    tape = tape_of(tmp_path, "60", "31", "6", "6")
+    options = [word for text in sets for word in ("--set", f"strategy.{text}")]
+    named = profile.format(own=own)
+    text = hftd(tmp_path, "check", named, "--tape", str(tape), *options)
+    assert (text.code, says in text.out) == (0, True), text
+    found = json.loads(hftd(tmp_path, "check", named, "--tape", str(tape), *options, "--json").out)
+    assert found["spreads"][0][key] == (None if share is None else pytest.approx(share))
+    assert found["spreads"][0]["would_quote_share"] is None
+
+
 def test_check_measures_the_rule_on_a_market_that_runs(tmp_path: Path) -> None:
     """By its address, or as the exchange of the instance that runs; its price is the order's."""
     with lone_exchange(tmp_path / "state") as port:

@@ -15,13 +15,16 @@ from hftd.config.economics import (
     SpreadSurvey,
     break_even,
     canary_order,
+    formula_half_spread_bps,
+    least_distance_bps,
     require_tradable,
 )
 from hftd.config.load import LoadedProfile, load_profile
 from hftd.config.schema import Profile
-from hftd.config.strategy_parameters import MarketMaking
+from hftd.config.strategy_parameters import AvellanedaStoikov, Glft, MarketMaking
 from hftd.domain.instrument import Instrument
 from hftd.errors import ProfileError
+from hftd.strategies import avellaneda_stoikov, glft
 
 BTC = Filters(Decimal("0.01"), Decimal("0.00001"), Decimal("0.00001"), Decimal(5))
 PRICE = Decimal(60_000)
@@ -183,3 +186,29 @@ def test_the_survey_leaves_out_a_crossed_touch() -> None:
     survey = SpreadSurvey(Decimal(0), Decimal(0))
     survey.add(1, Decimal(2), Decimal(1))
     assert (survey.updates, survey.quoted_share, survey.quantile_bps(0.5)) == (0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize("gamma", ["0.01", "0.3"])
+def test_a_formulas_distance_is_that_of_the_strategy(gamma: str) -> None:
+    """Where sigma, k and A are given: the strategies' own formulas, flat; else it is not known."""
+    given_ = {"kind": "glft", "order_size_base": "1", "risk_aversion_per_bps": gamma}
+    assert formula_half_spread_bps(Glft.model_validate(given_)) is None
+    given_ |= {"volatility_bps": "0.7", "arrival_decay_per_bps": "0.2"}
+    assert formula_half_spread_bps(Glft.model_validate(given_)) is None
+    strategy = Glft.model_validate(given_ | {"arrival_rate_per_s": "0.4"})
+    step = glft.inventory_distance(float(gamma), 0.7**2, 0.2, 0.4)
+    half = glft.bid_distance(0.0, glft.base_distance(float(gamma), 0.2), step)
+    assert formula_half_spread_bps(strategy) == Decimal(f"{half:.2f}")
+    older = AvellanedaStoikov.model_validate(
+        given_ | {"kind": "avellaneda_stoikov", "horizon_s": 60}
+    )
+    spread = avellaneda_stoikov.optimal_spread(float(gamma), 0.7**2, 60.0, 0.2)
+    assert formula_half_spread_bps(older) == Decimal(f"{spread / 2:.2f}")
+
+
+@pytest.mark.parametrize(("fee", "edge", "least"), [("0", "0", 0), ("10", "1", 11), ("-2", "1", 0)])
+def test_the_nearest_quote_of_a_formula_pays_the_fee(fee: str, edge: str, least: int) -> None:
+    """The fee and the edge away from mid, and never beyond it."""
+    words = {"kind": "glft", "order_size_base": "1", "risk_aversion_per_bps": "1"}
+    strategy = Glft.model_validate(words | {"min_edge_bps": edge})
+    assert least_distance_bps(strategy, Decimal(fee)) == least

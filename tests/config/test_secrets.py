@@ -9,8 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from hftd.config.load import load_profile
 from hftd.config.schema import SimexVenue
-from hftd.config.secrets import MAX_BYTES, PAPER_API_KEY, Secret, resolve, resolve_credentials
+from hftd.config.secrets import (
+    MAX_BYTES,
+    PAPER_API_KEY,
+    Secret,
+    resolve,
+    resolve_credentials,
+    secret_variables,
+)
 from hftd.errors import CredentialsError
 
 CANARY = "s3cr3t-c4n4ry"
@@ -108,3 +116,19 @@ def test_a_secret_file_of_another_user_is_refused(tmp_path: Path) -> None:
     os.chown(path, 12345, -1)
     with pytest.raises(CredentialsError, match="was uid 12345"):
         resolve(f"file:{path}", {})
+
+
+def test_every_variable_that_a_profile_names_is_known() -> None:
+    """Keys, password, webhooks and heartbeat by `env:`; files and other text are no variables."""
+    sets = [
+        "venue.api_key=env:A",
+        "venue.api_secret=env:B",
+        "storage.password=env:C",
+        "heartbeat_url=env:D",
+        "alerts.critical.webhook=env:E",
+        "alerts.warning.webhook=file:/F",
+        "alerts.info.webhook=env:G",
+        "description=env:PATH",
+    ]
+    profile = load_profile("binance-testnet", sets=sets, environ={}).profile
+    assert secret_variables(profile) == set("ABCDEG")

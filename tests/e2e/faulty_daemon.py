@@ -72,7 +72,10 @@ def main() -> int:
     parts = Parts(
         build=Builders(wiring.build_engine, build_codec),
         signer=signer_of(keys.api_key.reveal(), keys.api_secret.reveal()),
-        recorder=lambda it: (wiring.recorder_arguments(it, paths), wiring.recorder_environment(it)),
+        recorder=lambda it: (
+            wiring.recorder_arguments(it, paths),
+            wiring.recorder_environment(it, os.environ),
+        ),
         read=lambda _: loaded,
         venue_host=wiring.build_venue_host(loaded, paths, say),
     )

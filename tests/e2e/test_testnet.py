@@ -83,12 +83,15 @@ def _send(exchange: TlsExchange, method: str, what: str) -> None:
 
 def test_from_doctor_to_a_fill(exchange: TlsExchange, rehearsal: Path, instance: Instance) -> None:
     """Doctor is content, the daemon fills an order; a lost exchange is waited for; a clock that
-    is off by an hour halts it; after a crash nothing is left open. No secret was written.
+    is off by an hour halts it; after a crash nothing is left open. No secret was written, and a
+    command that an alert runs has none in its environment.
     """
     with_keys(instance)
     asked = instance.run("hftd", "doctor", "--profile", str(rehearsal))
     assert asked.returncode == 0, asked.stdout + asked.stderr
-    daemon = instance.start("--profile", str(rehearsal)).running()
+    told = instance.state / "told"
+    command = f"alerts.info.command=[/bin/sh, -c, 'cat >/dev/null; env >>{told}']"
+    daemon = instance.start("--profile", str(rehearsal), "--set", command).running()
     daemon.await_line(r"TESTNET trading, play money")
     instance.await_quotes()
     until(lambda: instance.ask("status")["fills"], "a fill", 120.0)
@@ -109,6 +112,7 @@ def test_from_doctor_to_a_fill(exchange: TlsExchange, rehearsal: Path, instance:
     written = [path for path in instance.state.rglob("*") if path.is_file()]
     assert written
     assert not [path for path in written if SECRET.encode() in path.read_bytes()]
+    assert "PATH=" in told.read_text() and "BINANCE" not in told.read_text()
     assert SECRET not in daemon.text + asked.stdout + killed.stderr
 
 
