@@ -82,7 +82,7 @@ def arm(
 
 @app.command()
 def disarm(state: State = None, socket: Socket = None) -> None:
-    """Disarm all faults; what they did stays done."""
+    """Disarm all faults and end those that last; fills and cancels stay done."""
     _ask(state, socket, op="disarm")
     typer.echo("disarmed")
 

@@ -90,7 +90,7 @@ class AdminSocket:
                     venue.arm(fault, self._clock())
                 result = len(faults)
             elif op == "disarm":
-                venue.script.disarm()
+                venue.disarm(self._clock())
                 result = 0
             elif op == "restart":
                 kind = "restart_without_memory" if request.get("forget") else "restart"

@@ -60,6 +60,7 @@ class Moments:
         self._later = later
         self._set_skew = set_skew
         self._clock_faults = 0  # The newest one counts; the ends of those before it do not.
+        self._halts: dict[str, Fault] = {}  # By symbol; here too the newest counts.
         self._acts: dict[str, Callable[[Fault, int], str]] = {
             "partial_fill": self._partial_fill,
             "dribble": self._dribble,
@@ -80,6 +81,14 @@ class Moments:
     def act(self, fault: Fault, ts_ns: int) -> str:
         """Do one; return "", or why nothing came of it."""
         return self._acts[fault.fault](fault, ts_ns)
+
+    def end(self, ts_ns: int) -> None:
+        """End what faults hold on: the clock is right, symbols trade, fees are the account's."""
+        self._clock_faults += 1
+        self._set_skew(0)
+        self._end_fee_asset()
+        for fault in list(self._halts.values()):
+            self._end_halt(fault, ts_ns)
 
     def fill(self, order: Order, lots: int, ts_ns: int) -> str:
         """Let a stranger take lots of a resting order, behind all that stands before it.
@@ -210,14 +219,16 @@ class Moments:
 
     def _halt(self, fault: Fault, ts_ns: int) -> str:
         self._venue.exchange.set_status(fault.symbol, SymbolStatus(fault.value), ts_ns)
+        self._halts[fault.symbol] = fault
         if fault.for_ms:
-            self._later(
-                ts_ns + fault.for_ms * MS_NS,
-                lambda at_ns: self._venue.exchange.set_status(
-                    fault.symbol, SymbolStatus.TRADING, at_ns
-                ),
-            )
+            end_ns = ts_ns + fault.for_ms * MS_NS
+            self._later(end_ns, lambda at_ns: self._end_halt(fault, at_ns))
         return ""
+
+    def _end_halt(self, fault: Fault, ts_ns: int) -> None:
+        if self._halts.get(fault.symbol) is fault:
+            del self._halts[fault.symbol]
+            self._venue.exchange.set_status(fault.symbol, SymbolStatus.TRADING, ts_ns)
 
     def _coarser(self, fault: Fault, ts_ns: int) -> str:
         listing, times = self._listing(fault.symbol), max(1, fault.size)

@@ -123,7 +123,7 @@ class FaultScript:
         self._look()
 
     def disarm(self) -> None:
-        """Disarm everything: what was done stays done."""
+        """Disarm everything: what was done stays done, and what lasts goes on (see FaultyVenue)."""
         self._armed.clear()
         self._look()
 

@@ -446,6 +446,12 @@ class FaultyVenue(Venue):
             fault, ts_ns, symbol=fault.symbol, request=request, without_effect=why or None
         )
 
+    def disarm(self, ts_ns: int) -> None:
+        """Disarm all faults and end those that last; what they did to orders stays done."""
+        self.script.disarm()
+        self._storm_until_ns = 0
+        self._moments.end(ts_ns)
+
     def _prices(self, symbol: str) -> tuple[list[str], list[str]]:
         # All prices that clients may know of a symbol, best first.
         listing = self.exchange.listings.get(symbol)

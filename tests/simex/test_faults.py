@@ -423,6 +423,21 @@ def test_the_clock_is_off(skew_ms: int) -> None:
     assert scene.bid(newClientOrderId="later")[0] == 200
 
 
+def test_disarming_ends_what_lasts() -> None:
+    """A clock off for good, a halt for good and a fee asset for good are over."""
+    scene = Scene()
+    scene.moment("clock_skew", skew_ms=10_000, for_ms=0)
+    scene.moment("fee_asset", value="BNB", size=1, for_ms=0)
+    scene.moment("halt", value="HALT", for_ms=60_000)
+    assert scene.bid()[0] == 400
+    scene.faulty.disarm(scene.ts_ns)
+    assert scene.bid()[0] == 200
+    assert scene.faulty.exchange.settlement.third_fee is None
+    scene.moment("halt", value="BREAK", for_ms=0)
+    scene.wait_ns(60 * SECOND)  # The end of a halt that is over ends no other one.
+    assert scene.bid(newClientOrderId="later")[1]["code"] == -2010
+
+
 @pytest.mark.parametrize(("kind", "kept"), [("restart", 1), ("restart_without_memory", 0)])
 def test_the_venue_restarts(kind: str, kept: int) -> None:
     """All connections break; orders and balances come back, or a new account opens."""
