@@ -383,6 +383,7 @@ def test_an_order_of_the_second_instrument_is_its_own_affair() -> None:
     position = play.fact(F.POSITION)
     assert (position["instrument"], position["position_lots"]) == (1, 300)
     assert play.fact(F.ORDER)["instrument"] == play.fact(F.FILL)["instrument"] == 1
+    assert play.engine.state.instruments["one_sided_fills"].tolist() == [[0, 0], [1, 0]]
     play.feed(E.REJECTED, order_key=sell, code=-201002)
     told = play.fact(F.REJECT)
     assert (told["instrument"], told["order_key"], told["side"]) == (1, sell, SELL)
