@@ -1,5 +1,8 @@
 """Small journals: segments of 8 KiB, and what is in them."""
 
+from pathlib import Path
+from typing import Any
+
 from hftd.journal.reader import JournalReader
 from hftd.journal.record import RecordType
 from hftd.journal.writer import JournalWriter
@@ -9,12 +12,12 @@ HEADER = {"run": "20261122T093000Z-1"}
 FACT = RecordType.FACT
 
 
-def small_writer(folder, **limits):
+def small_writer(folder: Path, **limits: Any) -> JournalWriter:
     """Return a writer of segments of 8 KiB that does not mind a full disk."""
     return JournalWriter(folder, segment_bytes=SMALL, **{"disk_floor_bytes": 0, **limits})
 
 
-def payloads(folder, from_seq=1):
+def payloads(folder: Path, from_seq: int = 1) -> list[tuple[int, bytes]]:
     """Return (seq, payload) of all records but headers."""
     return [
         (record.seq, bytes(record.payload))
@@ -23,6 +26,6 @@ def payloads(folder, from_seq=1):
     ]
 
 
-def written_bytes(path):
+def written_bytes(path: Path) -> int:
     """Return how many bytes of a segment are not the zeros at its end."""
     return len(path.read_bytes().rstrip(b"\0"))

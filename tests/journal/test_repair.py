@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from hftd.errors import JournalDamaged
 from hftd.journal.cursor import RecorderCursor, publish, published
 from hftd.journal.reader import JournalReader
-from hftd.journal.record import SEGMENT_HEAD_BYTES, RecordType, decode_json
+from hftd.journal.record import SEGMENT_HEAD_BYTES, RecordType, Stream, decode_json
 from hftd.journal.repair import plan, repair
-from tests.journal.small import FACT, HEADER, small_writer, written_bytes
+from hftd.journal.segment import segments
+from tests.journal.small import FACT, HEADER, SMALL, small_writer, written_bytes
 
 BEFORE, AFTER = 60, 40  # Records before the snapshot and after it, over several segments.
 
@@ -341,6 +342,47 @@ def test_a_repair_numbers_from_the_newest_record_of_either_stream(tmp_path):
         aside = tmp_path / name / "aside" / "journal"
         repair(folder, aside, plan(folder), 9, lambda _fresh: None)
         assert aside.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_plan_tells_what_is_kept_and_from_when(tmp_path):
+    """The snapshot, the last record of all with its time, and every record that verifies."""
+    folder = tmp_path / "journal"
+    snapshot_seq, last_seq = worked(folder)
+    whole = read(folder)
+    found = plan(folder)
+    assert (found.snapshot_seq, found.last_seq, found.last_ts_ns) == (
+        snapshot_seq, last_seq, 100 + AFTER - 1,
+    )  # fmt: skip
+    assert (found.kept, found.unused, found.cut_seq, found.market_from) == (
+        len(_orders(whole)), 0, 0, 0,
+    )  # fmt: skip
+    path, at = _place_of(folder, b"after 10 ")
+    flip(path, at)
+    (broken,) = (seq for (_, seq), payload in whole.items() if payload.startswith(b"after 10 "))
+    found = plan(folder)
+    assert (found.cut_seq, found.last_ts_ns) == (broken - 2, 100 + AFTER - 1)  # Its depth beside.
+    kept = sum(seq <= found.cut_seq for seq in _orders(whole))
+    assert (found.kept, found.unused) == (kept, len(_orders(whole)) - kept - 1)
+
+
+def test_a_repaired_journal_has_files_as_they_were(tmp_path):
+    """Of the old size, as few of them, for the owner alone, though records fill them whole."""
+    folder = tmp_path / "journal"
+    writer = small_writer(folder)
+    writer.open(HEADER, 0)
+    for _ in range(3):
+        writer.append_frame(0, 1, b"x" * (SMALL - SEGMENT_HEAD_BYTES - 33))
+    writer.append(FACT, 0, b"spoiled")
+    writer.append_snapshot(4, b"state")
+    writer.close()
+    path, at = _place_of(folder, b"spoiled")
+    flip(path, at)
+    begun = [part.path.name for part in segments(folder, Stream.ORDERS)]
+    found = plan(folder)
+    repair(folder, tmp_path / "aside", found, 9, lambda _fresh: None)
+    assert [part.path.name for part in segments(folder, Stream.ORDERS)] == begun
+    assert {path.stat().st_size for path in folder.glob("*.hj")} == {SMALL}
+    assert folder.stat().st_mode & 0o777 == 0o700
 
 
 @settings(max_examples=40, deadline=None)
