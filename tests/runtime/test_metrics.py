@@ -222,7 +222,7 @@ PROCESSES = {
 def expressions() -> list[str]:
     """Return every query of the dashboard, those of its variables included."""
     found = [target["expr"] for panel in DASHBOARD["panels"] for target in panel.get("targets", [])]
-    return found + [one["definition"] for one in DASHBOARD["templating"]["list"][1:]]
+    return found + [one["query"]["query"] for one in DASHBOARD["templating"]["list"][1:]]
 
 
 def test_the_dashboard_asks_for_metrics_that_exist(text: str) -> None:
