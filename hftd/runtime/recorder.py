@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -359,9 +360,21 @@ def _console(environ: Mapping[str, str]) -> str:
     return "json" if "JOURNAL_STREAM" in environ else "none"
 
 
+def _give_way() -> None:
+    """Leave the core to the engine wherever both want it.
+
+    A kernel that groups processes by session (sched_autogroup) weighs a process by its niceness
+    within its own session alone, and the recorder has one of its own: without the second line it
+    had half of a core that the engine spins on, whatever its niceness.
+    """
+    os.nice(NICENESS)
+    with contextlib.suppress(OSError):  # No such groups, or no right to set them.
+        Path("/proc/self/autogroup").write_text(str(NICENESS))
+
+
 def main() -> int:
     """Run the recorder; return the exit code."""
-    os.nice(NICENESS)
+    _give_way()
     try:
         asyncio.run(Recorder(parse_options(sys.argv[1:], os.environ)).run())
     except HftdError as error:

@@ -3,6 +3,12 @@
 Owns processes and the words between them and us. Must not know what is measured: that is each
 bench's. The clock is in ``harness.c``; what it can be asked stands at its top.
 
+The exchange would be another machine, so it has a core of its own, `EXCHANGE_CORE`, and whoever is
+timed has another one, `TIMED_CORE`. Left to the scheduler a sleeping daemon is woken on the core
+of the exchange that sends to it: the exchange then sees an order only when the daemon has done all
+else and sleeps again, and that was half of what was measured. The daemon gets its core by
+``runtime.cpu``, so its recorder is on the exchange's.
+
 The harness answers, and takes every order, but keeps no books and fills nothing, and it stops a
 daemon while another is timed. What the daemon does about such a venue is not to be timed, so
 `SETS` takes it out of the way: these limits are the harness's, not a profile for anybody.
@@ -31,6 +37,8 @@ from hftd.runtime.exchange_state import Listening
 from tests.e2e.daemon import ROOT, Daemon, Instance
 
 HERE = Path(__file__).parent
+CORES = sorted(os.sched_getaffinity(0))
+EXCHANGE_CORE, TIMED_CORE = CORES[0], CORES[-1]
 PROFILE = "market-making"
 COLUMNS = ("first", "from_beat", "last", "bytes", "sent_at", "send")
 ORDER_BYTES = 420  # A cancel-replace; the floors send as much.
@@ -49,6 +57,7 @@ SETS = (
     "risk.reconcile_orders_ms=3600000",
     "risk.reconcile_trades_ms=3600000",
     "risk.reconcile_balances_ms=3600000",
+    f"runtime.cpu={TIMED_CORE}",
 )
 
 
@@ -82,6 +91,7 @@ class Harness:
             [binary, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
             pass_fds=locks,
         )  # fmt: skip
+        os.sched_setaffinity(self.process.pid, {EXCHANGE_CORE})
         self.port = int(self._line())
 
     @classmethod
@@ -211,6 +221,7 @@ def floors(folder: Path, harness: Harness, mode: str, *names: str) -> Iterator[N
     try:
         for name in names:
             process = subprocess.Popen(commands[name], cwd=ROOT)
+            os.sched_setaffinity(process.pid, {TIMED_CORE})
             started.append(process)
             harness.know(name, process.pid)
         for name in names:

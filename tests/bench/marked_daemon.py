@@ -10,7 +10,7 @@ and the time (``CLOCK_MONOTONIC``, as the harness has it). `LABELS` says what th
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 from time import perf_counter_ns
 from typing import Any
@@ -43,37 +43,38 @@ class Marks:
     def __init__(self, path: Path, rows: int) -> None:
         self._rows = np.memmap(path, np.int64, "w+", shape=(rows, WIDTH))
         self._at = 0
-        self._now: list[int] = []
+        self._now: list[tuple[int, int]] = []
         self.on = False
 
     def begin(self) -> None:
         """Begin with a market frame."""
-        self._now = [IN_CALLBACK, perf_counter_ns()]
+        self._now.clear()
         self.on = True
+        self._now.append((IN_CALLBACK, perf_counter_ns()))
 
     def mark(self, label: int) -> None:
         """Note the end of a stage."""
         if self.on:
-            self._now += (label, perf_counter_ns())
+            self._now.append((label, perf_counter_ns()))
 
     def end(self) -> None:
         """Keep the row, once the first order of the frame is out."""
         self.on = False
         if self._at < len(self._rows):
-            found = self._now[: WIDTH - 1]
-            self._rows[self._at, : len(found) + 1] = [len(found) // 2, *found]
+            found = self._now[: (WIDTH - 1) // 2]
+            self._rows[self._at, : 1 + 2 * len(found)] = [len(found), *chain(*found)]
             self._at += 1
 
 
-def after(owner: Any, name: str, marks: Marks, label: Callable[..., int]) -> None:
+def after(owner: Any, name: str, marks: Marks, label: int) -> None:
     """Mark the end of each call of a method; one that is not there is left out."""
     whole = getattr(owner, name, None)
     if whole is None:
         return
 
-    def inner(*arguments: Any, **more: Any) -> Any:
-        result = whole(*arguments, **more)
-        marks.mark(label(*arguments))
+    def inner(*arguments: Any) -> Any:
+        result = whole(*arguments)
+        marks.mark(label)
         return result
 
     setattr(owner, name, inner)
@@ -89,14 +90,22 @@ def wrap(marks: Marks) -> None:
     from hftd.venues.binance.codec import BinanceCodec
 
     labels = {RecordType.FACT: FACTS, RecordType.INTENT: INTENT, RecordType.FRAME_OUT: OUT}
-    after(JournalWriter, "append_market", marks, lambda *_: FRAME)
-    after(JournalWriter, "append", marks, lambda _, kind, *_rest: labels.get(kind, FACTS))
-    after(BinanceCodec, "decode", marks, lambda *_: DECODE)
-    after(BinanceCodec, "encode", marks, lambda *_: ENCODE)
-    after(Stamps, "stamp", marks, lambda _, stage: BOOK + stage)
+    after(JournalWriter, "append_market", marks, FRAME)
+    after(BinanceCodec, "decode", marks, DECODE)
+    after(BinanceCodec, "encode", marks, ENCODE)
 
+    appended, stamped = JournalWriter.append, Stamps.stamp
     heard, taken = transport._Listener.on_ws_frame, Loop.on_frame
     sent = transport.WebSocketLink.send
+
+    def append(writer: Any, kind: RecordType, *rest: Any) -> int:
+        seq = appended(writer, kind, *rest)
+        marks.mark(labels.get(kind, FACTS))
+        return seq
+
+    def stamp(stamps: Any, stage: int) -> None:
+        stamped(stamps, stage)
+        marks.mark(BOOK + stage)
 
     def on_ws_frame(listener: Any, *arguments: Any) -> None:
         if "/stream" in listener._link._url:
@@ -116,6 +125,8 @@ def wrap(marks: Marks) -> None:
             marks.end()
         return done
 
+    JournalWriter.append = append  # type: ignore[method-assign,assignment]
+    Stamps.stamp = stamp  # type: ignore[method-assign,assignment]
     transport._Listener.on_ws_frame = on_ws_frame  # type: ignore[method-assign,assignment]
     Loop.on_frame = on_frame  # type: ignore[method-assign,assignment]
     transport.WebSocketLink.send = send  # type: ignore[method-assign,assignment]
