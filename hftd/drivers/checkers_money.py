@@ -6,6 +6,7 @@ engine's books must say the same, while it runs by what it was told, in the end 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from hftd.domain.codes import Code
@@ -17,6 +18,7 @@ from hftd.drivers.watch import Checker, Watch, World
 from hftd.simex.orders import AccountTrade
 
 STOOD_NS = 55_000_000_000
+PARTS_BITS = 32  # Of an atom, in which a share of a cost is reckoned.
 
 
 class Books:
@@ -113,6 +115,7 @@ class PositionIsFills(Checker):
                 if key in self._truth.trades
             ]
             self._judge(world, fills)
+            self._judge_gains(world, fills)
 
     def on_look(self, world: World) -> None:
         """Judge what was put off till now."""
@@ -167,6 +170,15 @@ class PositionIsFills(Checker):
                 words = f"asset {asset}: expected {atoms} atoms by fills and fees, was {was}"
                 self.watch.violate("I10", f"cash is conserved: {words}")
 
+    def _judge_gains(self, world: World, fills: list[tuple[int, AccountTrade]]) -> None:
+        # The same fills in the same order: how much of them is gain, and not only in the sum.
+        for index, instrument in enumerate(world.instruments):
+            expected, off = gains([trade for at, trade in fills if at == index])
+            was = int(self._books.realized_atoms[index])
+            if abs(was - expected) > off:
+                words = f"{instrument.name}: realized: expected {expected}, {off} more or less"
+                self.watch.violate("I11", f"PnL equals its reference: {words}, was {was} atoms")
+
     def _compare_balances(self, world: World) -> None:
         # What fills and told flows do not explain of the exchange's balances is drift.
         state, books = world.engine.state, self._books
@@ -183,6 +195,26 @@ class PositionIsFills(Checker):
                 self.watch.violate(
                     "I10", f"our books hold what the exchange holds: {name}: {words}"
                 )
+
+
+def gains(trades: Sequence[AccountTrade]) -> tuple[int, int]:
+    """Return the gains of trades, in their order, by average cost, and how far off one may be.
+
+    Units: atoms. Each trade that reduces may round by one, until nothing is left to take part of.
+    """
+    position = cost = realized = reduced = 0
+    for trade in trades:
+        sign = 1 if trade.is_buyer else -1
+        paid = sign * trade.quote_atoms << PARTS_BITS
+        if position * sign < 0:
+            closed = min(trade.qty_lots, abs(position))
+            share, paid_closed = cost * closed // abs(position), paid * closed // trade.qty_lots
+            realized -= paid_closed + share
+            reduced = reduced + 1 if closed < abs(position) else 0
+            cost, paid = cost - share, paid - paid_closed
+        position += sign * trade.qty_lots
+        cost += paid
+    return realized >> PARTS_BITS, reduced + 1
 
 
 class DayGoesOn(Checker):

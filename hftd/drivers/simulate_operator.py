@@ -71,6 +71,7 @@ class SimulatedOperator:
             return
         state = self.state()
         if state in LATCHED:
+            self.give(CommandKind.RESUME)  # What a person tries first; it must not do.
             self.give(CommandKind.ACK)
             self.give(CommandKind.RESET)
         elif state is TradingState.PAUSED:

@@ -104,7 +104,10 @@ BUGS = (
               "        return instrument[\"missing_trade_id\"] + 10_000\n"),
          # The same question of every ten seconds, which would find them otherwise.
          Edit("engine/reconcile.py", "state.instruments[index][\"checked_trade_id\"] + 1\n",
-              "state.instruments[index][\"checked_trade_id\"] + 10_000\n")),
+              "state.instruments[index][\"checked_trade_id\"] + 10_000\n"),
+         # And that for the fills of an order which has ended.
+         Edit("engine/chase.py", "min(order[\"trade_id_before\"], shown_id) + 1\n",
+              "min(order[\"trade_id_before\"], shown_id) + 10_000\n")),
     ),
     Bug(
         "trades-forgotten-at-restart", "G2", "QuantDinger #232", "kill-9",
