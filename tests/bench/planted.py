@@ -4,7 +4,7 @@
         [--narrow] [--uncompiled]
 
 Each bug is planted in a copy of the package and hunted in a process of its own, seeds from 0 on.
-The result file keeps the newest figures of each bug; a run over some bugs alone renews those.
+The result file keeps the newest hunt of each bug with its own faults, and that with drawn ones.
 ``--missing`` hunts those alone that no kept hunt with faults of the seeds' own draw has found, so
 that a hunt which was ended goes on. A bug in a kernel is compiled first, for a minute or so.
 ``--narrow`` turns on the faults that provoke a bug and no others: fewer seeds, and less said; with
@@ -20,8 +20,10 @@ import json
 import platform
 import statistics
 import subprocess
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -29,6 +31,7 @@ from tests.simulation.planted import BUGS, Bug
 from tests.simulation.planting import ROOT, Hunt, hunt
 
 RESULTS = Path(__file__).with_name("planted_results.json")
+FAULTS = ("narrow", "drawn")
 
 
 def main() -> None:
@@ -59,15 +62,25 @@ def main() -> None:
                 print(f"{bug.name}: the hunt itself failed: {failure}", flush=True)
                 continue
             tell(bug, ended.result())
-            keep(bug, ended.result(), asked.minutes, bug.faults if asked.narrow else "drawn")
+            keep(bug, ended.result(), asked.minutes, FAULTS[not asked.narrow])
     print(summary_text())
+
+
+def read_results() -> dict[str, dict[str, Any]]:
+    """Return what is kept of each bug; under "narrow" and "drawn" the newest hunt with such faults.
+
+    A bug's own faults are those that it names; drawn ones are each seed's own choice of all.
+    """
+    kept: dict[str, dict[str, Any]] = {}
+    if RESULTS.exists():
+        kept = json.loads(RESULTS.read_text())["bugs"]
+    return kept
 
 
 def is_found(bug: Bug, *, narrow: bool) -> bool:
     """Return whether a kept hunt has found a bug, with faults of the seeds' own draw or any."""
-    kept = json.loads(RESULTS.read_text())["bugs"] if RESULTS.exists() else {}
-    result = kept.get(bug.name, {"found": False})
-    return bool(result["found"] and (narrow or result["faults"] == "drawn"))
+    kept = read_results().get(bug.name, {})
+    return any(kept[faults]["found"] for faults in FAULTS[not narrow :] if faults in kept)
 
 
 def tell(bug: Bug, result: Hunt) -> None:
@@ -77,28 +90,51 @@ def tell(bug: Bug, result: Hunt) -> None:
 
 
 def keep(bug: Bug, result: Hunt, minutes: float, faults: str) -> None:
-    """Write a result over the one that stands."""
-    kept = json.loads(RESULTS.read_text())["bugs"] if RESULTS.exists() else {}
+    """Write a result over the last one with such faults."""
+    kept = read_results()
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True,
         check=True,
     ).stdout.strip()  # fmt: skip
-    meta = {"group": bug.group, "issue": bug.issue, "does": bug.does}
-    run = {"faults": faults, "minutes": minutes, "commit": commit}
-    kept[bug.name] = {**meta, **msgspec.to_builtins(result), **run}
+    meta = {"group": bug.group, "issue": bug.issue, "does": bug.does, "faults": bug.faults}
+    run = {"minutes": minutes, "commit": commit}
+    hunts = {name: kept[bug.name][name] for name in FAULTS if name in kept.get(bug.name, {})}
+    kept[bug.name] = {**meta, **hunts, faults: {**msgspec.to_builtins(result), **run}}
     kept = {bug.name: kept[bug.name] for bug in BUGS if bug.name in kept}
-    needed = [each["seeds"] for each in kept.values() if each["found"]]
-    drawn = [each["seeds"] for each in kept.values() if each["found"] and each["faults"] == "drawn"]
-    summary = {
+    RESULTS.write_text(json.dumps({"summary": summary_of(kept), "bugs": kept}, indent=1) + "\n")
+
+
+def summary_of(kept: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return the counts of all hunts: by which faults how many were found, and in how many seeds.
+
+    A bug that both found counts in all with its narrow hunt.
+    """
+    seeds = {
+        faults: {
+            name: bug[faults]["seeds"]
+            for name, bug in kept.items()
+            if bug.get(faults, {}).get("found")
+        }
+        for faults in FAULTS
+    }
+    needed = seeds["drawn"] | seeds["narrow"]
+    groups = Counter(kept[name]["group"] for name in needed)
+    return {
         "planted": len(BUGS),
         "hunted": len(kept),
         "found": len(needed),
-        "median_seeds": statistics.median(needed) if needed else None,
-        "found_by_drawn_faults": len(drawn),
-        "median_seeds_by_drawn_faults": statistics.median(drawn) if drawn else None,
+        "median_seeds": _median(needed),
+        "most_seeds": max(needed.values(), default=None),
+        "found_by_narrow_faults": len(seeds["narrow"]),
+        "found_by_drawn_faults": len(seeds["drawn"]),
+        "median_seeds_by_drawn_faults": _median(seeds["drawn"]),
+        "found_of_group": {f"G{number}": groups[f"G{number}"] for number in range(1, 13)},
         "machine": f"{platform.machine()}, Python {platform.python_version()}",
     }
-    RESULTS.write_text(json.dumps({"summary": summary, "bugs": kept}, indent=1) + "\n")
+
+
+def _median(seeds: dict[str, int]) -> float | None:
+    return statistics.median(seeds.values()) if seeds else None
 
 
 def summary_text() -> str:
