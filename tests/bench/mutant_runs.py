@@ -53,14 +53,13 @@ class Cover(NamedTuple):
     seconds: dict[str, float]
 
     def choose(self, path: Path, lines: tuple[int, int], budget_s: float) -> list[str]:
-        """Return the tests of these lines: the file's own first, then the fast before the slow.
+        """Return the tests of these lines, the fast before the slow.
 
         Where all of them take longer than the budget, the slowest are left out.
         """
         by_line = self.tests.get(str(path), {})
         chosen = {name for at in range(lines[0], lines[1] + 1) for name in by_line.get(at, ())}
-        own = f"/test_{path.stem}.py"
-        ordered = sorted(chosen, key=lambda name: (own not in name, self.seconds[name], name))
+        ordered = sorted(chosen, key=lambda name: (self.seconds[name], name))
         left: list[str] = []
         spent = 0.0
         for name in ordered:
