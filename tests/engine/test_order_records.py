@@ -6,6 +6,8 @@ few. Which state follows which is test_orders.py's.
 
 from __future__ import annotations
 
+import pytest
+
 from hftd.domain.actions import ActionKind as A
 from hftd.domain.codes import Code
 from hftd.domain.events import CommandKind as C
@@ -391,3 +393,113 @@ def test_an_order_of_the_second_instrument_is_its_own_affair() -> None:
     assert play.instrument.tobytes() == first
     assert list(play.core["reject_ns"][:2]) == [play.now_ns, 0]
     assert int(play.core["reject_next"]) == int(play.core["rejected"]) == 1
+
+
+LEAVING = {"state": int(OrderState.PENDING_CANCEL), "cancel_wanted": 1}
+
+
+@pytest.mark.parametrize(
+    ("order", "asked_at_ns"),
+    [
+        ({**LEAVING, "cancel_sent_ns": 9 * SECOND}, 10 * SECOND),
+        (
+            {**LEAVING, "state": int(OrderState.PENDING_REPLACE), "cancel_sent_ns": 9 * SECOND},
+            10 * SECOND,
+        ),
+        ({**LEAVING, "state": int(OrderState.PENDING_NEW), "cancel_sent_ns": 9 * SECOND}, 0),
+        ({"cancel_sent_ns": SECOND}, 0),
+        ({"query_at_ns": 10 * SECOND}, 10 * SECOND),
+        ({"query_at_ns": 1}, SECOND),
+        ({**LEAVING, "cancel_sent_ns": SECOND, "query_at_ns": 10 * SECOND}, 10 * SECOND),
+        ({**LEAVING, "cancel_sent_ns": SECOND, "final_state": int(OrderState.CANCELED)}, 0),
+    ],
+)
+def test_when_it_is_time_to_ask_what_became_of_an_order(
+    order: dict[str, int], asked_at_ns: int
+) -> None:
+    """At the time that was set, else a second after its cancel; while its end is told, never."""
+    scene = a_scene()
+    row = put_order(scene, 0, BUY, 100, 5, sent_ns=10 * SECOND, **order)
+    for now_ns in (9 * SECOND, 10 * SECOND - 1, 10 * SECOND, 11 * SECOND):
+        scene.begin(now_ns)
+        assert bool(chase.needs_query(scene.state, row)) is (0 < asked_at_ns <= now_ns)
+
+
+@pytest.mark.parametrize(("final", "age_ns", "asks"), [
+    (OrderState.CANCELED, 500 * MS, True), (OrderState.CANCELED, 500 * MS - 1, False),
+    (OrderState.NONE, 5 * SECOND, False),
+])  # fmt: skip
+def test_fills_that_a_report_counted_are_asked_for_after_half_a_second(
+    final: OrderState, age_ns: int, asks: bool
+) -> None:
+    """And from then on each half second, from before the order's first trade on."""
+    scene = a_scene()
+    scene.core["order_up"] = 1
+    scene.begin(10 * SECOND)
+    order = put_order(scene, 0, BUY, 100, 5, instrument=1, final_state=int(final),
+                      fills_asked_ns=10 * SECOND - age_ns, trade_id_before=4)  # fmt: skip
+    scene.state.instruments["checked_trade_id"] = [0, 9]
+    chase.chase(scene.state, scene.out)
+    told = [(row["kind"], row["instrument"], row["trade_id"]) for row in scene.actions()]
+    assert told == [(A.ASK_TRADES, 1, 5)] * asks
+    assert bool(order["fills_asked_ns"] == 10 * SECOND) is asks
+
+
+@pytest.mark.parametrize(
+    ("state", "age_ns", "cancels"),
+    [
+        (OrderState.PENDING_CANCEL, SECOND, True), (OrderState.PENDING_CANCEL, SECOND - 1, False),
+        (OrderState.PENDING_REPLACE, SECOND, True), (OrderState.NEW, SECOND, False),
+    ],
+)  # fmt: skip
+def test_an_order_that_lives_after_its_cancel_is_canceled_again(
+    state: OrderState, age_ns: int, cancels: bool
+) -> None:
+    """A second after the last one; fills are asked for where the venue has more than we."""
+    scene = a_scene()
+    scene.begin(10 * SECOND)
+    order = put_order(scene, 0, BUY, 100, 9, state=int(state), cancel_sent_ns=10 * SECOND - age_ns,
+                      acked_ns=1, cum_lots=3, not_found_ns=7)  # fmt: skip
+    for cum_lots, asks in ((3, False), (2, False), (4, True)):
+        scene.begin()
+        order["state"], order["cancel_sent_ns"] = int(state), 10 * SECOND - age_ns
+        event = an_event(order_key=int(order["key"]), found=1, status=int(OrderState.NEW),
+                         cum_qty_lots=cum_lots)  # fmt: skip
+        chase.apply_status(scene.state, event, scene.out)
+        kinds = [row["kind"] for row in scene.actions()]
+        assert kinds == [A.CANCEL] * cancels + [A.ASK_TRADES] * asks
+        assert (order["not_found_ns"], order["listed_cum_lots"]) == (0, cum_lots)
+
+
+@pytest.mark.parametrize(
+    ("status", "ends"),
+    [
+        (OrderState.CANCELED, OrderState.CANCELED),
+        (OrderState.FILLED, OrderState.FILLED),
+        (OrderState.EXPIRED, OrderState.EXPIRED),
+        (OrderState.REJECTED, OrderState.EXPIRED),
+    ],
+)
+def test_a_status_that_is_an_end_ends_the_order_as_it_says(
+    status: OrderState, ends: OrderState
+) -> None:
+    """At once with all fills known, told by the event of that end; else it waits for them."""
+    event_of = {
+        OrderState.CANCELED: OrderEvent.CANCELED, OrderState.FILLED: OrderEvent.FILL_FULL,
+        OrderState.EXPIRED: OrderEvent.EXPIRED,
+    }  # fmt: skip
+    for cum_lots in (3, 4):
+        scene = a_scene()
+        order = put_order(scene, 0, BUY, 100, 9, cum_lots=3, leaves_lots=6)
+        event = an_event(order_key=int(order["key"]), found=1, status=int(status),
+                         cum_qty_lots=cum_lots)  # fmt: skip
+        chase.apply_status(scene.state, event, scene.out)
+        told = [(row["order_event"], row["state_to"]) for row in scene.facts()]
+        assert told == ([(event_of[ends], ends)] if cum_lots == 3 else [])
+        if cum_lots == 4:
+            assert (order["final_state"], order["leaves_lots"]) == (ends, 1)
+            assert scene.instrument["released_lots"].tolist() == [5, 0]
+            absent = an_event(order_key=int(order["key"]))
+            before = order.tobytes()
+            chase.apply_status(scene.state, absent, scene.out)
+            assert order.tobytes() == before, "nothing is asked of one whose end is told"
