@@ -317,6 +317,11 @@ def test_a_pulse_asks_every_control_and_looks_at_every_market() -> None:
     breaker.pulse(scene.state, scene.out)
     assert core["state_code"] == Code.CLOCK
     scene = a_stage()
+    scene.core["max_clock_offset_ns"], scene.core["reject_storm_count"] = SECOND, 1
+    put_order(scene, 1, BUY, 100, 5, state=OrderState.UNKNOWN, unknown_since_ns=NOW - 1)
+    breaker.pulse(scene.state, scene.out)
+    assert scene.core["state_code"] == Code.UNKNOWN_ORDERS
+    scene = a_stage()
     scene.core["rate_limited_until_ns"] = NOW + 1
     breaker.pause(scene.state, breaker.PAUSE_RATE)
     breaker.check_rate(scene.state)
