@@ -11,18 +11,16 @@ from __future__ import annotations
 
 import json
 import os
-import queue
-import subprocess
 import sys
-import threading
+import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import hftd
 from hftd.cli.hftctl_options import Target
-from hftd.cli.hftctl_show import error_of, exit_code, show, show_fault, told
+from hftd.cli.hftctl_show import error_of, exit_code, prepare, show, show_fault, told
 from hftd.control import instances
-from hftd.control.client import call
+from hftd.control.client import Client, call
 from hftd.control.faults import ControlError, NotRunning, TimedOut
 from hftd.errors import UsageError
 
@@ -60,6 +58,8 @@ def kill_all(
     params: dict[str, Any], sockets: list[tuple[str, Path]], wait_s: float, target: Target
 ) -> int:
     """Kill every instance at once: one that hangs must not delay the others."""
+    import threading  # Which a kill of one instance needs not.
+
     codes: list[int] = []
     printing = threading.Lock()
 
@@ -105,26 +105,19 @@ def _kill(params: dict[str, Any], name: str, path: Path | None, wait_s: float) -
 
 def _by_daemon(params: dict[str, Any], path: Path, wait_s: float) -> Any:
     """Return the daemon's answer; raises as ``call``, and TimedOut once it hears nothing."""
-    answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
-
-    def ask() -> None:
-        try:
-            answers.put(call(path, "kill", params, wait_s))
-        except ControlError as fault:
-            answers.put(fault)
-
-    # A daemon thread: an answer that nobody waits for any more must not hold up our end.
-    threading.Thread(target=ask, daemon=True).start()
-    while True:
-        try:
-            answer = answers.get(timeout=HEARD_S)
-        except queue.Empty:
+    deadline = time.monotonic() + wait_s
+    with Client(path, min(wait_s, HEARD_S)) as client:
+        request_id = client.begin("kill", params, min(wait_s, HEARD_S))
+        prepare("kill")  # While the venue is asked: it would only come after the answer.
+        while True:
+            left_s = deadline - time.monotonic()
+            try:
+                return client.finish(request_id, min(left_s, HEARD_S))
+            except TimedOut:
+                if left_s <= HEARD_S:
+                    raise
             if not _hears(path):
-                raise TimedOut(f"no sign of life in {HEARD_S:g} s") from None
-            continue
-        if isinstance(answer, ControlError):
-            raise answer
-        return answer
+                raise TimedOut(f"no sign of life in {HEARD_S:g} s")
 
 
 def _hears(path: Path) -> bool:
@@ -143,6 +136,8 @@ def _offline(params: dict[str, Any], name: str, fault: ControlError) -> Killed:
         instances.check_name(name)
     except UsageError:
         return Killed(None, fault, fault.exit_code)
+    import subprocess  # Half as much as all else that hftctl imports.
+
     # A name after "--", since it comes from a folder's; a kill's reason is text of a person.
     command = [sys.executable, "-P", "-m", "hftd.cli.hftd", "kill-offline", "--json"]
     if params.get("reason"):

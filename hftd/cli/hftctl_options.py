@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from hftd.control.commands import COMMANDS, Command, Kind, Param, nearest
 from hftd.control.faults import InvalidParams
@@ -29,8 +28,7 @@ in doubt: hftctl kill
 _EVERYWHERE = ("--name", "--socket", "--json", "--timeout", "--help")
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """What the global options say: which instance, how to print, how long to wait."""
 
     name: str | None = None

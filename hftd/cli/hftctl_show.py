@@ -39,6 +39,13 @@ def show(name: str, result: Any, target: Target, prefix: str = "") -> int:
     return exit_code(result)
 
 
+def prepare(name: str) -> None:
+    """Import what a result will be shown with."""
+    from hftd.cli import hftctl_text  # noqa: F401
+
+    _view(name)
+
+
 def _view(name: str) -> Callable[[Any], list[Any]]:
     if name == "reconcile":
         from hftd.cli.hftctl_orders import reconciled

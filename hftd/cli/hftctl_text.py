@@ -7,8 +7,8 @@ much as all the rest of hftctl's start, which is budgeted at half of typer's.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from typing import NamedTuple
 
 WIDTH = 80
 _STYLES = {
@@ -66,8 +66,7 @@ def wrap(text: str, indent: str = "") -> list[Line]:
     return [line(row) for row in rows]
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(NamedTuple):
     """One column: ``keep`` says how late it is dropped when the table is too wide."""
 
     title: str

@@ -60,18 +60,33 @@ class Client:
     def call(
         self, method: str, params: dict[str, Any] | None = None, timeout_s: float = 5.0
     ) -> Any:
-        """Return a command's result, its pages joined.
+        """Return a command's result, its pages joined; raises as ``begin`` and ``finish``."""
+        deadline = time.monotonic() + timeout_s
+        return self.finish(self.begin(method, params, timeout_s), _left(deadline))
 
-        Raises: the ControlError that the daemon answered, TimedOut, or NotRunning where the
-        daemon hung up before it answered.
+    def begin(
+        self, method: str, params: dict[str, Any] | None = None, timeout_s: float = 5.0
+    ) -> int:
+        """Give a command and return its id, by which ``finish`` has the answer.
+
+        Raises: TimedOut where the daemon takes no request in time.
+        """
+        return self._send(method, params or {}, time.monotonic() + timeout_s)
+
+    def finish(self, request_id: int, timeout_s: float) -> Any:
+        """Return the result of a command that was given, its pages joined.
+
+        Raises: the ControlError that the daemon answered, TimedOut, after which it may be asked
+        for again, or NotRunning where the daemon hung up before it answered.
         """
         deadline = time.monotonic() + timeout_s
-        result = self._ask(method, params or {}, deadline)
+        result = self._result_of(request_id, deadline)
         if not (isinstance(result, dict) and "page" in result and "text" in result):
             return result
         texts = [result["text"]]
         while result["next"] is not None:
-            result = self._ask("page", {"next": result["next"]}, deadline)
+            page_id = self._send("page", {"next": result["next"]}, deadline)
+            result = self._result_of(page_id, deadline)
             texts.append(result["text"])
             if sum(map(len, texts)) > MAX_RESULT_CHARS:
                 raise DaemonFault(f"a result has more than {MAX_RESULT_CHARS} characters")
@@ -89,8 +104,7 @@ class Client:
                 return
             yield reply.value
 
-    def _ask(self, method: str, params: dict[str, Any], deadline: float) -> Any:
-        request_id = self._send(method, params, deadline)
+    def _result_of(self, request_id: int, deadline: float) -> Any:
         while True:
             reply = self._reply_to(request_id, deadline)
             if not reply.is_item:

@@ -7,9 +7,8 @@ command exists here or nowhere. Pure: knows neither sockets nor what a command d
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum, IntEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from hftd.control.faults import InvalidParams, UnknownMethod
 
@@ -51,8 +50,7 @@ class Kind(Enum):
     FLAG = "flag"
 
 
-@dataclass(frozen=True, slots=True)
-class Param:
+class Param(NamedTuple):
     """One named parameter; ``short`` and ``positional`` are for the command line alone."""
 
     name: str
@@ -72,8 +70,7 @@ class Param:
         return f"--{self.name.replace('_', '-')}"
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(NamedTuple):
     """One command: ``timeout_s`` is how long a caller waits unless told otherwise."""
 
     name: str

@@ -25,8 +25,7 @@ what a method does. Any language, and ``nc -U``, can speak it:
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from hftd.control.faults import (
     ControlError,
@@ -50,8 +49,7 @@ MAX_RESULT_CHARS = 1024 * 1024
 RequestId = str | int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """One well-formed request; whether its method exists is not known here."""
 
     id: RequestId
@@ -228,8 +226,7 @@ def pages_of(text: str) -> list[str]:
     return [text[at : at + PAGE_CHARS] for at in range(0, len(text), PAGE_CHARS)]
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """One line from the server: an item of a stream, a result, or a fault."""
 
     id: RequestId

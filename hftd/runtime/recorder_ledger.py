@@ -25,7 +25,7 @@ from hftd.journal.record import Record, Stream
 from hftd.store.database import is_current, migrate, open_database
 from hftd.store.projector import Projector
 
-BATCH_RECORDS = 1000
+BATCH_RECORDS = 5000
 TURN_SECONDS = 0.02
 RETRY_SECONDS = 1.0
 SAY_AGAIN_SECONDS = 60.0
