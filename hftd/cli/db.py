@@ -37,7 +37,7 @@ def db() -> None:
     """Upgrade, rebuild and export the ledger; repair a damaged journal."""
 
 
-@app.command()
+@app.command(short_help="Bring the ledger's tables to this version.")
 def upgrade(profile: Profile = DEFAULT_PROFILE, name: Name = None, sets: Sets = None) -> None:
     """Bring the ledger's tables to this version; SQLite does so by itself at a start."""
     from hftd.store.database import is_current, migrate
@@ -50,7 +50,7 @@ def upgrade(profile: Profile = DEFAULT_PROFILE, name: Name = None, sets: Sets = 
         print(f"the ledger's tables are now of this version: {_shown(engine)}")
 
 
-@app.command()
+@app.command(short_help="Make the ledger anew from the journal.")
 def rebuild(profile: Profile = DEFAULT_PROFILE, name: Name = None, sets: Sets = None) -> None:
     """Make the ledger anew from the journal; refused while a daemon runs."""
     from hftd.journal.reader import JournalReader
@@ -69,7 +69,7 @@ def rebuild(profile: Profile = DEFAULT_PROFILE, name: Name = None, sets: Sets = 
         print(f"rebuilt from {count} records in {time.monotonic() - began:.1f} s: {_shown(engine)}")
 
 
-@app.command()
+@app.command(short_help="Write fills or orders as CSV or JSON lines.")
 def export(
     what: Annotated[str, typer.Argument(help="fills or orders.")],
     form: Annotated[str, typer.Option("--format", help="csv or jsonl.")] = "csv",
@@ -107,7 +107,7 @@ def export(
         print(f"{count} {what} in {out}")
 
 
-@app.command()
+@app.command(short_help="Keep what is good of a damaged journal.")
 def repair(name: Annotated[str, typer.Argument(help="Instance.")]) -> None:
     """Keep what is good of a damaged journal, put the rest aside, and say what is lost.
 

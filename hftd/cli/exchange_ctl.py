@@ -37,7 +37,7 @@ def books(state: State = None, socket: Socket = None, json: Json = False) -> Non
     _show(_ask(state, socket, op="state"), None if json else books_as_text)
 
 
-@app.command()
+@app.command(short_help="Print what can be armed, or one kind with an example.")
 def kinds(
     name: Annotated[str | None, typer.Argument(help="One kind, with an example.")] = None,
     json: Json = False,
@@ -51,7 +51,7 @@ def kinds(
         typer.echo(all_kinds() if name is None else one_kind(name))
 
 
-@app.command()
+@app.command(short_help="Print what is armed, and how often it fired.")
 def faults(state: State = None, socket: Socket = None, json: Json = False) -> None:
     """Print the faults that are armed, and how often each fired; `kinds` lists what there is."""
     from hftd.cli.exchange_screen import armed_as_text
@@ -59,7 +59,7 @@ def faults(state: State = None, socket: Socket = None, json: Json = False) -> No
     _show(_ask(state, socket, op="faults"), None if json else armed_as_text)
 
 
-@app.command()
+@app.command(short_help="Arm faults, of a text, a file or stdin.")
 def arm(
     script: Annotated[str, typer.Argument(help="Faults in YAML; @FILE, or - for stdin.")],
     state: State = None,
@@ -80,14 +80,14 @@ def arm(
     typer.echo(f"armed: {_ask(state, socket, op='arm', faults=entries)}")
 
 
-@app.command()
+@app.command(short_help="Disarm all faults, and end those that last.")
 def disarm(state: State = None, socket: Socket = None) -> None:
     """Disarm all faults and end those that last; fills and cancels stay done."""
     _ask(state, socket, op="disarm")
     typer.echo("disarmed")
 
 
-@app.command()
+@app.command(short_help="Restart it on its port, with or without its memory.")
 def restart(
     forget: Annotated[bool, typer.Option("--forget", help="Open new accounts.")] = False,
     down_ms: Annotated[int, typer.Option(help="So long nobody is let in.", min=0)] = 0,

@@ -15,7 +15,7 @@ def metrics() -> None:
     """Go with the metrics that metrics.listen of a profile serves."""
 
 
-@app.command()
+@app.command(short_help="Print a Grafana dashboard as JSON.")
 def dashboard() -> None:
     """Print a Grafana dashboard as JSON: Dashboards, New, Import takes it as it is."""
     from hftd.runtime.paths import shipped

@@ -16,7 +16,7 @@ import typer
 from hftd.config.shelf import DEFAULT_PROFILE
 
 ProfileArgument = Annotated[
-    str, typer.Argument(metavar="[PROFILE]", help="Name of a profile, or path of its file.")
+    str, typer.Argument(metavar="PROFILE", help="Name of a profile, or path of its file.")
 ]
 SetOption = Annotated[
     list[str] | None,
