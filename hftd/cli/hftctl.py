@@ -62,6 +62,10 @@ def run(argv: Sequence[str]) -> int:
         return show_fault(fault, target)
 
 
+# A first start compiles for a minute or two, and has no socket before it is done.
+_START = "start one with: hftd start; one that is still compiling its kernels answers later"
+
+
 # --- which instance ----------------------------------------------------------------------
 
 
@@ -76,13 +80,13 @@ def _sockets(command: Command, target: Target) -> list[tuple[str, Path]]:
     if target.name is not None:
         found = instances.find_socket(target.name, os.environ, file)
         if found is None:
-            others = _others() or ", nor is any other; start one with: hftd start"
+            others = _others() or f", nor is any other; {_START}"
             raise NotRunning(f"instance {target.name} is not running{others}")
         return [(target.name, found)]
     alive = instances.running(os.environ)
     if not alive:
         hint = "one that died is named: hftctl kill --name NAME" if command.name == "kill" else ""
-        raise NotRunning(f"no instance is running; {hint or 'start one with: hftd start'}")
+        raise NotRunning(f"no instance is running; {hint or _START}")
     if len(alive) > 1 and command.name != "kill":
         names = ", ".join(one.name for one in alive)
         raise UsageError(f"{len(alive)} instances are running, say --name: {names}")

@@ -124,6 +124,9 @@ def _no_options() -> None:
 
 def _usage(error: TyperException) -> str:
     message = " ".join(error.format_message().split()).rstrip(".")
+    possible = getattr(error, "possibilities", None)
+    if possible:  # As every other message of ours names what is near.
+        message = f"{message.partition(' (Possible')[0]}; did you mean {possible[0]}?"
     message = message[:1].lower() + message[1:]
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else PROGRAM
