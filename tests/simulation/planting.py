@@ -113,18 +113,31 @@ def run_hunter(
     folder: Path, seeds: range, minutes: float, faults: str, *, compiled: bool = True
 ) -> Hunt:
     """Run seeds through the package in a folder, in a process of its own."""
+    done = run_in(
+        folder, "tests.simulation.hunter", str(seeds.start), str(seeds.stop), str(minutes),
+        ",".join(faults.split()), str(HUNT_CPU_SECONDS), compiled=compiled,
+    )  # fmt: skip
+    assert done.returncode == 0, f"the hunter ended with {done.returncode}: {done.stderr[-2000:]}"
+    return msgspec.json.decode(done.stdout.splitlines()[-1], type=Hunt)
+
+
+def simulate(folder: Path, *arguments: str) -> tuple[list[str], int]:
+    """Run ``hftd simulate`` with the package of a folder; return its lines and its exit code."""
+    done = run_in(folder, "hftd.cli.hftd", "simulate", *arguments)
+    return done.stdout.splitlines(), done.returncode
+
+
+def run_in(
+    folder: Path, module: str, *arguments: str, compiled: bool = True
+) -> subprocess.CompletedProcess[str]:
+    """Run a module in a process of its own, the package of a folder before that of the checkout."""
     environment = {
         **os.environ,
         "PYTHONPATH": f"{folder}:{ROOT}",
         "CACHE_DIRECTORY": str(own_cache()),
         "NUMBA_DISABLE_JIT": str(int(not compiled)),
     }
-    command = [
-        sys.executable, "-P", "-m", "tests.simulation.hunter", str(seeds.start), str(seeds.stop),
-        str(minutes), ",".join(faults.split()), str(HUNT_CPU_SECONDS),
-    ]  # fmt: skip
-    done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, check=False,
+    return subprocess.run(
+        [sys.executable, "-P", "-m", module, *arguments],
+        cwd=folder, env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
-    assert done.returncode == 0, f"the hunter ended with {done.returncode}: {done.stderr[-2000:]}"
-    return msgspec.json.decode(done.stdout.splitlines()[-1], type=Hunt)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.simulation.planted import BUGS
-from tests.simulation.planting import ROOT, hunt, planted_source
+from tests.simulation.planting import ROOT, hunt, planted_copy, planted_source, simulate
 
 QUICK = ("intent-after-the-frame", "prices-by-float", "key-in-the-header")
 
@@ -39,3 +39,16 @@ def test_a_planted_bug_is_found(name: str) -> None:
     """Ten seeds of two minutes find what was planted."""
     (bug,) = (bug for bug in BUGS if bug.name == name)
     assert hunt(bug, 10, 2, control=False).found
+
+
+def test_what_it_prints_of_a_bug_repeats_it() -> None:
+    """The failing seed first, then a smaller one, whose line breaks the same rule; sums at last."""
+    (bug,) = (bug for bug in BUGS if bug.name == "prices-by-float")
+    with planted_copy(bug) as folder:
+        told, code = simulate(folder, "--seeds", "1..2", "--minutes", "4", "--faults", "drop,delay")
+        assert code == 1
+        assert told[0].startswith("seed ") and " BROKEN: " in told[0]
+        assert "0 violations" not in told[-1] and " violations, " in told[-1]
+        (shrunk,) = (at for at, line in enumerate(told) if line.startswith("shrunk in "))
+        again, code = simulate(folder, *told[shrunk + 2].split()[2:], "--no-shrink")
+        assert code == 1 and again[0] == told[shrunk + 1]
