@@ -28,7 +28,7 @@ from hftd.simex.requests import Side
 
 SECOND_NS = 1_000_000_000
 ORPHAN_NS = 30 * SECOND_NS  # How long an order may stand that the daemon, awake, does not hold.
-DOUBT_NS = 2 * SECOND_NS  # Beyond the profile's own limit on doubt.
+DOUBT_NS = SECOND_NS  # Beyond the profile's own limit on doubt, and then as long, awake.
 ORDER_LETTERS = ("p", "c", "r")
 
 _S = OrderState
@@ -299,12 +299,14 @@ class DoubtEnds(Checker):
         limits = world.loaded.profile.limits(world.loaded.profile.instruments[0])
         self._doubt_ns = limits.unknown_timeout_ms * 1_000_000 + DOUBT_NS
         self._unknown_ns: dict[int, int] = {}
+        self._overdue_ns: dict[int, int] = {}
         self._orphan_ns: dict[str, int] = {}
         self._looks = 0
 
     def on_boot(self, epoch: int) -> None:
         """A boot puts its own orders in doubt by itself, and has a while for all."""
         self._unknown_ns.clear()
+        self._overdue_ns.clear()
         self._orphan_ns.clear()
 
     def on_sent(self, link: Link, frame: bytes, ts_ns: int) -> None:
@@ -356,14 +358,23 @@ class DoubtEnds(Checker):
 
     def _look(self, world: World) -> None:
         now_ns = int(self.watch.views(world).core["now_ns"])
+        self._look_for_doubts(now_ns)
+        self._look_for_orphans(world, now_ns)
+
+    def _look_for_doubts(self, now_ns: int) -> None:
+        # Who stood still could not halt: what is overdue has to stay so while time goes on.
         stopped = (TradingState.HALTED, TradingState.KILLED, TradingState.STOPPING)
+        overdue: dict[int, int] = {}
         if self._told.trading not in stopped:
             for key, since_ns in self._unknown_ns.items():
-                if now_ns - since_ns > self._doubt_ns:
-                    seconds = (now_ns - since_ns) / 1e9
-                    self.break_off(f"{self._doubt_ns / 1e9:g} s at most", f"{seconds:.1f} s",
-                                   f"order {key} UNKNOWN")  # fmt: skip
-        self._look_for_orphans(world, now_ns)
+                if now_ns - since_ns <= self._doubt_ns:
+                    continue
+                overdue[key] = self._overdue_ns.get(key, now_ns)
+                if now_ns - overdue[key] > DOUBT_NS:
+                    most_s, was_s = self._doubt_ns / 1e9, (now_ns - since_ns) / 1e9
+                    words = f"order {key} UNKNOWN"
+                    self.break_off(f"{most_s:g} s at most", f"{was_s:.1f} s", words)
+        self._overdue_ns = overdue
 
     def _look_for_orphans(self, world: World, now_ns: int) -> None:
         if not self._truth.open:

@@ -324,8 +324,7 @@ def _doubt_stays(forger: Forger) -> None:
         FactKind.ORDER, order_key=5, state_from=OrderState.PENDING_NEW, qty_lots=1,
         state_to=OrderState.UNKNOWN, ts_ns=forger.world.now_ns - 60 * SECOND_NS,
     )  # fmt: skip
-    for _ in range(16):
-        forger.step()
+    forger.world.run_until(forger.world.now_ns + 4 * SECOND_NS)
 
 
 def _order_forgotten(forger: Forger) -> None:
