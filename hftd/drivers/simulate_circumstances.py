@@ -22,6 +22,7 @@ _TIGHT = (
     ("risk.max_gross_exposure_quote=1500",),
     ("risk.max_daily_turnover_quote=20000",),
     ("risk.max_one_sided_fills=5",),
+    ("risk.max_orders_per_second=1",),
 )
 
 

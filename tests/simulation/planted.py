@@ -145,7 +145,7 @@ BUGS = (
               "        end(state, out, slot, OrderEvent.CANCELED, OrderState.CANCELED, code)\n"),),
     ),
     Bug(
-        "replacement-not-counted", "G3", "nautilus #4154", "slow-road",
+        "replacement-not-counted", "G3", "nautilus #4154", "slow-road tight-limits",
         "the order that is replaced does not count beside its successor",
         (Edit("engine/quoter.py",
               "    worst = position + open_lots(state, index, side) + qty_lots\n",
@@ -317,7 +317,7 @@ BUGS = (
               "        write_rate_limited(reply.status, error, ts_ns, rows)\n    for")),
     ),
     Bug(
-        "throttle-skipped", "G8", "nautilus #4091", "slow-road flash-move",
+        "throttle-skipped", "G8", "nautilus #4091", "tight-limits",
         "the order throttle lets everything through",
         (Edit("engine/risk_account.py", "    if ahead <= core[\"order_burst_ns\"]:\n",
               "    if ahead <= 1 << 62:\n"),),
