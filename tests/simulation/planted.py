@@ -119,7 +119,8 @@ BUGS = (
          Edit("drivers/memory.py", "    \"missing_trade_id\",\n", "")),
     ),
     Bug(
-        "end-without-its-fills", "G2", "hummingbot #918", "fill-after-cancel fill-before-cancel",
+        "end-without-its-fills", "G2", "hummingbot #918",
+        "fill-after-cancel fill-before-cancel partial-fill dribble",
         "a terminal report ends an order before the fills that it counts",
         (Edit("engine/reports.py",
               "    missing = order[\"venue_cum_lots\"] - order[\"cum_lots\"]\n",
@@ -128,7 +129,7 @@ BUGS = (
     # --- G3: races of cancel and fill -----------------------------------------------------------
     Bug(
         "cancel-rejected-is-the-end", "G3", "hummingbot #4738",
-        "fill-before-cancel error-not-accepted",
+        "fill-before-cancel fill-after-cancel",
         "a cancel that is refused ends the order, mostly one that has filled",
         (Edit("engine/reports.py",
               "    order[\"state\"] = orders.next_state(before, OrderEvent.CANCEL_REJECTED, "
