@@ -334,7 +334,9 @@ class DoubtEnds(Checker):
         """Twice a second or so look at the age of doubts, and for orders that nobody holds."""
         self._looks += 1
         if self._looks % 2 == 0:
-            self._look(world)
+            now_ns = int(self.watch.views(world).core["now_ns"])
+            self._look_for_doubts(now_ns)
+            self._look_for_orphans(world, now_ns)
 
     def _refuse_if_known(self, world: World, fact: Fact) -> None:
         """What is told as never accepted is not at the exchange, now or later.
@@ -356,11 +358,6 @@ class DoubtEnds(Checker):
             if self._told.order_state.get(key) == OrderState.REJECTED:
                 self.break_off("no such order", "open", f"{order.client_order_id} REJECTED")
 
-    def _look(self, world: World) -> None:
-        now_ns = int(self.watch.views(world).core["now_ns"])
-        self._look_for_doubts(now_ns)
-        self._look_for_orphans(world, now_ns)
-
     def _look_for_doubts(self, now_ns: int) -> None:
         # Who stood still could not halt: what is overdue has to stay so while time goes on.
         stopped = (TradingState.HALTED, TradingState.KILLED, TradingState.STOPPING)
@@ -377,10 +374,7 @@ class DoubtEnds(Checker):
         self._overdue_ns = overdue
 
     def _look_for_orphans(self, world: World, now_ns: int) -> None:
-        if not self._truth.open:
-            self._orphan_ns.clear()
-            return
-        if not self._told.links[Link.USER]:
+        if not self._truth.open or not self._told.links[Link.USER]:
             self._orphan_ns.clear()
             return
         known = set(self.watch.views(world).order_keys.tolist())
