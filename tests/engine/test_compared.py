@@ -241,6 +241,20 @@ def test_c35_pages_of_trades_move_what_a_list_has_shown() -> None:
     assert int(scene.state.instruments[1]["checked_trade_id"]) == 40, "a recovery's own list"
 
 
+def test_c35_an_answer_that_nobody_awaits_any_more_is_none() -> None:
+    """The question was forgotten while it travelled: no order is judged, no page follows."""
+    scene = a_watch()
+    order = put_order(scene, 0, BUY, 100, 9)
+    for kind in (KIND_ORDERS, KIND_TRADES):
+        reconcile.ask(scene.state, scene.out, kind)
+    reconcile.forget_questions(scene.state)
+    scene.begin()
+    page = an_event(order_count=recovery.TRADES_PAGE, trade_id=30)
+    reconcile.apply_open_orders_end(scene.state, page, scene.out)
+    reconcile.apply_trades_end(scene.state, page, scene.out)
+    assert (asked(scene), int(order["disagreed"]), of(scene, "check_tries")) == ([], 0, [0, 0, 0])
+
+
 def test_c35_a_list_judges_the_orders_of_its_instrument() -> None:
     """In every slot; those of the other one wait for their own list."""
     scene = a_watch()
