@@ -14,7 +14,7 @@ from hftd.domain.events import CommandKind as C
 from hftd.domain.events import EventKind as E
 from hftd.domain.facts import FactKind as F
 from hftd.domain.order import SEQ_BITS, OrderEvent, OrderState, Side, TimeInForce
-from hftd.engine import chase, orders
+from hftd.engine import chase, orders, reports
 from hftd.engine.state import ORDERS_CAPACITY
 from tests.engine.scene import BUY, SECOND, SELL, a_scene, an_event, put_order
 from tests.playbook import BTC_USDT, ETH_USDT, MS, Playbook, shown, venue_id
@@ -122,6 +122,28 @@ def test_an_order_lives_by_its_reports() -> None:
     assert life.changed() == {
         "cum_lots": 360, "leaves_lots": 40, "changed_seq": seq + 6, "reserved_atoms": 40 * PER_LOT,
     }  # fmt: skip
+    worth = play.fact(F.POSITION)  # At the bid of now, five ticks below what was paid.
+    assert (worth["position_lots"], worth["unrealized_atoms"]) == (360, -5 * 360 * 10_000)
+
+
+def test_a_balance_is_as_the_venue_tells_it() -> None:
+    """Of its asset alone, beside what our books expect; every market is looked at again."""
+    scene = a_scene()
+    scene.state.instruments["dirty"] = 0
+    event = an_event(asset=2, free_atoms=40, locked_atoms=2)
+    reports.apply_balance(scene.state, event, scene.out)
+    balances = scene.state.balances
+    for name, value in (("known", 1), ("free_atoms", 40), ("locked_atoms", 2)):
+        assert balances[name].tolist() == [0, 0, value]
+    (fact,) = scene.facts()
+    assert said(fact) == {"asset": 2, "free_atoms": 40, "locked_atoms": 2,
+                          "expected_atoms": 10**15}  # fmt: skip
+    assert scene.state.instruments["dirty"].tolist() == [1, 1]
+    scene.core["decision_seq"] = 6
+    reports.apply_flow(scene.state, an_event(asset=1, delta_atoms=-5), scene.out)
+    assert (balances["flow_atoms"].tolist(), balances["changed_seq"].tolist()) == (
+        [0, -5, 0], [0, 6, 0],
+    )  # fmt: skip
 
 
 def test_the_cancel_of_an_order_names_it_by_both_ids() -> None:
