@@ -56,7 +56,11 @@ def page(run: RunFigures) -> str:
     found = {table.title: table for table in tables(run)}
     parts = [
         *_head(run, title),
-        *_section(found["Money"], ("Equity, and what trading made of it", _equity(run))),
+        *_section(
+            found["Money"],
+            ("What trading made", _trading(run)),
+            ("Equity, with what the opening holdings gained by price", _equity(run)),
+        ),
         *_section(None, *_of_instruments(run)),
         *_section(found["Fills"]),
         *_section(found["Spread earned and markouts"], ("", _markouts(run))),
@@ -115,18 +119,24 @@ def _span(run: RunFigures) -> tuple[float, float]:
     return float(run.began_ns), float(max(run.ended_ns, run.began_ns + 1))
 
 
-def _equity(run: RunFigures) -> str:
-    if not run.equity:
-        return _chart_of_time(run, "equity", [])
-    first, quote = run.equity[0], run.words.quote_asset
-    lines = [
-        Line(f"equity since the start, {quote}", "c5",
-             [(one.ts_ns, (one.equity - first.equity) / ATOMS) for one in run.equity]),
-        Line("trading total", "c0",
+def _trading(run: RunFigures) -> str:
+    first = run.equity[0] if run.equity else None
+    lines = [] if first is None else [
+        Line(f"trading total, {run.words.quote_asset}", "c0",
              [(one.ts_ns, (one.total - first.total) / ATOMS) for one in run.equity]),
         Line("fees", "c1", [(one.ts_ns, (first.fees - one.fees) / ATOMS) for one in run.equity]),
     ]  # fmt: skip
-    return _chart_of_time(run, "equity, trading total and fees", lines, zero=True)
+    return _chart_of_time(run, "trading total and fees", lines, zero=True)
+
+
+# By itself: what the opening holdings gain by price is mostly far more than what trading makes.
+def _equity(run: RunFigures) -> str:
+    first = run.equity[0] if run.equity else None
+    points = [] if first is None else [
+        (one.ts_ns, (one.equity - first.equity) / ATOMS) for one in run.equity
+    ]  # fmt: skip
+    line = Line(f"equity since the start, {run.words.quote_asset}", "c5", points)
+    return _chart_of_time(run, "equity", [line] if points else [], zero=True)
 
 
 def _of_instruments(run: RunFigures) -> Iterator[tuple[str, str]]:

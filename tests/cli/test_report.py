@@ -124,7 +124,7 @@ def test_the_page_opens_offline(journal: Path) -> None:
     assert "default-src 'none'" in text and "prefers-color-scheme: dark" in text
     assert "<b>canary</b>" not in text and "&lt;b&gt;canary&lt;/b&gt;" in text
     charts = re.findall(r"<svg.*?</svg>", text, re.DOTALL)
-    assert len(charts) == 4
+    assert len(charts) == 5
     for svg in charts:
         ElementTree.fromstring(svg)
 
