@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import mmap
 import os
+import re
 import shutil
 import zlib
 from pathlib import Path
@@ -251,6 +252,14 @@ def test_only_what_was_promised_is_durable(tmp_path: Path) -> None:
     publish(tmp_path, RecorderCursor(seq=9, synced_seq=7))
     assert [durable(tmp_path, stream) for stream in (Stream.ORDERS, Stream.MARKET)] == [7, 0]
     assert [path.name for path in tmp_path.iterdir()] == ["recorder.json"]
+
+
+def test_a_journal_whose_files_are_gone_is_damaged(tmp_path: Path) -> None:
+    """Records were promised, and there is no segment at all: the folder is what is named."""
+    publish(tmp_path, RecorderCursor(synced_seq=7))
+    told = f"{tmp_path}: offset 0: ends at seq 0, but 7 was on the disk"
+    with pytest.raises(JournalDamaged, match=re.escape(told)):
+        list(JournalReader(tmp_path).records())
 
 
 @pytest.mark.parametrize(("name", "number"), [

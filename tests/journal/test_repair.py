@@ -128,7 +128,9 @@ def test_a_missing_segment_and_a_spoiled_header_are_holes(tmp_path):
         whole = read(folder)
         spoil(folder / "orders-00000002.hj")
         found, held = mended(folder)
-        assert found.holes and found.cut_seq == 0
+        (hole,) = found.holes
+        assert (hole.path.name, hole.offset, found.cut_seq) == ("orders-00000002.hj", 0, 0)
+        assert hole.resumed.name == ("orders-00000003.hj" if name == "gone" else hole.path.name)
         assert held == {key: whole[key] for key in held}
 
 
@@ -363,6 +365,21 @@ def test_a_plan_tells_what_is_kept_and_from_when(tmp_path):
     assert (found.cut_seq, found.last_ts_ns) == (broken - 2, 100 + AFTER - 1)  # Its depth beside.
     kept = sum(seq <= found.cut_seq for seq in _orders(whole))
     assert (found.kept, found.unused) == (kept, len(_orders(whole)) - kept - 1)
+
+
+def test_half_a_snapshot_before_a_whole_one_does_not_count(tmp_path):
+    """Parts of an interrupted one are passed over, be the whole one of one part or of several."""
+    for name, state in (("one", b"state"), ("several", bytes(2 * SMALL))):
+        folder = tmp_path / name
+        writer = small_writer(folder)
+        writer.open(HEADER, 0)
+        for number in (0, 1):
+            part = number.to_bytes(4, "little") + (3).to_bytes(4, "little") + b"part"
+            writer.append(RecordType.SNAPSHOT, 1, part)
+        seq = writer.append_snapshot(2, state)
+        writer.append(RecordType.SNAPSHOT, 3, bytes(4) + (2).to_bytes(4, "little") + b"part")
+        writer.close()
+        assert plan(folder).snapshot_seq == seq
 
 
 def test_a_repaired_journal_has_files_as_they_were(tmp_path):
