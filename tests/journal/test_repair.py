@@ -116,6 +116,18 @@ def test_damage_behind_the_snapshot_ends_the_journal_there(tmp_path):
     assert held == {key: value for key, value in whole.items() if key[1] <= found.cut_seq}
 
 
+def test_damage_right_behind_the_snapshot_leaves_the_snapshot_alone(tmp_path):
+    """The first record after it is spoiled: the journal ends with the state itself."""
+    folder = tmp_path / "journal"
+    snapshot_seq, _ = worked(folder)
+    whole = read(folder)
+    path, offset = _place_of(folder, b"after 0 ")
+    flip(path, offset)
+    found, held = mended(folder)
+    assert (found.cut_seq, found.unused) == (snapshot_seq, AFTER - 1)
+    assert held == {key: value for key, value in whole.items() if key[1] <= snapshot_seq}
+
+
 def test_a_missing_segment_and_a_spoiled_header_are_holes(tmp_path):
     """A file that is gone costs its records; a header that is spoiled costs none or a few."""
     for name, spoil in (
