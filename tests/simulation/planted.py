@@ -230,7 +230,7 @@ BUGS = (
         (Edit("drivers/memory.py", "    \"position_lots\",\n", ""),),
     ),
     Bug(
-        "open-orders-not-adopted", "G6", "hummingbot #1295", "power",
+        "open-orders-not-adopted", "G6", "hummingbot #1295", "power recorder-dies",
         "an order of ours that the table does not hold is left to itself",
         (Edit("engine/step.py",
               "    if not known and event[\"found\"] == 1 and live and "
