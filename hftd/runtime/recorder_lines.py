@@ -282,12 +282,14 @@ def _difference(words: RunWords, fact: Fact) -> Made:
 
 
 def _command(_words: RunWords, fact: Fact) -> Made:
+    refused = code_name(fact)
     fields = {
         "command": name_of(CommandKind, fact["command"]),
-        "outcome": code_name(fact) or "DONE",
+        "outcome": refused or "DONE",
         "state": name_of(TradingState, fact["value"]),
+        "code": refused,
     }
-    return "info", "command_done", "control", fields
+    return "info", "command_refused" if refused else "command_done", "control", fields
 
 
 def _quoting(words: RunWords, fact: Fact) -> Made:

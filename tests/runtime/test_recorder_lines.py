@@ -4,7 +4,7 @@ import numpy as np
 
 from hftd.domain.actions import ACTION, ActionKind
 from hftd.domain.codes import Code
-from hftd.domain.events import EVENT, EventKind, Link
+from hftd.domain.events import EVENT, CommandKind, EventKind, Link
 from hftd.domain.facts import FactKind
 from hftd.domain.order import OrderEvent, OrderState
 from hftd.journal.reader import JournalReader
@@ -90,6 +90,18 @@ def test_refusals_of_a_kind_are_counted_for_ten_seconds(tmp_path):
         ("refusals", "ORDER_SIZE", 5),
         ("refusal", "ORDER_SIZE", None),
     ]
+
+
+def test_a_refused_command_is_told_as_one(tmp_path):
+    """By its own event and with the code, so that a terminal, which hides what was done, has it."""
+    day = DaysWork(tmp_path)
+    day.begin()
+    day.fact(FactKind.COMMAND, command=CommandKind.FLATTEN, code=Code.GATE_CLOSED)
+    lines, _ = lines_of(tmp_path)
+    ((level, stage, told),) = fields(lines, "command_refused")
+    assert (level, stage, told["command"], told["code"]) == (
+        "info", "control", "FLATTEN", "GATE_CLOSED",
+    )  # fmt: skip
 
 
 def test_every_record_has_a_debug_line(tmp_path):
