@@ -30,6 +30,7 @@ from hftd.drivers.listing import listed_instruments
 from hftd.drivers.loop import Loop
 from hftd.drivers.operator import Operator
 from hftd.drivers.performer import Performer
+from hftd.drivers.rehearsal import Rehearsal
 from hftd.drivers.reload import Read, Reload
 from hftd.drivers.run import Run
 from hftd.drivers.stamps import Stamps
@@ -105,6 +106,7 @@ class Live:
             self._exit.set, self._latch, self._clock.ts_ns, self._journal.sync, sync
         )
         self._failure: HftdError | None = None
+        self._rehearsal: Rehearsal | None = None
         self._setting_up: asyncio.Task[Any] | None = None
         self._is_ready = self._journal_told = False
         self._state_seen = -1
@@ -219,7 +221,10 @@ class Live:
         """Open the links and wait for the end."""
         loop = asyncio.get_running_loop()
         if self._loaded.profile.runtime.spin:
-            machine.spin(self._exit)
+            codec = self._parts.build.codec(self._loaded.profile, self._instruments, self._tag)
+            seal = self._connector.sealed
+            self._rehearsal = Rehearsal(self._loop, codec, self._clock.ts_ns, seal)
+            machine.spin(self._exit, self._rehearsal)
         self._pulse_due = loop.time() + PULSE_SECONDS
         loop.call_at(self._pulse_due, self._pulse)
         work = (self._connect(), self._recorder.supervise(), self._venue.supervise())
@@ -330,6 +335,8 @@ class Live:
             self._say(f"the journal has no room: {full}")
             self._loop.on_event(new_event(EventKind.JOURNAL_FAILED, ts_ns, code=full.errno))
         self._run.keep_short(ts_ns)
+        if self._rehearsal is not None:
+            self._rehearsal.renew()
         self._latch.retry()
         state = self._engine.state
         machine.tidy(not state.orders["key"].any() and not state.instruments["position_lots"].any())

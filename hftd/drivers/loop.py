@@ -8,7 +8,7 @@ compares. An intent is in the journal before its frame can reach a socket.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from hftd.domain.actions import Action, ActionKind, actions_of
 from hftd.domain.events import Link
@@ -43,6 +43,14 @@ class Ink(Protocol):
         ...
 
 
+class Newest(NamedTuple):
+    """The newest market frame, and facts and actions of the newest step that wanted any."""
+
+    frame: bytes = b""
+    facts: bytes = b""
+    actions: bytes = b""
+
+
 class Loop:
     """Engine, codec, journal and performer, turned by a driver one input at a time."""
 
@@ -59,6 +67,12 @@ class Loop:
         core: Any = engine.state.core
         self._venue_offset_ns = memoryview(core["venue_offset_ns"])
         self._busy = False
+        self._frame = self._facts = self._actions = b""
+
+    @property
+    def newest(self) -> Newest:
+        """Return what was handled last, for whoever rehearses it."""
+        return Newest(self._frame, self._facts, self._actions)
 
     def on_frame(self, link: Link, data: bytes, ts_ns: int, more: bool = False) -> None:
         """Take one raw frame of a link.
@@ -73,6 +87,7 @@ class Loop:
         self._stamps.begin(is_market)
         if is_market:
             self._journal.append_market(ts_ns, link | WAITED if more else link, data)
+            self._frame = data
         else:
             self._journal.append_frame(ts_ns, link, data)
         engine = self.engine
@@ -105,18 +120,24 @@ class Loop:
             engine.observe(at, self._stamps.stamp)
         else:
             engine.handle(at, self._stamps.stamp)
+        facts, actions = engine.fact_bytes(), engine.action_bytes()
+        self.carry_out(facts, actions, ts_ns)
+        if actions:
+            self._facts, self._actions = facts, actions
+        self._stamps.stepped(facts)
+        if facts:
+            for words in engine.strategy.take_failures():
+                self._journal.append(RecordType.STRATEGY_ERROR, ts_ns, encode_json(words))
+
+    def carry_out(self, facts: bytes, actions: bytes, ts_ns: int) -> None:
+        """Write down what a step produced, and do what it wants."""
         # The facts stand before what leaves, which is 2 µs later for it: whoever judges what was
         # sent finds in the journal why.
-        facts, actions = engine.fact_bytes(), engine.action_bytes()
         if facts:
             self._journal.append(FACT, ts_ns, facts)
         if actions:
             self._journal.append(INTENT, ts_ns, actions)
             self._send(actions_of(actions), ts_ns)
-        self._stamps.stepped(facts)
-        if facts:
-            for words in engine.strategy.take_failures():
-                self._journal.append(RecordType.STRATEGY_ERROR, ts_ns, encode_json(words))
 
     def _send(self, actions: list[Action], ts_ns: int) -> None:
         offset_ns = self._venue_offset_ns[0]

@@ -74,7 +74,11 @@ def wake_at_once() -> None:
     ctypes.CDLL(None).syscall(_SCHED_SETATTR.get(platform.machine(), -1), 0, attributes, 0)
 
 
-def spin(until: asyncio.Event) -> None:
-    """Make the event loop poll instead of sleep, until the event is set."""
+def spin(until: asyncio.Event, between: Callable[[], None]) -> None:
+    """Make the event loop poll instead of sleep, until the event is set.
+
+    ``between`` is called at each turn.
+    """
     if not until.is_set():
-        asyncio.get_running_loop().call_soon(spin, until)
+        between()
+        asyncio.get_running_loop().call_soon(spin, until, between)

@@ -74,7 +74,7 @@ class Daemon:
         self._ink = ink
         self._around = around
         self._keep_house = keep_house
-        self._loop = Loop(engine, codec, ink, self._perform, NoStamps())
+        self.loop = Loop(engine, codec, ink, self._perform, NoStamps())
         self.roads = make_roads(codec, self._on_frame, self.on_event)
         self._pulses = 0
         self._pulse_event = new_event(EventKind.TIMER, 0, timer=Timer.PULSE)
@@ -97,7 +97,7 @@ class Daemon:
         def turn() -> None:
             words = encode_json({"command": kind.name.lower()})
             self._ink.append(RecordType.COMMAND, ts_ns, words)
-            self._loop.on_event(new_event(EventKind.COMMAND, ts_ns, command=kind, instrument=-1))
+            self.loop.on_event(new_event(EventKind.COMMAND, ts_ns, command=kind, instrument=-1))
 
         self._guard(turn)
         for fact in self.engine.facts:
@@ -108,11 +108,11 @@ class Daemon:
     # --- the loop's inputs ----------------------------------------------------------------
 
     def _on_frame(self, link: Link, data: bytes, ts_ns: int, more: bool = False) -> None:
-        self._guard(self._loop.on_frame, link, data, ts_ns, more)
+        self._guard(self.loop.on_frame, link, data, ts_ns, more)
 
     def on_event(self, event: Records) -> None:
         """Hand an event to the loop."""
-        self._guard(self._loop.on_event, event)
+        self._guard(self.loop.on_event, event)
 
     def _guard(self, turn: Callable[..., None], *inputs: Any) -> None:
         if self.failure is not None:

@@ -168,6 +168,10 @@ class Connector:
         else:
             self.orders.send(frame)
 
+    def sealed(self, frame: bytes) -> bytes:
+        """Return an order's frame as it would leave now; nothing is sent."""
+        return self.orders.session.sealed(frame)
+
     def refuse(self, frame: bytes) -> None:
         """Tell the loop, from a plain callback, that an order's frame was not sent."""
         self.orders.refuse(frame)
