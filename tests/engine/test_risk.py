@@ -94,19 +94,29 @@ def test_gate_only_running_creates(state: TradingState) -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "code"),
+    ("field", "value", "code", "numbers"),
     [
-        ("journal_failed", 1, Code.JOURNAL),
-        ("order_up", 0, Code.ORDER_LINK_DOWN),
-        ("rate_limited_until_ns", 100 * SECOND + 1, Code.RATE_LIMITED),
-        ("user_up", 0, Code.USER_STREAM_STALE),
-        ("recovery_clean", 0, Code.GATE_CLOSED),
+        ("journal_failed", 1, Code.JOURNAL, (1, 0)),
+        ("order_up", 0, Code.ORDER_LINK_DOWN, (0, 1)),
+        (
+            "rate_limited_until_ns",
+            100 * SECOND + 1,
+            Code.RATE_LIMITED,
+            (100 * SECOND, 100 * SECOND + 1),
+        ),
+        ("user_up", 0, Code.USER_STREAM_STALE, (30 * SECOND, 20 * SECOND)),
+        ("recovery_clean", 0, Code.GATE_CLOSED, (TradingState.RECOVERING, TradingState.RUNNING)),
     ],
 )
-def test_gate_blind_or_dumb_sends_nothing(field: str, value: int, code: Code) -> None:
+def test_gate_blind_or_dumb_sends_nothing(
+    field: str, value: int, code: Code, numbers: tuple[int, int]
+) -> None:
     """C23, C26, C30, C34: each closes the gate, for reduce-only orders as well."""
     scene = a_desk()
+    scene.core["user_alive_ns"], scene.core["user_stream_timeout_ns"] = 70 * SECOND, 20 * SECOND
     scene.core[field] = value
+    assert risk.gate(scene.state, wish(scene)) == code
+    assert (scene.core["verdict_value"], scene.core["verdict_bound"]) == numbers
     scene.instrument["position_lots"] = LOTS
     assert judged(scene).split(":")[0] == code.name
     assert judged(scene, SELL, ASK, LOTS, reduce_only=1).split(":")[0] == code.name
