@@ -18,7 +18,17 @@ from hftd.domain.events import EventKind as E
 from hftd.domain.events import Link, Timer
 from hftd.domain.facts import FactKind as F
 from hftd.domain.order import OrderState
-from hftd.engine import alerts, breaker, clearing, commands, recovery, tripwires
+from hftd.engine import (
+    alerts,
+    breaker,
+    clearing,
+    commands,
+    recovery,
+    risk_market,
+    tripwires,
+    venue_limits,
+)
+from hftd.engine.emit import add_wish
 from hftd.engine.state import ALERTS_CAPACITY, WINDOW_CAPACITY
 from tests.engine.scene import BUY, MS, SECOND, Scene, a_scene, an_event, put_order
 
@@ -565,3 +575,27 @@ def test_the_pulse_of_the_tripwires_asks_each_and_samples_every_market() -> None
     assert records["mid_window_half_ticks"][0][0] == 20_000
     assert records["mid_window_next"].tolist() == [1, 1], "the second was sampled a moment ago"
     assert int(core["loop_lag_ns"]) == 6
+
+
+def test_c17_a_window_of_no_length_is_none_though_there_is_room() -> None:
+    """The first window that is told takes the first place; no length takes none."""
+    scene = a_stage()
+    for window_ns, kept in ((0, 0), (-5, 0), (10, 10)):
+        event = an_event(window_ns=window_ns, order_limit=50, order_count=7)
+        venue_limits.apply_rate_status(scene.state, event)
+        assert (int(scene.core["rate_window_ns"].max()), int(scene.core["rate_window_ns"][0])) == (
+            kept, kept,
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("bid", "ask", "fresh"), [(1, 2, True), (0, 2, False), (2, 2, False), (3, 2, False)]
+)
+def test_c07_a_touch_that_reduces_has_two_sides(bid: int, ask: int, fresh: bool) -> None:
+    """From the lowest price that there is, and uncrossed; a book in doubt needs no more."""
+    scene = a_stage()
+    scene.instrument["bid_ticks"], scene.instrument["ask_ticks"] = bid, ask
+    scene.instrument["frame_ns"] = NOW
+    wish = add_wish(scene.state, scene.out, int(A.SUBMIT), 0)
+    wish["reduce_only"] = 1
+    assert (risk_market.c07_fresh(scene.state, wish) == Code.NONE) is fresh
