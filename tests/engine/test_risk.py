@@ -16,7 +16,7 @@ from hftd.domain.facts import FactKind
 from hftd.domain.instrument import InstrumentStatus
 from hftd.domain.order import OrderState
 from hftd.domain.refusals import reason_text
-from hftd.engine import boot, risk, signals, step
+from hftd.engine import boot, risk, risk_market, signals, step
 from hftd.engine.emit import add_wish
 from hftd.engine.state import N_WISHES, ORDERS_CAPACITY
 from tests.engine.scene import BUY, MS, SECOND, SELL, Scene, a_scene, put_order, show_market
@@ -273,6 +273,18 @@ def test_c07_book_in_doubt(state: BookState) -> None:
     assert allowed(scene, SELL, BID, LOTS, reduce_only=1, post_only=0)
     scene.core["now_ns"] += 1
     assert not allowed(scene, SELL, BID, LOTS, reduce_only=1, post_only=0)
+
+
+@pytest.mark.parametrize(
+    ("bid", "ask", "fresh"), [(1, 2, True), (0, 2, False), (2, 2, False), (3, 2, False)]
+)
+def test_c07_a_touch_that_reduces_has_two_sides(bid: int, ask: int, fresh: bool) -> None:
+    """From the lowest price that there is, and uncrossed; a book in doubt needs no more."""
+    scene = a_desk()
+    scene.book["state"] = BookState.STALE
+    scene.instrument["bid_ticks"], scene.instrument["ask_ticks"] = bid, ask
+    code = risk_market.c07_fresh(scene.state, wish(scene, SELL, reduce_only=1))
+    assert (code == Code.NONE) is fresh
 
 
 def test_c07_one_sided_and_crossed() -> None:

@@ -24,11 +24,9 @@ from hftd.engine import (
     clearing,
     commands,
     recovery,
-    risk_market,
     tripwires,
     venue_limits,
 )
-from hftd.engine.emit import add_wish
 from hftd.engine.state import ALERTS_CAPACITY, WINDOW_CAPACITY
 from tests.engine.scene import BUY, MS, SECOND, Scene, a_scene, an_event, put_order
 
@@ -586,16 +584,3 @@ def test_c17_a_window_of_no_length_is_none_though_there_is_room() -> None:
         assert (int(scene.core["rate_window_ns"].max()), int(scene.core["rate_window_ns"][0])) == (
             kept, kept,
         )  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("bid", "ask", "fresh"), [(1, 2, True), (0, 2, False), (2, 2, False), (3, 2, False)]
-)
-def test_c07_a_touch_that_reduces_has_two_sides(bid: int, ask: int, fresh: bool) -> None:
-    """From the lowest price that there is, and uncrossed; a book in doubt needs no more."""
-    scene = a_stage()
-    scene.instrument["bid_ticks"], scene.instrument["ask_ticks"] = bid, ask
-    scene.instrument["frame_ns"] = NOW
-    wish = add_wish(scene.state, scene.out, int(A.SUBMIT), 0)
-    wish["reduce_only"] = 1
-    assert (risk_market.c07_fresh(scene.state, wish) == Code.NONE) is fresh
