@@ -365,9 +365,12 @@ def _give_way() -> None:
 
     A kernel that groups processes by session (sched_autogroup) weighs a process by its niceness
     within its own session alone, and the recorder has one of its own: without the second line it
-    had half of a core that the engine spins on, whatever its niceness.
+    had half of a core that the engine spins on, whatever its niceness. Where somebody began it
+    within a session of theirs, a shell or a test, that session's weight is not its to set.
     """
     os.nice(NICENESS)
+    if os.getsid(0) != os.getpid():
+        return
     with contextlib.suppress(OSError):  # No such groups, or no right to set them.
         Path("/proc/self/autogroup").write_text(str(NICENESS))
 

@@ -101,7 +101,7 @@ def catch_up(url: str, folder: Path, place: Path) -> float:
     command += ["--runtime", str(place), "--database", url]
     environ = {**os.environ, "PYTHONPATH": str(rows.ROOT)}
     pause, deadline, seen = threading.Event(), time.monotonic() + WITHIN_S, (0.0, 0)
-    with subprocess.Popen(command, env=environ) as recorder:
+    with subprocess.Popen(command, env=environ, start_new_session=True) as recorder:
         try:
             while (seq := published(folder).seq) < last_seq:
                 if seq and not seen[1]:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select as sql_select
@@ -109,6 +110,18 @@ def ledger(state):
 def logged(state):
     """Return the lines of the log, each parsed alone."""
     return [json.loads(raw) for raw in (state / "logs/hftd.jsonl").read_bytes().splitlines()]
+
+
+def test_recorder_within_somebodys_session_leaves_its_weight(tmp_path):
+    """A recorder that a shell or a test began makes that session no nicer."""
+    weight = Path("/proc/self/autogroup")
+    if not weight.exists():
+        pytest.skip("this kernel groups no processes by session")
+    before = weight.read_text()
+    whole_day(tmp_path / "journal").end()
+    with recording(tmp_path) as child:
+        read_until(child, "run_started")
+        assert weight.read_text() == before
 
 
 def test_recorder_drains_the_journal_and_ends_when_told(tmp_path):
