@@ -185,6 +185,9 @@ class JournalWriter:
             if not pen.spare_ready:
                 assert self.full is not None
                 raise self.full
+        # A loss of power may keep the next segment and not this one's end, which no boot would
+        # tell from damage: so this one is on the disk before the next has a record.
+        self._guard_io(pen.sync)
         pen.begin(self.seq + 1, ts_ns)
 
     def _spare(self, pen: Pen) -> JournalFull | None:

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from hftd.drivers.simulate_disk import SimulatedDisk
-from hftd.journal.record import PAGE
+from hftd.journal.reader import JournalReader
+from hftd.journal.record import PAGE, RecordType
+from hftd.journal.writer import JournalWriter
 from hftd.simex.flow_noise import Noise
 
 SIZE = 4 * PAGE
@@ -73,3 +75,24 @@ def test_a_file_that_was_never_flushed_may_be_gone(tmp_path: Path) -> None:
         disk.lose_power(tmp_path)
         there.append(path.exists())
     assert any(there) and not all(there)
+
+
+@pytest.mark.parametrize("market", [False, True])
+def test_a_power_loss_right_behind_a_used_up_segment_leaves_no_damage(
+    tmp_path: Path, market: bool
+) -> None:
+    """Whatever the power takes, the journal reads up to some record and is not refused."""
+    lost = 0
+    for seed in range(20):
+        folder = tmp_path / str(seed)
+        disk = SimulatedDisk(Noise(seed))
+        journal = JournalWriter(folder, segment_bytes=64 << 10, disk_floor_bytes=1, disk=disk)
+        journal.open({"run": "r"}, 1)
+        for _ in range(70):  # Some sixty of them are a segment.
+            if market:
+                journal.append_market(2, 1, b"m" * 1_000)
+            else:
+                journal.append(RecordType.FACT, 2, b"f" * 1_000)
+        disk.lose_power(folder)
+        lost += journal.seq - max(record.seq for record in JournalReader(folder).records())
+    assert lost > 0
