@@ -31,6 +31,7 @@ _PAUSES = {
     Code.ORDER_LINK_DOWN: "paused for the order link",
     Code.CLOCK: "paused for the clock",
     Code.RATE_LIMITED: "paused for a rate limit",
+    Code.LOOP_LAG: "paused for a late loop",
     Code.REFERENCE_DISAGREES: "paused for references that disagree",
 }
 _HALTS = {

@@ -48,6 +48,7 @@ SEEN = {
     "paused for the order link": "the order link was down while trading",
     "paused for the clock": "the clock was off while trading",
     "paused for a rate limit": "the exchange said 429 while trading",
+    "paused for a late loop": "the process had stood still while trading",
     "paused for references that disagree": "mid, last trade and median were apart",
     "halted": "a control stopped trading, latched",
     "halted for a loss": "the day's loss or the drawdown halted",

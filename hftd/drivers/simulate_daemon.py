@@ -151,6 +151,7 @@ class Daemon:
         if self.failure is not None or self.exiting:
             return
         self._pulse_event["ts_ns"] = now_ns  # The loop copies what it is handed.
+        self._pulse_event["lag_ns"] = max(0, now_ns - due_ns)
         self.on_event(self._pulse_event)
         self._pulses += 1
         if self._pulses % PULSES_PER_SECOND == 0:

@@ -247,3 +247,18 @@ def test_a_wall_clock_that_was_set_back_between_two_boots_stops_nobody(
     after(world, 10)
     assert state_of(world)[0] == TradingState.RUNNING
     assert world.venue.exchange.bookkeeping(ACCOUNT).open
+
+
+def test_who_stood_still_sends_nothing_new_on_what_waited_for_it(tmp_path: Path) -> None:
+    """C25: a process that wakes after seconds pauses before it quotes, and quotes again in time."""
+    world = world_of(tmp_path, 8)
+    world.boot()
+    core = world.engine.state.core[0]
+    for seconds in (10, 3, 17):
+        after(world, 30)
+        assert core["state"] == TradingState.RUNNING
+        submitted = core["submitted"]
+        world.process.freeze(seconds * SECOND_NS)
+        after(world, seconds + 1)
+        assert (core["state"], core["state_code"]) == (TradingState.PAUSED, Code.LOOP_LAG)
+        assert core["submitted"] == submitted > 0
