@@ -18,7 +18,9 @@ from hftd.journal.record import Record, RecordType
 
 STRIDE = 8  # Looks between two comparisons with the exchange: about three seconds.
 LEVELS = 20
-LIE_NS = 2_000_000_000  # A snapshot this long after a lie holds nothing of it.
+# A snapshot this long after a lie holds nothing of it, nor does what is applied over it: a road
+# may hold one back for 15 s, and what came meanwhile waits for it.
+LIE_NS = 20_000_000_000
 MS_NS = 1_000_000
 
 
