@@ -56,13 +56,16 @@ def rebuild(profile: Profile = DEFAULT_PROFILE, name: Name = None, sets: Sets = 
     from hftd.journal.reader import JournalReader
     from hftd.journal.record import Stream
     from hftd.runtime.lock import InstanceLock
-    from hftd.store.database import migrate
+    from hftd.store.database import migrate, missing_grant
     from hftd.store.projector import rebuild as rebuild_tables
 
     with _ledger(profile, name, sets) as (engine, paths):
         _require_journal(paths)
         with InstanceLock(paths.lock_path), InstanceLock(paths.journal_dir / "recorder.lock"):
             migrate(engine)
+            grant = missing_grant(engine)
+            if grant is not None:
+                raise UsageError(f"the ledger may make no temporary table: {grant}")
             began = time.monotonic()
             records = JournalReader(paths.journal_dir).records(streams=(Stream.ORDERS,))
             count = rebuild_tables(engine, records)

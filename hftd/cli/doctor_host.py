@@ -177,7 +177,7 @@ def ledger(loaded: LoadedProfile, paths: InstancePaths, environ: Mapping[str, st
     from sqlalchemy import make_url
     from sqlalchemy.exc import SQLAlchemyError
 
-    from hftd.store.database import is_current, open_database
+    from hftd.store.database import is_current, missing_grant, open_database
 
     storage = loaded.profile.storage
     url = make_url(storage.url.replace("{state}", str(paths.state_dir)))
@@ -188,7 +188,7 @@ def ledger(loaded: LoadedProfile, paths: InstancePaths, environ: Mapping[str, st
             url = url.set(password=resolve(storage.password, environ).reveal())
         engine = open_database(url)
         try:
-            current = is_current(engine)
+            current, grant = is_current(engine), missing_grant(engine)
         finally:
             engine.dispose()
     except SQLAlchemyError as error:
@@ -196,6 +196,8 @@ def ledger(loaded: LoadedProfile, paths: InstancePaths, environ: Mapping[str, st
         return fail("ledger", f"{url.render_as_string()}: {why}", "trading would go on without it")
     except HftdError as error:
         return fail("ledger", str(error), "storage.password", error.exit_code)
+    if grant is not None:
+        return fail("ledger", f"{url.render_as_string()}: it may make no temporary table", grant)
     if current:
         return ok("ledger", f"{url.render_as_string()}, tables of this version")
     if url.get_backend_name() == "sqlite":

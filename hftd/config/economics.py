@@ -131,8 +131,8 @@ class BreakEven:
     """The quote distance at which a maker's two fills earn nothing, adverse moves left out.
 
     Units: bps of mid; ``ticks`` is the half-spread rounded up to whole ticks. ``edge_bps`` is
-    what the profile's own rule earns a side at the least spread it quotes, after the fee; None
-    for a strategy that takes.
+    what market making's rule earns a side at the least spread it quotes, after the fee; None
+    for other strategies.
     """
 
     half_spread_bps: Decimal

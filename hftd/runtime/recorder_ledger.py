@@ -22,7 +22,7 @@ from hftd.control.faults import ControlError
 from hftd.errors import HftdError, UsageError
 from hftd.journal.reader import JournalReader
 from hftd.journal.record import Record, Stream
-from hftd.store.database import is_current, migrate, open_database
+from hftd.store.database import is_current, migrate, missing_grant, open_database
 from hftd.store.projector import Projector
 
 BATCH_RECORDS = 5000
@@ -86,13 +86,14 @@ class LedgerThread:
             self.failure = error
             raise  # A bug of ours: its traceback is told here, and the process ends.
 
-    def _until_there(self, work: Callable[[], bool]) -> None:
-        """Do something with the database until it comes to its end."""
+    def _until_there(self, work: Callable[[], Told | None]) -> None:
+        """Do something with the database until it does not say any more what it waits for."""
         while True:
             try:
-                if work():
+                waits = work()
+                if waits is None:
                     break
-                self._say("error", "ledger_not_migrated", "its tables wait for: hftd db upgrade")
+                self._say(*waits)
             except GONE as error:
                 self._say("error", "ledger_unreachable", str(error.orig).strip())
             if self._finish.is_set():
@@ -109,15 +110,18 @@ class LedgerThread:
         self._said, self._said_s = event, time.monotonic()
         self._told.append(Told(level, event, detail))
 
-    def _prepare(self) -> bool:
+    def _prepare(self) -> Told | None:
         if self.engine.dialect.name == "sqlite":
             migrate(self.engine)
         if not is_current(self.engine):
-            return False
+            return Told("error", "ledger_not_migrated", "its tables wait for: hftd db upgrade")
+        grant = missing_grant(self.engine)
+        if grant is not None:
+            return Told("error", "ledger_not_granted", f"it may make no temporary table: {grant}")
         self._projector = Projector(self.engine)
         self.seq = self._projector.seq
         self.is_ready = True
-        return True
+        return None
 
     # A ledger that goes on with another journal would pass over its first records in silence.
     def _check_same_journal(self) -> None:
@@ -149,13 +153,13 @@ class LedgerThread:
         """
         is_first = True
 
-        def work() -> bool:
+        def work() -> Told | None:
             nonlocal is_first
-            if not is_first and not self._prepare():
-                return False
-            is_first = False
-            self._projector.project(records)
-            return True
+            waits = None if is_first else self._prepare()
+            if waits is None:
+                is_first = False
+                self._projector.project(records)
+            return waits
 
         self._until_there(work)
         self.seq = records[-1].seq

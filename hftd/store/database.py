@@ -84,6 +84,20 @@ def is_current(engine: Engine) -> bool:
     return revision == ScriptDirectory.from_config(_config()).get_current_head()
 
 
+def missing_grant(engine: Engine) -> str | None:
+    """Return the GRANT without which the role cannot write the ledger, None where it has it.
+
+    Rows reach Postgres through temporary tables (``bulk``), which a server may allow to few.
+    """
+    if engine.dialect.name != "postgresql":
+        return None
+    asked = "SELECT has_database_privilege(current_database(), 'TEMPORARY'), current_database(), "
+    with engine.connect() as connection:
+        may, *names = connection.exec_driver_sql(f"{asked} current_user").one()
+    database, role = map(engine.dialect.identifier_preparer.quote, names)
+    return None if may else f"GRANT TEMPORARY ON DATABASE {database} TO {role}"
+
+
 def _config() -> Config:
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))

@@ -118,7 +118,7 @@ class _RunFacts(NamedTuple):
 
 
 class _Batch:
-    """What a batch of records brings: the facts of each run as one block, and what is no fact."""
+    """What a batch of records brings: the facts of each run, and what is no fact."""
 
     def __init__(self, words: RunWords | None) -> None:
         self.words = words

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 
 from hftd.journal.reader import JournalReader
 from hftd.journal.record import Stream
@@ -116,3 +116,31 @@ def test_upgrade_makes_the_tables_of_a_server(state: Path, postgres: Postgres) -
     assert contents(url) == contents(_url(state))
     away = _db(state, "upgrade", "--set", "storage.url=postgresql+psycopg://x@127.0.0.1:1/x")
     assert away.code == 1 and away.err.count("\n") == 1 and "cannot be used" in away.err, away.err
+
+
+def test_a_role_without_temporary_tables_is_told_its_grant(
+    state: Path, postgres: Postgres, tmp_path: Path
+) -> None:
+    """A rebuild is refused before a row is gone; it and the doctor say what to grant, to whom."""
+    url = postgres.database()
+    name = make_url(url).database
+    engine = open_database(url)
+    migrate(engine)
+    with engine.begin() as connection:
+        for statement in (
+            f"REVOKE TEMPORARY ON DATABASE {name} FROM PUBLIC",
+            'CREATE ROLE "no-temp" LOGIN',
+            'GRANT ALL ON ALL TABLES IN SCHEMA public TO "no-temp"',
+            "UPDATE cursor SET seq = 7",
+            "INSERT INTO cursor (id, seq) SELECT 1, 7 WHERE NOT EXISTS (SELECT 1 FROM cursor)",
+        ):
+            connection.execute(text(statement))
+    engine.dispose()
+    server = ("--set", f"storage.url={make_url(url).set(username='no-temp')}")
+    grant = f'GRANT TEMPORARY ON DATABASE {name} TO "no-temp"'
+    ran = _db(state, "rebuild", *server)
+    assert ran.code == 64 and grant in ran.err, ran.err
+    assert contents(url)["cursor"] == [(1, None, 7)]
+    folders = {"STATE_DIRECTORY": str(tmp_path / "new"), "RUNTIME_DIRECTORY": str(tmp_path / "run")}
+    asked = hftd(tmp_path, "doctor", "--profile", "canary", *server, **folders)
+    assert f"it may make no temporary table -> {grant}" in " ".join(asked.out.split()), asked.out

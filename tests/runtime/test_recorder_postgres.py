@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
 
 from hftd.journal.cursor import published
 from hftd.store.database import migrate, open_database
@@ -56,6 +57,14 @@ def _read_until(child: Child, event: str, count: int = 1) -> dict[str, object]:
     raise AssertionError(f"the recorder ended without {event}")
 
 
+def _sql(url: str, *statements: str) -> None:
+    engine = open_database(url)
+    with engine.begin() as connection:
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+    engine.dispose()
+
+
 def _end(child: Child) -> int:
     child.send_signal(signal.SIGTERM)
     assert child.stdout is not None
@@ -64,17 +73,25 @@ def _end(child: Child) -> int:
 
 
 def test_a_server_that_is_not_ready_is_waited_for(server: Postgres, tmp_path: Path) -> None:
-    """Away at the start, then without tables: both are said, and the log goes on meanwhile."""
+    """Away, without tables, without a right: each is said, and the log goes on meanwhile."""
     url = server.database()
+    _sql(
+        url,
+        f"REVOKE TEMPORARY ON DATABASE {make_url(url).database} FROM PUBLIC",
+        "CREATE ROLE clerk LOGIN",
+        "ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO clerk",
+    )
     server.stop()
     whole_day(tmp_path / "journal")
-    with _recording(tmp_path, url) as child:
+    with _recording(tmp_path, str(make_url(url).set(username="clerk"))) as child:
         _read_until(child, "ledger_unreachable")
         server.start()
         assert "hftd db upgrade" in str(_read_until(child, "ledger_not_migrated")["detail"])
         engine = open_database(url)
         migrate(engine)
         engine.dispose()
+        told = str(_read_until(child, "ledger_not_granted")["detail"])
+        _sql(url, told[told.index("GRANT ") :])
         _read_until(child, "ledger_is_back")
         assert _end(child) == 0
     assert contents(url) == rebuilt(tmp_path)

@@ -201,6 +201,28 @@ def test_failed_batch_leaves_nothing_behind(ledger, tmp_path):
     assert projector.project(records) == len(records)
 
 
+def test_order_that_two_runs_tell_of_is_one_row(ledger, tmp_path):
+    """An order that a crash left open and the next run cancels is one row, in one batch as well."""
+    work = DaysWork(tmp_path / "journal")
+    work.begin()
+    work.orders = 1
+    pending = OrderState.PENDING_NEW
+    work.append_facts(work.order_fact(OrderEvent.SUBMITTED, OrderState.NONE, pending))
+    work.writer.close()  # Without its end.
+    again = DaysWork(tmp_path / "journal")
+    again.ts_ns += 1
+    again.begin(EPOCH + 100)
+    again.orders, again.epoch = 1, EPOCH
+    gone = again.order_fact(OrderEvent.CANCELED, pending, OrderState.CANCELED, ts_ns=BEGIN_NS + 1)
+    again.append_facts(gone)
+    again.writer.close()
+    assert Projector(ledger).project(JournalReader(tmp_path / "journal").records()) == 4
+    (order,) = rows(ledger, tables.ORDERS)
+    assert (order["state"], order["created_ts"]) == ("CANCELED", utc_text(BEGIN_NS))
+    assert order["run"] == rows(ledger, tables.RUNS)[1]["run"]
+    assert len(rows(ledger, tables.ORDER_EVENTS)) == 2
+
+
 def test_fact_before_any_header_is_damage(ledger, tmp_path):
     """Facts whose run is unknown are refused, not guessed."""
     whole_day(tmp_path / "journal")
