@@ -99,6 +99,7 @@ TESTS: Final[dict[str, tuple[str, ...]]] = {
         "tests/engine/test_alerts.py::test_c21_conservation_on_an_ordinary_order",
         "tests/engine/test_alerts.py::test_c21_conservation_to_the_last_lot",
         "tests/engine/test_alerts.py::test_c21_a_position_that_does_not_follow_the_fills_halts",
+        "tests/engine/test_alerts.py::test_c21_halts_before_any_order_of_the_decision_leaves",
         "tests/engine/test_alerts.py::test_c21_all_fills_dropped_stops_and_does_not_repeat",
         "tests/engine/test_alerts.py::test_c21_holds_through_partial_fills_replacements_and_ends",
     ),

@@ -223,7 +223,7 @@ class Live:
         if self._loaded.profile.runtime.spin:
             codec = self._parts.build.codec(self._loaded.profile, self._instruments, self._tag)
             seal = self._connector.sealed
-            self._rehearsal = Rehearsal(self._loop, codec, self._clock.ts_ns, seal)
+            self._rehearsal = Rehearsal(self._loop, codec, self._clock.ts_ns, seal, self._say)
             machine.spin(self._exit, self._rehearsal)
         self._pulse_due = loop.time() + PULSE_SECONDS
         loop.call_at(self._pulse_due, self._pulse)

@@ -4,10 +4,11 @@ Orders are rare: between two of them the machine forgets their way. Caches, TLB 
 predictors are filled with whatever ran since, here or at a neighbor's, and the same code that takes
 10 µs when hot takes 60 (`scripts/bench profile`). A loop that polls has the time, so now and then
 it handles the newest market frame again: a spare engine, a journal in memory, no socket; and writes
-the newest orders again, to nobody.
+the newest actions again, to nobody.
 
 Owns the scratch that is walked on. Nothing of it is read by anybody: no state, journal, counter or
-stage time of the daemon knows of it. The user's strategy is not called.
+stage time of the daemon knows of it. The user's strategy is not called. A fault found here ends the
+rehearsals and nothing else: what only saves time may not stop who trades.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from hftd.domain.actions import Action
+from hftd.domain.actions import Action, ActionKind
 from hftd.domain.events import Link
 from hftd.domain.layout import Records
 from hftd.drivers.loop import Loop
@@ -26,20 +27,28 @@ from hftd.journal.scratch import ScratchJournal
 from hftd.venues.port import Codec
 
 EVERY_NS = 500_000
-MAX_FRAME_BYTES = 8_192  # One that is longer would take longer to rehearse than it is worth.
+# Of a frame, and of a step's facts and actions (some 16 orders): what is longer would take longer
+# to rehearse than it is worth.
+MAX_BYTES = 8_192
+ORDERS = (int(ActionKind.SUBMIT), int(ActionKind.CANCEL), int(ActionKind.CANCEL_REPLACE))
 
 Seal = Callable[[bytes], bytes]
+Say = Callable[[str], None]
 
 
 class Rehearsal:
     """Call it as often as the loop turns; it walks each `EVERY_NS`."""
 
-    def __init__(self, loop: Loop, codec: Codec, now_ns: Callable[[], int], seal: Seal) -> None:
+    def __init__(
+        self, loop: Loop, codec: Codec, now_ns: Callable[[], int], seal: Seal, say: Say
+    ) -> None:
         """Make the scratch; ``codec`` is one of the same profile, its own."""
         self._loop = loop
         self._spare = _Spare(loop.engine)
         self._journal = ScratchJournal()
         self._seal = seal
+        self._say = say
+        self._over = False
         self._now_ns = now_ns
         self._walk = Loop(self._spare, codec, self._journal, self._perform, NoStamps())
         self._due_ns = 0
@@ -50,21 +59,26 @@ class Rehearsal:
 
     def __call__(self) -> None:
         """Walk once, if it is time."""
-        if time.perf_counter_ns() >= self._due_ns:
+        if self._over or time.perf_counter_ns() < self._due_ns:
+            return
+        try:
             self.walk()
-            self._due_ns = time.perf_counter_ns() + EVERY_NS
+        except Exception as error:  # noqa: BLE001 - top of a turn that is not worth the daemon
+            self._over = True
+            self._say(f"rehearsals end, orders may be slower: {type(error).__name__}: {error}")
+        self._due_ns = time.perf_counter_ns() + EVERY_NS
 
     def walk(self) -> None:
-        """Handle the newest market frame and write the newest orders once more."""
+        """Handle the newest market frame and write the newest actions once more."""
         ts_ns, newest = self._now_ns(), self._loop.newest
         self._journal.rewind()
-        if 0 < len(newest.frame) <= MAX_FRAME_BYTES:
+        if 0 < len(newest.frame) <= MAX_BYTES:
             self._walk.on_frame(Link.MARKET, newest.frame, ts_ns)
-        if newest.actions:
+        if 0 < len(newest.facts) + len(newest.actions) <= MAX_BYTES:
             self._walk.carry_out(newest.facts, newest.actions, ts_ns)
 
     def _perform(self, action: Action, frame: bytes | None) -> None:
-        if frame is not None:
+        if frame is not None and action.kind in ORDERS:  # A question by REST has another seal.
             self._seal(frame)
 
 

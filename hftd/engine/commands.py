@@ -95,7 +95,8 @@ def reset(state: State, event: Any, out: Out) -> int:
 
     Not before the latch has stood for its dwell and a person has acknowledged every alert. A
     reconciliation that is under way already will do. Without a journal nothing may trade again.
-    ``order_key`` 1 says that the venue was wiped; it is refused where books and venue agree.
+    ``order_key`` 1 says that the venue was wiped; it is refused where books and venue agreed last,
+    unless the venue has denied since what it had acknowledged.
     """
     core = state.core[0]
     if not breaker.is_latched(state):
@@ -107,7 +108,8 @@ def reset(state: State, event: Any, out: Out) -> int:
     if core["now_ns"] - core["state_since_ns"] < core["reset_dwell_ns"]:
         return Code.RESET_DWELL
     wiped = event["order_key"] == 1
-    if wiped and core["recovery_clean"] == 1:
+    agreed = core["recovery_clean"] == 1 and not venue_reset.has_forgotten_order(state)
+    if wiped and agreed:
         return Code.RECONCILED
     core["reset_wanted"] = 1
     if wiped:

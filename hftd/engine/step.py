@@ -262,6 +262,7 @@ def judge(state: State, out: Out) -> None:
     Cancels skip the gate. A refused replacement still takes the old quote off the market:
     what we would not send anew we do not leave standing either.
     """
+    check_conservation(state, out)
     for at in range(out.counts[N_WISHES]):
         wish = out.wishes[at]
         if wish["kind"] == ActionKind.CANCEL:
@@ -279,13 +280,27 @@ def judge(state: State, out: Out) -> None:
             orders.stage(state, out, wish)
             continue
         risk.refuse(state, out, wish, code)
-        if code == Code.CONSERVATION:  # C21: nothing that is counted can be trusted any more.
-            core = state.core[0]
-            breaker.halt(state, out, code, core["verdict_value"], core["verdict_bound"])
         if wish["kind"] == ActionKind.CANCEL_REPLACE:
             slot = orders.find(state, wish["target_key"], 0)
             if slot >= 0:
                 orders.cancel(state, out, slot, code)
+
+
+@kernel
+def check_conservation(state: State, out: Out) -> None:
+    """C21: halt where any wish finds that nothing that is counted can be trusted any more.
+
+    Before the first of them is let through: what is staged leaves, whatever halts after it.
+    """
+    core = state.core[0]
+    for at in range(out.counts[N_WISHES]):
+        wish = out.wishes[at]
+        if wish["kind"] == ActionKind.CANCEL:
+            continue
+        code = risk_account.c21_conservation(state, wish)
+        if code != Code.NONE:
+            breaker.halt(state, out, code, core["verdict_value"], core["verdict_bound"])
+            return
 
 
 @kernel

@@ -12,7 +12,7 @@ from hftd.journal.disk import Disk
 from hftd.journal.record import SEGMENT_HEAD_BYTES
 from hftd.journal.writer import JournalWriter
 
-BYTES = 1 << 20  # More than one input leads to.
+BYTES = 4 << 20  # More than one input can lead to; what is never written on takes no memory.
 
 
 class _Memory(Disk):

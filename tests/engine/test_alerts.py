@@ -119,6 +119,18 @@ def test_c21_a_position_that_does_not_follow_the_fills_halts() -> None:
     assert (play.state, play.core["state_code"]) == (TradingState.HALTED, Code.CONSERVATION)
 
 
+@pytest.mark.parametrize("side", list(Side))
+def test_c21_halts_before_any_order_of_the_decision_leaves(side: Side) -> None:
+    """One side's account is broken: the other's order, wished for in the same step, stays too."""
+    play = Playbook().start()
+    play.instrument["released_lots"][side] += 1
+    play.market()
+    assert (play.state, play.core["state_code"]) == (TradingState.HALTED, Code.CONSERVATION)
+    assert play.fact(F.STATE)["value"] == 0
+    play.expect_none(A.SUBMIT)
+    assert play.orders() == []
+
+
 def test_c21_all_fills_dropped_stops_and_does_not_repeat() -> None:
     """Reports of fills are lost, ends arrive: the side keeps what is missing open, and waits."""
     play = Playbook()

@@ -7,6 +7,7 @@ import pytest
 from hftd.domain.actions import ActionKind as A
 from hftd.domain.codes import Code, TradingState
 from hftd.domain.events import CommandKind as C
+from hftd.domain.events import EventKind as E
 from hftd.domain.events import Link
 from hftd.domain.facts import FactKind as F
 from hftd.domain.order import OrderEvent, OrderState, Side
@@ -138,3 +139,21 @@ def test_books_that_agree_are_not_forgotten() -> None:
     play = held().command(C.KILL).open_orders_end().after(seconds=5)
     assert play.command(C.RESET, order_key=1).fact(F.COMMAND)["code"] == Code.RECONCILED
     assert play.instrument["position_lots"] == HOLDING
+
+
+def test_what_was_denied_since_the_books_agreed_counts() -> None:
+    """Orders that rest are gone and no link was lost: the word of a person is taken at once."""
+    play = Playbook()
+    for key in play.resting():
+        play.feed(E.CANCEL_REJECTED, order_key=key)
+    for _ in range(25):
+        play.after(seconds=1)
+        for row in play.orders():
+            play.not_found(row["key"])
+        play.open_orders_end().trades_end().pulse()
+    assert (play.state, play.core["state_code"]) == (TradingState.HALTED, Code.VENUE_RESET)
+    assert play.core["recovery_clean"] == 1
+    play.command(C.ACK).after(seconds=5).command(C.RESET, order_key=1)
+    assert play.fact(F.COMMAND)["code"] == Code.NONE
+    play.reconcile()
+    assert (play.state, play.orders()) == (TradingState.PAUSED, [])
