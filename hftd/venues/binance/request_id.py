@@ -20,6 +20,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from hftd.domain.order import SEQ_BITS, SEQ_MAX, order_key, to_base36
+from hftd.domain.units import INT64_MAX
 
 
 class Asked(Enum):
@@ -90,7 +91,8 @@ def parse_request_id(text: str, instruments: int) -> RequestId | None:
         if not 0 <= instrument < instruments:
             return None
         if asked is Asked.FIND:
-            return RequestId(asked, instrument, venue_order_id=int(parts[0], 36))
+            order_id = int(parts[0], 36)
+            return RequestId(asked, instrument, 0, 0, order_id) if order_id <= INT64_MAX else None
         keys = [_parse_key(part) for part in parts]
     except (ValueError, IndexError):
         return None

@@ -90,7 +90,7 @@ def decode_rest(
             rows.count = 1
         else:
             _write_touch(data[_header.size :], index, venue, rows)
-    except (Unreadable, msgspec.DecodeError, RecursionError):
+    except (Unreadable, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         rows.count = 0
         rows.add(EventKind.QUERY_FAILED, instrument=index, code=status)
 
@@ -125,7 +125,7 @@ def _write_failure(
     try:
         require_shallow(body)
         error = _error.decode(body)
-    except (Unreadable, msgspec.DecodeError, RecursionError):
+    except (Unreadable, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         error = VenueError(code=0)  # A proxy's page, or nothing at all.
     rows.add(EventKind.QUERY_FAILED, instrument=index, code=error.code or status)
     if retry_after_s:

@@ -65,6 +65,7 @@ def test_a_touch_answer_has_both_sides():
         (RestKind.TOUCH, TOUCH | {"symbol": "BTCUSDT"}),
         (RestKind.TOUCH, TOUCH | {"bidPrice": "3000.01"}),
         (RestKind.TOUCH, TOUCH | {"bidQty": "-1"}),
+        (RestKind.TOUCH, b'{"symbol":"\xff"}'),
         (RestKind.TOUCH, []),
     ],
 )
@@ -76,7 +77,11 @@ def test_an_unreadable_answer_is_a_failed_query(kind, body):
 
 def test_an_error_carries_the_venue_code_or_the_status():
     """The venue's own code where it gave one, else the HTTP status, 0 where nobody answered."""
-    for body, status, code in (({"code": -1121, "msg": "x"}, 400, -1121), (b"<html>", 502, 502)):
+    for body, status, code in (
+        ({"code": -1121, "msg": "x"}, 400, -1121),
+        (b"<html>", 502, 502),
+        (b'{"code":-1121,"msg":"\xff"}', 400, 400),
+    ):
         events, _ = answer(RestKind.DEPTH, body, status)
         assert events == [{"kind": EventKind.QUERY_FAILED, "instrument": 1, "code": code}]
     events, _ = answer(RestKind.TOUCH, b"", 0)
