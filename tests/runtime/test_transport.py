@@ -25,7 +25,6 @@ from picows import (
 
 from hftd.errors import InvariantBroken
 from hftd.runtime import transport as rules
-from hftd.runtime.tls import client_context
 from hftd.runtime.transport import WebSocketLink
 from tests.runtime.scripted_venue import WITHIN_S, run
 from tests.tls_exchange import certificate
@@ -349,7 +348,7 @@ def test_a_link_canceled_while_it_connects_never_opens(scheme: str, tmp_path: Pa
         cert, key = certificate(tmp_path)
         server_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         server_tls.load_cert_chain(cert, key)
-        client_tls = client_context(str(cert))
+        client_tls = ssl.create_default_context(cafile=str(cert))
 
     async def work() -> None:
         asked, ended = asyncio.Event(), asyncio.Event()
