@@ -77,7 +77,7 @@ class Client:
         """Return the result of a command that was given, its pages joined.
 
         Raises: the ControlError that the daemon answered, TimedOut, after which it may be asked
-        for again, or NotRunning where the daemon hung up before it answered.
+        for again unless a page had come, or NotRunning where the daemon hung up before.
         """
         deadline = time.monotonic() + timeout_s
         result = self._result_of(request_id, deadline)
