@@ -7,6 +7,7 @@ its host, never a header. Knows no queue and tries nothing twice.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
 import signal
@@ -42,11 +43,20 @@ async def run_command(command: tuple[str, ...], payload: bytes, environ: Mapping
 
     It gets a session of its own, so that whatever it started ends with it after the limit.
     """
-    try:
-        child = await asyncio.create_subprocess_exec(
+    starting = asyncio.ensure_future(
+        asyncio.create_subprocess_exec(
             *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE, env=dict(environ), start_new_session=True,
-        )  # fmt: skip
+        )
+    )  # fmt: skip
+    try:
+        child = await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        with contextlib.suppress(OSError):  # It runs before its pipes are ours.
+            child = await starting
+            _end_group(child)
+            await child.wait()
+        raise
     except OSError as error:
         return f"{command[0]}: {(error.strerror or str(error)).lower()}"
     try:

@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from hftd.runtime import alert_desk
 from hftd.runtime.alert_desk import AlertDesk
 from hftd.runtime.alert_roads import fetch, run_command
@@ -192,17 +194,28 @@ def test_a_command_that_hangs_holds_up_nothing_else(tmp_path: Path) -> None:
     assert json.loads(out.read_text())["count"] == 1
 
 
-def test_a_command_that_is_given_up_ends_with_all_that_it_started(tmp_path: Path) -> None:
-    """Its own children too: nothing that an alert started outlives the recorder's patience."""
+@pytest.mark.parametrize("early", [True, False])
+def test_a_command_that_is_given_up_ends_with_all_that_it_started(
+    tmp_path: Path, early: bool
+) -> None:
+    """Its own children too, were it while its pipes are made: nothing that an alert started stays."""
     pids = tmp_path / "pids"
-    script = 'sleep 600 & echo "$$ $!" > "$1.new" && mv "$1.new" "$1"; wait'
+    script = 'sleep 60 & echo "$$ $!" > "$1.new" && mv "$1.new" "$1"; wait'
 
     async def work() -> None:
         words = ("/bin/sh", "-c", script, "sh", str(pids))
         running = asyncio.create_task(run_command(words, b"{}", {"PATH": "/usr/bin:/bin"}))
-        await until(pids.exists)
+        if early:  # The program runs from the second turn on; its pipes are ours some turns later.
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            deadline = time.monotonic() + 20
+            while not pids.exists():
+                assert time.monotonic() < deadline
+        else:
+            await until(pids.exists)
         running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+        async with asyncio.timeout(20):
+            await asyncio.gather(running, return_exceptions=True)
         for pid in map(int, pids.read_text().split()):
             await until(lambda pid=pid: not is_alive(pid))
 
