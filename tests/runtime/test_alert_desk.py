@@ -198,7 +198,7 @@ def test_a_command_that_hangs_holds_up_nothing_else(tmp_path: Path) -> None:
 def test_a_command_that_is_given_up_ends_with_all_that_it_started(
     tmp_path: Path, early: bool
 ) -> None:
-    """Its own children too, were it while its pipes are made: nothing that an alert started stays."""
+    """Its own children too, even while its pipes are made: nothing that an alert started stays."""
     pids = tmp_path / "pids"
     script = 'sleep 60 & echo "$$ $!" > "$1.new" && mv "$1.new" "$1"; wait'
 
