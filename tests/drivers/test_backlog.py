@@ -36,17 +36,23 @@ def decided(world: World) -> list[tuple[int, int]]:
     return [(each.side, each.price_ticks) for each in actions_of(world.engine.action_bytes())]
 
 
-def test_of_frames_read_together_the_last_is_decided_on(tmp_path: Path) -> None:
-    """Nothing is sent on the first two; what is sent then, a world that saw the last alone sends.
-
-    The run replays: that the decision waited stands in the journal.
-    """
-    journal = JournalWriter(tmp_path, segment_bytes=SEGMENT_BYTES, disk_floor_bytes=0)
+def twins(folder: Path) -> tuple[World, World, JournalWriter]:
+    """Return two worlds after the same ten seconds; the first writes the journal."""
+    journal = JournalWriter(folder, segment_bytes=SEGMENT_BYTES, disk_floor_bytes=0)
     world, other = world_of(4, journal), world_of(4)
     world.begin_run(journal)
     for each in (world, other):
         each.boot()
         after(each, 10)
+    return world, other, journal
+
+
+def test_of_frames_read_together_the_last_is_decided_on(tmp_path: Path) -> None:
+    """Nothing is sent on the first two; what is sent then, a world that saw the last alone sends.
+
+    The run replays: that the decision waited stands in the journal.
+    """
+    world, other, journal = twins(tmp_path)
     frames = [touch(world, number, rise) for number, rise in enumerate(RISE_TICKS, 1)]
     for frame in frames[:-1]:
         world.roads.market.on_frame(frame, world.now_ns, True)

@@ -10,23 +10,17 @@ from hftd.domain.events import EventKind, Link
 from hftd.drivers.rehearsal import Rehearsal
 from hftd.drivers.replay import replay
 from hftd.drivers.simulate import TAG
-from hftd.journal.writer import JournalWriter
 from hftd.venues.binance.session import Session
 from hftd.venues.binance.signing import HmacSigner
 from hftd.venues.port import new_event
 from tests.bench.hour import BUILD
-from tests.drivers.test_backlog import decided, touch
-from tests.drivers.test_simulate import SEGMENT_BYTES, after, world_of
+from tests.drivers.test_backlog import decided, touch, twins
+from tests.drivers.test_simulate import after, world_of
 
 
 def test_a_rehearsal_walks_to_the_socket_and_leaves_nothing_behind(tmp_path: Path) -> None:
     """Orders are sealed again and again; state, journal and what comes next are as without it."""
-    journal = JournalWriter(tmp_path, segment_bytes=SEGMENT_BYTES, disk_floor_bytes=0)
-    world, other = world_of(4, journal), world_of(4)
-    world.begin_run(journal)
-    for each in (world, other):
-        each.boot()
-        after(each, 10)
+    world, other, journal = twins(tmp_path)
     sealed: list[bytes] = []
 
     def seal(frame: bytes) -> bytes:
