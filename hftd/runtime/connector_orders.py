@@ -239,6 +239,7 @@ class OrderLink:
     def on_down(self) -> None:
         """Tell the loop what is lost with the socket."""
         self.session.closed()
+        self._time_answered = True  # What was asked on this socket has no answer to come.
         self.live.clear()
         if self.session.state is SessionState.REFUSED:
             self.refused.set()
@@ -316,7 +317,8 @@ class OrderLink:
         self._watch_session(now_ns)
 
     def _watch_session(self, now_ns: int) -> None:
-        if self.session.state in (SessionState.CLOSED, SessionState.REFUSED):
+        down = self.session.state in (SessionState.CLOSED, SessionState.REFUSED)
+        if down and self._time_answered:  # No socket, or one whose logon waits for the time.
             return
         live = self.session.state is SessionState.LIVE
         if not live or not self._time_answered:

@@ -10,6 +10,7 @@ from hftd.domain.events import EVENT, EventKind, Link
 from hftd.drivers.memory import Silence
 from hftd.drivers.simulate import START_NS, World
 from hftd.journal.record import RecordType
+from hftd.simex.faults import Fault
 from tests.bench.hour import BUILD, SECOND_NS
 
 
@@ -90,6 +91,23 @@ def test_a_cut_order_link_is_told_with_all_that_was_in_flight() -> None:
     world.run_until(world.now_ns + SECOND_NS)
     ups = [event for event in heard.events if event[2] == 1]
     assert ups[:2] == [("LINK", Link.ORDER, 1), ("LINK", Link.USER, 1)]
+
+
+def test_a_logon_whose_question_for_the_time_is_lost_is_given_up() -> None:
+    """Refused for its timestamp it asks for the time; without an answer it connects anew."""
+    world, heard = world_of(3)
+    world.boot()
+    world.run_until(START_NS + SECOND_NS)
+    world.script.arm(Fault("clock_skew", for_ms=2_000, skew_ms=20_000), world.now_ns)
+    lost = Fault("half_open", match={"event": "reply", "request": "time"})
+    world.script.arm(lost, world.now_ns)
+    world.roads.orders.link.drop("cut")
+    world.run_until(world.now_ns + 5 * SECOND_NS)
+    assert heard.events[-1] != ("LINK", Link.USER, 1), "the time was asked, in vain"
+    heard.events.clear()
+    world.run_until(world.now_ns + 10 * SECOND_NS)
+    assert ("LINK", Link.ORDER, 1) in heard.events
+    assert ("LINK", Link.USER, 1) in heard.events
 
 
 def test_what_cannot_be_sent_is_refused_not_in_doubt() -> None:
