@@ -282,6 +282,7 @@ class Socket(WebSocketLink):
         self._number = 0  # Of the connection as we know it; 0 while there is none.
         self._accepted = 0  # As the exchange knows it.
         self._over = False
+        self._opens = False  # The handshake is on its way.
         self._attempt = 0
         self._since_ns = 0
         self._silent_pings = 0
@@ -296,12 +297,11 @@ class Socket(WebSocketLink):
         if weather.shut_ns > world.now_ns:
             self._again(world.now_ns + delay.least_ns)
             return
-        if max(weather.held_ns) - world.now_ns > HANDSHAKE_NS:
-            self._again(world.now_ns + HANDSHAKE_NS)
-            return
+        self._opens = True
         self.uplink = Wire(world, delay, noise, exchange.receive, weather, UP)
         self.downlink = Wire(world, delay, noise, self._arrive, weather, DOWN)
-        Wire(world, delay, noise, self._open, weather, UP).send(self.downlink)
+        Wire(world, delay, noise, self._open, weather, UP).send(self.downlink, self._since_ns)
+        self._time.at(self._time.now_ns + HANDSHAKE_NS, self._give_up, self._since_ns)
 
     def send(self, frame: bytes) -> bool:
         """Send a frame; False where the socket is closed."""
@@ -344,8 +344,16 @@ class Socket(WebSocketLink):
         wait_ns = ended_ns - self._world.now_ns + int(self._backoff_s(self._attempt) * 1e9)
         self._time.at(self._time.now_ns + wait_ns, self.connect)
 
-    def _open(self, downlink: Wire) -> None:
-        if self._over:
+    def _give_up(self, since_ns: int) -> None:
+        # The answer of the handshake is lost or too late: nobody waits for it any more.
+        if self._over or not self._opens or since_ns != self._since_ns:
+            return
+        number, self._accepted, self._opens = self._accepted, 0, False
+        self._exchange.close(number)
+        self._again(self._world.now_ns)
+
+    def _open(self, downlink: Wire, since_ns: int) -> None:
+        if self._over or not self._opens or since_ns != self._since_ns:
             return
         self._accepted = number = self._exchange.open(self._path, self)
         downlink.send(number, OPENED)
@@ -357,7 +365,9 @@ class Socket(WebSocketLink):
 
     def _deliver(self, number: int, frame: bytes | None) -> None:
         if frame is OPENED:
-            self._number = number
+            if number != self._accepted:
+                return  # Given up meanwhile.
+            self._number, self._opens = number, False
             self._time.at(self._time.now_ns + PING_EVERY_NS, self._beat, number)
             self._user.on_open()
         elif number != self._number:

@@ -2,7 +2,16 @@ from __future__ import annotations
 
 from hftd.config.load import load_profile
 from hftd.drivers.simulate import START_NS, venue_of
-from hftd.drivers.simulate_network import Calendar, Delay, Exchange, Latency, Rest, Socket, Wire
+from hftd.drivers.simulate_network import (
+    Calendar,
+    Delay,
+    Exchange,
+    Latency,
+    Rest,
+    Socket,
+    Weather,
+    Wire,
+)
 from hftd.simex.faults import Fault
 from hftd.simex.flow_noise import Noise
 
@@ -110,6 +119,26 @@ def test_a_dropped_socket_loses_what_travels_and_opens_again() -> None:
     run_until(calendar, START_NS + 40_000 * MS)
     socket.drop("cut after it stood for long")
     assert waits == [1, 0]
+
+
+def test_a_handshake_without_answer_is_given_up_as_the_real_link_does() -> None:
+    """Dead before it was answered, or held back for longer: after five seconds it begins anew."""
+    calendar = Calendar(START_NS)
+    exchange, user, weather = exchange_in(calendar), Listener(calendar), Weather()
+    path, delay = "/ws/btcusdt@trade", Delay(3 * MS)
+    socket = Socket(exchange, path, delay, user, lambda _: 0.1, weather=weather)
+    socket.connect()
+    run_until(calendar, START_NS + 4 * MS)
+    socket.half_open = True
+    run_until(calendar, START_NS + 5_000 * MS)
+    assert user.heard == []
+    run_until(calendar, START_NS + 5_110 * MS)
+    assert user.heard == [(5106, "open")]
+    socket.drop("cut")
+    weather.held_ns = [START_NS + 9_000 * MS, START_NS + 10_300 * MS]
+    run_until(calendar, START_NS + 10_320 * MS)
+    assert user.heard[1:] == [(5110, "down"), (10316, "open")], "the late answer opens nothing"
+    assert socket.send(b'{"method":"LIST_SUBSCRIPTIONS","id":1}')
 
 
 def test_a_rest_answer_takes_a_round_trip() -> None:
