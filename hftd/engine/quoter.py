@@ -15,7 +15,8 @@ cancel goes through the gate, which allows or refuses it (step.py).
 
 Replacing for a smaller size gives up the queue place; amending that keeps it is not built yet.
 A quote is not moved before its minimum life, and a refused side waits; pulling never waits.
-Sizes are brought to the canary's scale here, rounded down to lots.
+Sizes are brought to the canary's scale here, rounded down to lots. A side that wishes for an
+order is told as quoted, or not, once the gate has judged the wish.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from hftd.engine.emit import add_fact, add_wish
 from hftd.engine.exposure import open_count, open_lots
 from hftd.engine.position import excess_lots
 from hftd.engine.state import N_WISHES, WISHES_CAPACITY, Out, State
-from hftd.engine.targets import canary_lots, condition, least_lots
+from hftd.engine.targets import canary_lots, condition, least_lots, say_waiting
 
 ADOPTED_WAIT_NS = 10_000_000_000  # Adopted orders are not left long without a book.
 CANCEL_AGAIN_NS = 1_000_000_000  # A rejected cancel usually raced a fill; the report follows.
@@ -47,8 +48,17 @@ def diff(state: State, out: Out) -> None:
             continue
         instrument["dirty"] = 0
         for side in range(2):
+            before = out.counts[N_WISHES]
             keep_side(state, out, index, side)
-            tell(state, out, index, side)
+            if not asks(out, before):
+                tell(state, out, index, side)
+
+
+@kernel
+def asks(out: Out, before: int) -> bool:
+    """Tell whether an order was wished for since then; it is the last wish of its side."""
+    count = out.counts[N_WISHES]
+    return count > before and out.wishes[count - 1]["kind"] != ActionKind.CANCEL
 
 
 @kernel
@@ -145,28 +155,35 @@ def cancel_once(state: State, out: Out, order: Any, code: int) -> None:
 @kernel
 def take(state: State, out: Out, index: int, side: int) -> None:
     """Submit an IOC order, only while nothing of ours is open or in flight on either side."""
-    target = state.targets[index, side]
-    if open_count(state, index) > 0 or state.core[0]["now_ns"] < target["denied_until_ns"]:
+    if open_count(state, index) > 0:
         return
-    wish_order(state, out, index, side, ActionKind.SUBMIT, 0)
+    if is_waiting(state, index, side):
+        say_waiting(state, index, side)
+    else:
+        wish_order(state, out, index, side, ActionKind.SUBMIT, 0)
 
 
 @kernel
 def rest(state: State, out: Out, index: int, side: int) -> None:
     """Keep at most one working order on the side, where the target wants it."""
-    target = state.targets[index, side]
     working, others, in_doubt = survey(state, index, side)
     if in_doubt > 0:
-        condition(target, Code.SIDE_IN_DOUBT, False, in_doubt, 0)
-    elif others > 0:
+        condition(state.targets[index, side], Code.SIDE_IN_DOUBT, False, in_doubt, 0)
+        return
+    if others > 0:
         cancel_surplus(state, out, index, side, working)
     elif working >= 0:
         revise(state, out, index, side, working)
-    elif state.core[0]["now_ns"] < target["denied_until_ns"]:
-        now = state.core[0]["now_ns"]
-        condition(target, Code.DENIED_RECENTLY, False, now, target["denied_until_ns"])
-    else:
+    elif not is_waiting(state, index, side):
         wish_order(state, out, index, side, ActionKind.SUBMIT, 0)
+    if working < 0 and is_waiting(state, index, side):
+        say_waiting(state, index, side)
+
+
+@kernel
+def is_waiting(state: State, index: int, side: int) -> bool:
+    """Tell whether the gate has just refused the side."""
+    return state.core[0]["now_ns"] < state.targets[index, side]["denied_until_ns"]
 
 
 @kernel
@@ -213,7 +230,7 @@ def revise(state: State, out: Out, index: int, side: int, slot: int) -> None:
     if not moved and not resized:
         return
     too_young = now - order["acked_ns"] < instrument["min_quote_life_ns"]
-    if too_young or now < target["denied_until_ns"]:
+    if too_young or is_waiting(state, index, side):
         return
     if fits_beside(state, index, side, lots, target["reduce_only"]):
         wish_order(state, out, index, side, ActionKind.CANCEL_REPLACE, order["key"])

@@ -20,6 +20,7 @@ from hftd.domain.kernel import kernel
 from hftd.engine import risk_account, risk_market, venue_limits
 from hftd.engine.emit import denied_fact
 from hftd.engine.state import WINDOW_CAPACITY, Out, State
+from hftd.engine.targets import say_waiting
 from hftd.engine.verdict import verdict
 
 DENIED_WAIT_NS = 1_000_000_000  # A refused side asks again after this, or with a new price.
@@ -103,7 +104,7 @@ def check(state: State, wish: Any) -> int:
 
 @kernel
 def refuse(state: State, out: Out, wish: Any, code: int) -> None:
-    """Count and record a refusal; its side waits a second before it asks again."""
+    """Count and record a refusal; its side is not quoted, and waits a second to ask again."""
     core = state.core[0]
     core["denied"] += 1
     core["denied_by_code"][code] += 1
@@ -113,6 +114,8 @@ def refuse(state: State, out: Out, wish: Any, code: int) -> None:
     target["denied_code"] = code
     target["denied_value"] = core["verdict_value"]
     target["denied_bound"] = core["verdict_bound"]
+    if target["wanted"] == 1:  # A slice of flatten is not the target's wish, and wanted is 0.
+        say_waiting(state, wish["instrument"], wish["side"])
     if code == Code.PRICE_COLLAR:
         core["breach_ns"][core["breach_next"] % WINDOW_CAPACITY] = core["now_ns"]
         core["breach_next"] += 1

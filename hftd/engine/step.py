@@ -260,7 +260,8 @@ def judge(state: State, out: Out) -> None:
     """Let each wish through the gate into the order table, or refuse it with numbers.
 
     Cancels skip the gate. A refused replacement still takes the old quote off the market:
-    what we would not send anew we do not leave standing either.
+    what we would not send anew we do not leave standing either. Only here it is known, and
+    told, that a side is quoted; while its wish is deferred, what was told of it stands.
     """
     check_conservation(state, out)
     for at in range(out.counts[N_WISHES]):
@@ -278,12 +279,19 @@ def judge(state: State, out: Out) -> None:
             risk_account.count_order(state)
             venue_limits.count_order(state)
             orders.stage(state, out, wish)
-            continue
-        risk.refuse(state, out, wish, code)
-        if wish["kind"] == ActionKind.CANCEL_REPLACE:
-            slot = orders.find(state, wish["target_key"], 0)
-            if slot >= 0:
-                orders.cancel(state, out, slot, code)
+        else:
+            refuse(state, out, wish, code)
+        quoter.tell(state, out, wish["instrument"], wish["side"])
+
+
+@kernel
+def refuse(state: State, out: Out, wish: Any, code: int) -> None:
+    """Refuse a wish, and take off the market what it was to replace."""
+    risk.refuse(state, out, wish, code)
+    if wish["kind"] == ActionKind.CANCEL_REPLACE:
+        slot = orders.find(state, wish["target_key"], 0)
+        if slot >= 0:
+            orders.cancel(state, out, slot, code)
 
 
 @kernel

@@ -64,6 +64,13 @@ def want(target: Any, price_ticks: int, qty_lots: int) -> None:
 
 
 @kernel
+def say_waiting(state: State, index: int, side: int) -> None:
+    """Put the condition that fails while the side waits after a refusal by the gate."""
+    target, now = state.targets[index, side], state.core[0]["now_ns"]
+    condition(target, Code.DENIED_RECENTLY, False, now, target["denied_until_ns"])
+
+
+@kernel
 def reduces(instrument: Any, side: int) -> bool:
     """Tell whether trading this side brings the position towards its target."""
     excess = excess_lots(instrument)

@@ -44,10 +44,16 @@ def refused(scene: Scene, code: Code, side: int = BUY) -> None:
 
 
 def wishes(scene: Scene, now_ns: int = SECOND) -> list[tuple[int, int, int, int, int]]:
-    """Run the quoter and return its wishes: kind, side, price, lots, order acted on."""
+    """Run the quoter and return its wishes: kind, side, price, lots, order acted on.
+
+    What was wished for is told as it is behind a gate that allows everything.
+    """
     scene.begin(now_ns)
     scene.instrument["dirty"] = 1
     quoter.diff(scene.state, scene.out)
+    for wish in scene.wishes():
+        if wish["kind"] != CANCEL:
+            quoter.tell(scene.state, scene.out, wish["instrument"], wish["side"])
     return [
         (w["kind"], w["side"], w["price_ticks"], w["qty_lots"], w["target_key"])
         for w in scene.wishes()
@@ -236,6 +242,19 @@ def test_after_a_refusal_the_side_waits() -> None:
     assert wishes(scene, 9 * SECOND)[0][0] == REPLACE
 
 
+def test_while_a_refused_side_clears_it_says_that_it_waits() -> None:
+    """Its last quote is on the way out, which is no quote; in doubt it says that instead."""
+    scene = a_market()
+    order = put_order(scene, 0, BUY, 99, 10, state=int(OrderState.PENDING_CANCEL))
+    wanted(scene, 100, 10, denied_until_ns=2 * SECOND)
+    assert wishes(scene) == []
+    assert told(scene) == [(BUY, Code.DENIED_RECENTLY)]
+    order["state"] = OrderState.UNKNOWN
+    wanted(scene, 100, 10)
+    assert wishes(scene) == []
+    assert told(scene) == [(BUY, Code.SIDE_IN_DOUBT)]
+
+
 @pytest.mark.parametrize(
     ("position", "side", "replaces"),
     [(80, BUY, True), (81, BUY, False), (-80, SELL, True), (-81, SELL, False), (-1_000, BUY, True)],
@@ -265,6 +284,8 @@ def test_taking_waits_until_nothing_of_ours_is_open() -> None:
     scene.state.orders[0]["key"] = 0
     wanted(scene, 104, 10, take=1, denied_until_ns=SECOND + 1)
     assert wishes(scene) == []
+    assert told(scene) == [(BUY, Code.DENIED_RECENTLY)]
+    wanted(scene, 104, 10, take=1)
     assert wishes(scene, SECOND + 1) == [(SUBMIT, BUY, 104, 10, 0)]
 
 

@@ -10,6 +10,7 @@ from hftd.domain.actions import ActionKind as A
 from hftd.domain.codes import Code, TradingState
 from hftd.domain.events import CommandKind
 from hftd.domain.events import EventKind as E
+from hftd.domain.facts import FactKind
 from hftd.domain.order import OrderState, Side
 from tests.engine.toy_venue import ToyVenue
 from tests.playbook import Playbook
@@ -29,6 +30,19 @@ def test_from_boot_to_two_quotes() -> None:
     assert (buy["qty_lots"], sell["qty_lots"]) == (1000, 1000)
     play.accept(buy["order_key"], sell["order_key"])
     assert [order["state"] for order in play.orders()] == [OrderState.NEW] * 2
+
+
+def test_a_side_that_the_gate_refuses_is_never_told_as_quoted() -> None:
+    """Refused again each second it says so once, and at no moment that it is quoted."""
+    play = Playbook(sets=["risk.max_daily_turnover_quote=1"]).run()
+    for turn in range(30):
+        codes = play.engine.state.targets["quoted_code"][0].tolist()
+        assert codes == [Code.DENIED_RECENTLY] * 2
+        play.after(ms=200).market(lots=5000 + turn)
+    told = [fact["code"] for fact in play.all_facts if fact["kind"] == FactKind.QUOTING]
+    asked = [fact["code"] for fact in play.all_facts if fact["kind"] == FactKind.REFUSAL]
+    assert told.count(Code.DENIED_RECENTLY) == 2 and Code.NONE not in told
+    assert asked == [Code.TURNOVER] * 2 * 7
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))
