@@ -33,7 +33,7 @@ import platformdirs
 import hftd
 from hftd.errors import HftdError, InvariantBroken
 
-# About three versions of all kernels, with and without bounds checks.
+# About six versions of all kernels.
 KEPT_FOLDERS = 128
 
 LOCATOR = "hftd.runtime.kernel_locator.KernelLocator"
