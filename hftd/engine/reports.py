@@ -11,8 +11,10 @@ is where that order is in no table:
 | --- | --- |
 | a report, the order bears another tag | of others: an external flow |
 | a report, our tag, a later boot than ours | a second instance's: booked, and HALTs |
-| a list, an order of ours of that side has no venue id yet | perhaps that one's: listed again |
 | any other | not booked before the venue has named its order (strays.py) |
+
+An order of ours that has no venue id yet, and that such a trade fits, may be that one: what said
+that it does not exist counts no more, until the venue has named the trade's order.
 """
 
 from __future__ import annotations
@@ -50,12 +52,8 @@ REPORT_LATE_NS = 1_000_000_000  # A fill that a list told first may have its rep
 
 
 @kernel
-def may_be_ours(state: State, event: Any) -> bool:
-    """Tell whether a trade of an unknown order fits one of ours that has no venue id yet.
-
-    Such an order exists after all, perhaps: what said that it does not counts no more.
-    """
-    fits = False
+def doubt_absence(state: State, event: Any) -> None:
+    """Believe again in each order without a venue id that a trade of an unknown order fits."""
     for slot in range(state.core[0]["orders_end"]):
         order = state.orders[slot]
         if order["key"] == 0 or order["venue_order_id"] != 0:
@@ -66,8 +64,6 @@ def may_be_ours(state: State, event: Any) -> bool:
         within = sign * (order["price_ticks"] - event["price_ticks"]) >= 0
         if within and event["qty_lots"] <= order["leaves_lots"]:
             order["not_found_ns"] = 0
-            fits = True
-    return fits
 
 
 @kernel
@@ -188,8 +184,8 @@ def apply_unowned(state: State, event: Any, out: Out) -> None:
     of_others = is_report and event["order_key"] == 0
     if not of_others and not strays.is_of_others(state, index, venue_order_id):
         known_trades.miss_from(state, index, event["trade_id"])
-        if not may_be_ours(state, event):
-            strays.meet(state, out, index, venue_order_id)
+        doubt_absence(state, event)
+        strays.meet(state, out, index, venue_order_id)
         return
     known_trades.remember(state, index, event["trade_id"])
     apply_foreign_fill(state, index, event)

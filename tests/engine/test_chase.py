@@ -10,7 +10,7 @@ from hftd.domain.events import EventKind as E
 from hftd.domain.facts import FactKind as F
 from hftd.domain.order import OrderEvent, OrderState, Side
 from hftd.engine import chase
-from tests.playbook import MS, SECOND, Playbook
+from tests.playbook import MS, SECOND, Playbook, venue_id
 
 MARGIN_S = 13  # recvWindow of the profile and ten seconds, and some.
 
@@ -142,6 +142,25 @@ def test_a_listed_trade_that_fits_is_not_overlooked() -> None:
     play.told_fill(buy, 3, side=Side.BUY, price_ticks=5990, qty_lots=1000)
     play.trades_end().open_orders_end().after(seconds=1).not_found(buy)
     assert play.order(buy)["state"] == OrderState.UNKNOWN
+
+
+def test_a_trade_by_hand_that_fits_keeps_no_order_in_doubt_for_ever() -> None:
+    """Each list shows it, so the venue is asked whose it is; then the order is given up."""
+    play, buy = in_doubt()
+    by_hand = 7
+    trade = {"side": Side.BUY, "price_ticks": 5990, "qty_lots": 1000}
+    alive(play, MARGIN_S).not_found(buy).told_fill(by_hand, 3, **trade)
+    assert play.expect(A.QUERY_ORDER)["venue_order_id"] == venue_id(by_hand)
+    play.trades_end().open_orders_end()
+    named = {"venue_order_id": venue_id(by_hand), "found": 1, "status": OrderState.FILLED}
+    play.feed(E.ORDER_OWNER, **named, cum_qty_lots=1000, **trade)
+    assert play.expect(A.ASK_TRADES)["trade_id"] == 3
+    play.told_fill(by_hand, 3, **trade)
+    assert len(play.told(F.EXTERNAL_FLOW)) == 2
+    play.trades_end().after(seconds=1).not_found(buy).told_fill(by_hand, 3, **trade)
+    play.trades_end().open_orders_end().after(seconds=1).not_found(buy)
+    assert play.ended(buy) == OrderState.REJECTED
+    assert play.instrument["position_lots"] == 0
 
 
 def test_given_up_and_then_reported_halts() -> None:

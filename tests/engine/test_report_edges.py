@@ -150,14 +150,18 @@ def test_a_fill_without_the_venues_id_keeps_the_one_that_is_known() -> None:
 def test_a_trade_may_be_ours_within_price_and_size_alone(
     side: Side, better_ticks: int, lots: int, fits: bool
 ) -> None:
-    """At the limit or better, no larger than what is open. Else the venue is asked whose it is."""
+    """At the limit or better, no larger than what is open: the order is believed in again."""
     play = Playbook().run()
     key = play.key(side)
+    orders_of = play.engine.state.orders
+    (slot,) = (orders_of["key"] == key).nonzero()[0]
+    orders_of["not_found_ns"][slot] = 7
     sign = 1 if side == Side.BUY else -1
     price = PRICE[side] - sign * better_ticks
     play.told_fill(key, 5, side=side, price_ticks=price, qty_lots=lots)
+    assert play.order(key)["not_found_ns"] == (0 if fits else 7)
     asked = [row["venue_order_id"] for row in play.did(A.QUERY_ORDER)]
-    assert asked == ([] if fits else [venue_id(key)])
+    assert asked == [venue_id(key)], "whose it is, is asked in any case"
     assert not play.told(F.EXTERNAL_FLOW)
     assert play.instrument["missing_trade_id"] == 5
     assert play.instrument["position_lots"] == 0
@@ -166,13 +170,16 @@ def test_a_trade_may_be_ours_within_price_and_size_alone(
 def test_a_trade_is_not_ours_on_another_side_or_instrument_or_of_a_known_id() -> None:
     """Only an order that has no venue id yet, of that instrument and side, can be meant."""
     scene = a_scene()
-    put_order(scene, 0, BUY, 100, 10)
+    order = put_order(scene, 0, BUY, 100, 10, not_found_ns=7)
     trade = {"instrument": 0, "side": BUY, "price_ticks": 100, "qty_lots": 10}
-    assert reports.may_be_ours(scene.state, an_event(**trade))
-    assert not reports.may_be_ours(scene.state, an_event(**{**trade, "side": SELL}))
-    assert not reports.may_be_ours(scene.state, an_event(**{**trade, "instrument": 1}))
-    scene.state.orders[0]["venue_order_id"] = 9
-    assert not reports.may_be_ours(scene.state, an_event(**trade))
+    reports.doubt_absence(scene.state, an_event(**{**trade, "side": SELL}))
+    reports.doubt_absence(scene.state, an_event(**{**trade, "instrument": 1}))
+    order["venue_order_id"] = 9
+    reports.doubt_absence(scene.state, an_event(**trade))
+    assert order["not_found_ns"] == 7
+    order["venue_order_id"] = 0
+    reports.doubt_absence(scene.state, an_event(**trade))
+    assert order["not_found_ns"] == 0
 
 
 def test_a_trade_that_fits_revives_the_doubt_of_each_order_that_it_fits() -> None:
@@ -181,7 +188,7 @@ def test_a_trade_that_fits_revives_the_doubt_of_each_order_that_it_fits() -> Non
     for slot, price in enumerate((100, 99, 101)):
         put_order(scene, slot, BUY, price, 10, not_found_ns=7)
     trade = {"instrument": 0, "side": BUY, "price_ticks": 100, "qty_lots": 10}
-    assert reports.may_be_ours(scene.state, an_event(**trade))
+    reports.doubt_absence(scene.state, an_event(**trade))
     assert [int(each) for each in scene.state.orders["not_found_ns"][:3]] == [0, 7, 0]
 
 

@@ -260,6 +260,7 @@ def test_a_trade_that_may_be_ours_is_not_called_foreign() -> None:
     play.feed(E.OUTCOME_UNKNOWN, order_key=buy)
     trade = {"side": Side.BUY, "price_ticks": 5990, "qty_lots": 1000}
     play.told_fill(buy, 5, **trade)
+    assert play.expect(A.QUERY_ORDER)["venue_order_id"] == venue_id(buy)
     assert not play.told(F.EXTERNAL_FLOW)
     assert play.instrument["missing_trade_id"] == 5
     play.status(buy, OrderState.FILLED, cum_qty_lots=1000)
