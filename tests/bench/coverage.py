@@ -5,7 +5,8 @@
 The tests of the five rooms (cover_rooms.py) run with Numba switched off, in one process that
 coverage.py watches; a kernel is then the Python function it was written as. ``--all`` runs every
 test that way but the simulation's, whose hundreds of seeds would take it a day, and watches the
-daemons that they start, for the figure of the whole package. Left out is what cover_rooms.py says. Exits 1 where a room has a branch that no test reaches.
+daemons that they start, for the figure of the whole package. Left out is what cover_rooms.py
+says. Exits 1 where a room has a branch that no test reaches.
 """
 
 from __future__ import annotations
