@@ -4,6 +4,8 @@ Owns a socket. Must not know messages: bytes go up, bytes go down. A frame goes 
 socket to ``on_frame`` in one synchronous call; no queue, task or thread stands between.
 
 - Whatever the link says comes from the event loop, never from inside `send` or `drop`.
+- A connection that does not stand after `HANDSHAKE_S` is given up, whatever it waits for: names,
+  the first packet (for which the system alone would wait two minutes), TLS or the peer's consent.
 - A ping goes out each `PING_EVERY_S`; nothing heard over `SILENT_PINGS` of them means the
   socket is half open: it is dropped. Pings are counted, not seconds, so that a stall of our
   own loop is not taken for the peer's. The peer's pings are answered by the library.
@@ -74,6 +76,7 @@ class WebSocketLink:
         backoff_s: Callable[[int], float],
         ping_every_s: float = PING_EVERY_S,
         tls: ssl.SSLContext | None = None,
+        handshake_s: float = HANDSHAKE_S,
     ) -> None:
         self.fault = ""  # Why the link was lost last, for people; never holds a query.
         self._url = url
@@ -81,6 +84,7 @@ class WebSocketLink:
         self._now_ns = now_ns
         self._backoff_s = backoff_s
         self._ping_every_s = ping_every_s
+        self._handshake_s = handshake_s
         self._tls = tls  # None: the system's certificates, where the address is wss.
         self._transport: WSTransport | None = None
         self._silent_pings = 0
@@ -101,21 +105,33 @@ class WebSocketLink:
         while True:
             since_ns = self._now_ns()
             try:
-                transport, _ = await ws_connect(
-                    lambda: _Listener(self),
-                    self._url,
-                    ssl_context=self._tls,
-                    websocket_handshake_timeout=HANDSHAKE_S,
-                    max_frame_size=MAX_MESSAGE_BYTES,
-                    max_redirects=0,
-                    logger_name=_quiet,
-                )
+                transport = await self._connect()
                 await transport.wait_disconnected()
             except (OSError, TimeoutError, WSError) as fault:
                 self.fault = self.fault or connection_fault(fault)
             stood_ns = self._now_ns() - since_ns
             attempt = 0 if stood_ns > STABLE_S * 1e9 else attempt + 1
             await asyncio.sleep(self._backoff_s(attempt))
+
+    async def _connect(self) -> WSTransport:
+        listener = _Listener(self)
+        try:
+            async with asyncio.timeout(self._handshake_s):
+                transport, _ = await ws_connect(
+                    lambda: listener,
+                    self._url,
+                    ssl_context=self._tls,
+                    websocket_handshake_timeout=self._handshake_s,
+                    max_frame_size=MAX_MESSAGE_BYTES,
+                    max_redirects=0,
+                    logger_name=_quiet,
+                )
+        except TimeoutError as fault:
+            # The library goes on until its own limit; what it opens then is nobody's.
+            listener.given_up = True
+            self.drop(connection_fault(fault))
+            raise
+        return transport
 
     def send(self, frame: bytes) -> bool:
         """Write a text frame; False where nothing of it was written (down or not draining)."""
@@ -183,11 +199,18 @@ class _Listener(WSListener):
         self._link = link
         self._now_ns, self._received = link._now_ns, link.received
         self._parts = bytearray()
+        self._opened = self.given_up = False
 
     def on_ws_connected(self, transport: WSTransport) -> None:
-        self._link.opened(transport)
+        if self.given_up:
+            transport.underlying_transport.abort()
+        else:
+            self._opened = True
+            self._link.opened(transport)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        if not self._opened:  # Read along with a consent that came too late.
+            return
         ts_ns = self._now_ns()
         kind = frame.msg_type
         if kind == TEXT and frame.fin:
@@ -211,7 +234,8 @@ class _Listener(WSListener):
             self._link.received(data, ts_ns)
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
-        self._link.closed()
+        if self._opened:
+            self._link.closed()
 
     def pause_writing(self) -> None:
         """Nothing to do: `WebSocketLink.send` looks at the buffer itself."""

@@ -7,9 +7,10 @@ import base64
 import contextlib
 import hashlib
 import re
+import socket
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -322,6 +323,92 @@ def test_a_server_that_is_not_there_is_tried_again_by_the_backoff():
         assert attempts[:3] == [1, 2, 3]
         assert link.fault == "connection refused"
         assert user.told == []
+
+    run(work)
+
+
+@contextlib.contextmanager
+def full_house() -> Iterator[socket.socket]:
+    """Listen with no room left: first packets of further connections are not answered."""
+    with (
+        socket.create_server(("127.0.0.1", 0), backlog=0) as house,
+        socket.create_connection(house.getsockname()),
+    ):
+        yield house
+
+
+def waiting_for_an_answer(port: int) -> bool:
+    """Tell whether a first packet was sent to a port of loopback, and nothing came back."""
+    lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    return any(line.split()[2:4] == [f"0100007F:{port:04X}", "02"] for line in lines)
+
+
+def test_a_connection_whose_first_packet_is_lost_is_given_up():
+    """The system would go on for two minutes; the back-off leads to another attempt."""
+    attempts: list[int] = []
+    twice = asyncio.Event()
+
+    def backoff_s(attempt: int) -> float:
+        attempts.append(attempt)
+        if attempt >= 2:
+            twice.set()
+        return 0.0
+
+    async def work() -> None:
+        with full_house() as house:
+            user = User()
+            url = f"ws://127.0.0.1:{house.getsockname()[1]}/"
+            link = WebSocketLink(url, user, time.monotonic_ns, backoff_s, handshake_s=0.2)
+            task = asyncio.create_task(link.run())
+            await asyncio.wait_for(twice.wait(), WITHIN_S)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            assert attempts[:2] == [1, 2]
+            assert link.fault == "no answer in time"
+            assert user.told == []
+
+    run(work)
+
+
+def test_a_consent_to_a_connection_that_was_given_up_opens_nothing():
+    """The first packet arrives late, and the consent when the next connection is there already."""
+
+    async def consent(connection: socket.socket, request: bytes, more: bytes = b"") -> None:
+        key = re.findall(rb"(?i)sec-websocket-key: (.*?)\r\n", request)[0]
+        accept = base64.b64encode(hashlib.sha1(key + WEBSOCKET_GUID).digest())
+        loop = asyncio.get_running_loop()
+        await loop.sock_sendall(connection, SWITCHING + accept + b"\r\n\r\n" + more)
+
+    async def met(house: socket.socket) -> tuple[socket.socket, bytes]:
+        loop = asyncio.get_running_loop()
+        connection, _ = await loop.sock_accept(house)
+        connection.setblocking(False)
+        return connection, await loop.sock_recv(connection, 4096)
+
+    async def work() -> None:
+        with full_house() as house:
+            house.setblocking(False)
+            port = house.getsockname()[1]
+            user = User()
+            url = f"ws://127.0.0.1:{port}/"
+            link = WebSocketLink(url, user, time.monotonic_ns, lambda _: 0.0, handshake_s=1.5)
+            task = asyncio.create_task(link.run())
+            async with asyncio.timeout(WITHIN_S):
+                while not waiting_for_an_answer(port):
+                    await asyncio.sleep(0.01)
+                filler, _ = await asyncio.get_running_loop().sock_accept(house)
+                (first, asked), (second, again) = await met(house), await met(house)
+                await consent(first, asked, b"\x81\x04late")
+                with contextlib.suppress(ConnectionError):
+                    while await asyncio.get_running_loop().sock_recv(first, 4096):
+                        pass
+                await consent(second, again, b"\x81\x04news")
+            await user.until("open", b"news")
+            assert user.told[:2] == ["open", b"news"]
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            for each in (filler, first, second):
+                each.close()
 
     run(work)
 
