@@ -48,7 +48,7 @@ class RiskLimits(Section):
     max_drawdown_quote: PositiveDecimal
     """Fall of equity from its peak that HALTs the profile (C15)."""
     max_daily_turnover_quote: PositiveDecimal
-    """Traded value since the day's start that HALTs the profile (C16)."""
+    """Traded value since the day's start: no quote may pass it, and beyond it is a HALT (C16)."""
     max_gross_exposure_quote: PositiveDecimal
     """Sum of absolute positions and open orders in quote, over all instruments (C13)."""
     max_book_age_ms: Annotated[PositiveMs, Field(le=60_000)]

@@ -89,9 +89,15 @@ class MoneyCapped(Checker):
             self.break_off(f"{self._gross_atoms} atoms", gross_atoms, f"{name}: C13, exposure")
 
     def _judge_turnover(self, name: str) -> None:
-        traded_atoms = sum(trade.quote_atoms for trade in self._truth.trades.values())
-        if traded_atoms > self._turnover_atoms + self._turnover_atoms // ROOM:
-            self.break_off(f"{self._turnover_atoms} atoms", traded_atoms, f"{name}: C16, turnover")
+        truth = self._truth
+        worst_atoms = sum(trade.quote_atoms for trade in truth.trades.values())
+        for order in truth.open:
+            unit = self._units[truth.symbols.index(order.symbol)]
+            worst_atoms += order.leaves_lots * order.price_ticks * unit
+        for create in truth.in_flight.values():
+            worst_atoms += create.qty_lots * create.price_ticks * self._units[create.instrument]
+        if worst_atoms > self._turnover_atoms + self._turnover_atoms // ROOM:
+            self.break_off(f"{self._turnover_atoms} atoms", worst_atoms, f"{name}: C16, turnover")
 
     def _judge_loss(self, mids: list[int], now_ns: int, name: str) -> None:
         lost_atoms = 0

@@ -23,6 +23,8 @@ from pathlib import Path
 from hftd.config.load import load_profile
 from hftd.domain.codes import Code, TradingState
 from hftd.domain.events import CommandKind
+from hftd.domain.layout import Records
+from hftd.domain.order import Side
 from hftd.drivers.memory import Builders
 from hftd.drivers.simulate import TAG
 from hftd.drivers.simulate_circumstances import draw_circumstances, sets_of
@@ -47,6 +49,11 @@ OUR_IDS = f"h1-{TAG}-"
 WAITS_FOR_PEOPLE = (Code.OPERATOR, Code.FOREIGN_ORDERS)  # Nothing but a person ends these pauses.
 # What a market does may pause longer than a minute, and C28 judges the minute that has passed.
 OF_THE_MARKET = (Code.REFERENCE_DISAGREES, Code.PRICE_JUMP, Code.COLLAR_BREACHES, Code.ACK_LATENCY)
+# What refuses only where orders of ours are open.
+OF_OUR_ORDERS = (
+    Code.OPEN_ORDERS, Code.ORDER_TABLE_FULL, Code.OPEN_NOTIONAL, Code.DUPLICATE, Code.SELF_TRADE,
+    Code.SIDE_IN_DOUBT,
+)  # fmt: skip
 GOLDEN = 0x9E3779B97F4A7C15
 
 
@@ -220,10 +227,8 @@ class SeedRun:
             return "" if code in WAITS_FOR_PEOPLE + OF_THE_MARKET else words
         if state is not TradingState.RUNNING:
             return words
-        codes = world.engine.state.targets["quoted_code"][0].tolist()
-        if not self._quoted and not all(codes):
-            return f"{words}: no quote and no reason, sides say {codes}"
-        return ""
+        fault = "" if self._quoted else unexplained(world.engine.state.targets[0])
+        return f"{words}: {fault}" if fault else ""
 
     # --- counting -------------------------------------------------------------------------
 
@@ -241,6 +246,20 @@ class SeedRun:
         state, code = TradingState(int(core["state"])), Code(int(core["state_code"]))
         out.end = f"{state.name} ({code.name})" if world.alive else f"{world.ended}"
         out.trace = world.digest.hexdigest()
+
+
+def unexplained(targets: Records) -> str:
+    """Return which side gives no reason that holds while no order of ours exists; empty: none.
+
+    Shapes: targets (2,) TARGET.
+    """
+    for side, target in zip(Side, targets, strict=True):
+        code, denied = Code(int(target["quoted_code"])), Code(int(target["denied_code"]))
+        if code == Code.NONE:
+            return f"no quote and no reason for {side.name}"
+        if code == Code.DENIED_RECENTLY and denied in OF_OUR_ORDERS:
+            return f"no order of ours, and {side.name} is refused by {denied.name}"
+    return ""
 
 
 def _words_of(bug: Exception) -> str:

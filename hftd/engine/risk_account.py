@@ -173,9 +173,12 @@ def c14_open_orders(state: State, wish: Any) -> int:
 
 @kernel
 def c16_turnover(state: State, wish: Any) -> int:
-    """The day's turnover with this order keeps the cap; reducing is always allowed."""
+    """The day's turnover keeps the cap if all that is open fills, and this order too.
+
+    Reducing is always allowed. A replaced order counts beside its successor, as for C12.
+    """
     core = state.core[0]
-    value = core["turnover_atoms"] + notional_atoms(state, wish)
+    value = core["turnover_atoms"] + open_notional_atoms(state) + notional_atoms(state, wish)
     if wish["reduce_only"] == 1 or value <= core["max_turnover_atoms"]:
         return Code.NONE
     return verdict(state, Code.TURNOVER, value, core["max_turnover_atoms"])

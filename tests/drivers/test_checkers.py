@@ -184,6 +184,13 @@ def _turnover_over_its_cap(forger: Forger) -> None:
     forger.step()
 
 
+def _open_beyond_the_turnover(forger: Forger) -> None:
+    caps = _caps(forger)
+    caps._turnover_atoms = sum(trade.quote_atoms for trade in caps._truth.trades.values())
+    forger.create()
+    forger.step()
+
+
 def _loss_over_its_cap(forger: Forger) -> None:
     _caps(forger)._loss_atoms = -(10**15)
     forger.world.run_until(forger.world.now_ns + 60 * SECOND_NS)
@@ -340,8 +347,9 @@ def _never_mends(forger: Forger) -> None:
 BREAKS: list[tuple[str, Callable[[Forger], None]]] = [
     ("I01", _position_lies), ("I02", _fill_twice), ("I02", _fill_of_nobody), ("I02", _fill_lost),
     ("I03", _too_many_in_flight), ("I03", _storm_of_creates), ("I03", _exposure_over_its_cap),
-    ("I03", _turnover_over_its_cap), ("I03", _loss_over_its_cap), ("I04", _create_after_kill),
-    ("I04", _create_after_halt), ("I05", _orders_left), ("I06", _unjournaled), ("I07", _id_twice),
+    ("I03", _turnover_over_its_cap), ("I03", _open_beyond_the_turnover),
+    ("I03", _loss_over_its_cap), ("I04", _create_after_kill), ("I04", _create_after_halt),
+    ("I05", _orders_left), ("I06", _unjournaled), ("I07", _id_twice),
     ("I08", _dead_order_moves), ("I09", _fills_shrink), ("I10", _cash_made_up),
     ("I11", _pnl_made_up), ("I14", _level_wrong), ("I14", _level_doubled),
     ("I15", _book_not_synced), ("I15", _book_too_old), ("I16", _crosses_itself),

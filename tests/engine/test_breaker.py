@@ -170,14 +170,14 @@ def test_c15_may_reduce(drawdown: str) -> None:
 
 
 def test_c16_turnover_beyond_the_cap_halts() -> None:
-    """Exactly the cap does not; the atom beyond it does."""
-    play = Playbook(sets=["risk.max_daily_turnover_quote=1198"])
+    """Exactly the cap does not; a lot beyond it, where a sale brought more than its limit, does."""
+    play = Playbook(sets=["risk.max_daily_turnover_quote=1200"])
     buy, sell = play.resting()
     play.fill(buy, 1000)
-    play.fill(sell, 996, price_ticks=6010)
-    assert play.core["turnover_atoms"] == (1000 * 5990 + 996 * 6010) * 10_000
+    play.fill(sell, 601, price_ticks=6020).fill(sell, 398, price_ticks=6010)
+    assert play.core["turnover_atoms"] == 1200 * 10**8
     assert play.state == TradingState.RUNNING
-    play.fill(sell, 4, price_ticks=6010)
+    play.fill(sell, 1, price_ticks=6010)
     assert (play.state, play.core["state_code"]) == (TradingState.HALTED, Code.TURNOVER_LIMIT)
 
 

@@ -490,6 +490,19 @@ def test_c16_turnover() -> None:
     assert allowed(scene, SELL, ASK, LOTS, reduce_only=1)
 
 
+def test_c16_what_is_open_may_trade_as_well() -> None:
+    """Resting and in flight, of both sides: exactly the cap, and the atom beyond it."""
+    scene = a_desk()
+    put_order(scene, 0, SELL, ASK + 5, 10)
+    put_order(scene, 1, BUY, BID - 20, 20, state=int(OrderState.PENDING_NEW))
+    open_atoms = ((ASK + 5) * 10 + (BID - 20) * 20) * UNIT
+    scene.core["turnover_atoms"] = 4 * 10**8
+    scene.core["max_turnover_atoms"] = 4 * 10**8 + open_atoms + BID * LOTS * UNIT
+    assert allowed(scene)
+    scene.core["turnover_atoms"] += 1
+    assert judged(scene).startswith("TURNOVER: ")
+
+
 def test_c17_a_burst_of_a_second_and_no_more() -> None:
     """Five a second: five at once, the sixth refused, one more each 200 ms; cancels are free."""
     scene = a_desk()
