@@ -23,7 +23,7 @@ from hftd.engine.state import WINDOW_CAPACITY, Out, State
 from hftd.engine.targets import say_waiting
 from hftd.engine.verdict import verdict
 
-DENIED_WAIT_NS = 1_000_000_000  # A refused side asks again after this, or with a new price.
+DENIED_WAIT_NS = 1_000_000_000  # A refused side asks again after this, at whatever price.
 
 
 @kernel
