@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from hftd.domain.codes import BookState
-from hftd.domain.events import Link
+from hftd.domain.events import EventKind, Link
 from hftd.domain.facts import FactKind
 from hftd.domain.order import parse_client_order_id
 from hftd.drivers.checkers_told import Told
@@ -22,6 +22,8 @@ LEVELS = 20
 # may hold one back for 15 s, and what came meanwhile waits for it.
 LIE_NS = 20_000_000_000
 MS_NS = 1_000_000
+PULSE_NS = 100 * MS_NS
+PULSES_BEHIND = 40  # Four seconds awake, in which a living stream tells of depth forty times.
 
 
 class BookTrue(Checker):
@@ -98,11 +100,18 @@ class BookTrue(Checker):
 
 
 class FreshQuotes(Checker):
-    """I15: the age is that of the frames which came in, whatever the engine made of them."""
+    """I15: the age is that of the frames which came in, whatever the engine made of them.
+
+    So it is with depth: where touches tell of updates that no frame of depth holds, and none comes
+    for seconds, that stream is dead, and a book without it is not the exchange's.
+    """
 
     ID = "I15"
     SAYS = "nothing is quoted on a book that is not SYNCED or older than its limit"
-    READS = ((RecordType.FRAME_IN, Link.MARKET), (RecordType.FRAME_IN, Link.REST))
+    READS = (
+        (RecordType.FRAME_IN, Link.MARKET), (RecordType.FRAME_IN, Link.REST),
+        (RecordType.EVENT, EventKind.LINK),
+    )  # fmt: skip
 
     def __init__(self, world: World, watch: Watch, truth: Truth, told: Told) -> None:
         super().__init__(world, watch)
@@ -110,20 +119,57 @@ class FreshQuotes(Checker):
         profile = world.loaded.profile
         self._max_age_ns = profile.limits(profile.instruments[0]).max_book_age_ms * MS_NS
         self._heard_ns = [0] * len(truth.symbols)
+        self._touch_id = [0] * len(truth.symbols)
+        self._depth_id = [0] * len(truth.symbols)
+        self._behind = [0] * len(truth.symbols)  # Pulses since depth was first missed.
+        self._pulse_ns = 0
         self._streams = {symbol.lower().encode(): i for i, symbol in enumerate(truth.symbols)}
 
     def on_record(self, record: Record) -> None:
-        """Keep when each instrument was last heard of."""
+        """Keep when each instrument was last heard of, and up to which update."""
         link = record.payload[0]
-        if link == Link.MARKET:
-            name = bytes(record.payload[1:40]).partition(b'stream":"')[2].partition(b"@")[0]
+        if record.record_type == RecordType.EVENT:  # A link came or went: its ids may begin anew.
+            self._forget_updates()
+        elif link == Link.MARKET:
+            head = bytes(record.payload[1:48])
+            name, _, stream = head.partition(b'stream":"')[2].partition(b"@")
             index = self._streams.get(name)
             if index is not None:
                 self._heard_ns[index] = record.ts_ns
+                self._read_update(index, stream, record)
         elif link == Link.REST:
             for index, symbol in enumerate(self._truth.symbols):
                 if symbol.encode() in bytes(record.payload) or len(self._truth.symbols) == 1:
                     self._heard_ns[index] = record.ts_ns
+                    told = _number_after(b'"lastUpdateId":', record)
+                    self._depth_id[index] = max(self._depth_id[index], told)
+
+    def _read_update(self, index: int, stream: bytes, record: Record) -> None:
+        if stream.startswith(b"depth"):
+            self._depth_id[index] = max(self._depth_id[index], _number_after(b'"u":', record))
+            self._behind[index] = 0
+        elif stream.startswith(b"bookTicker"):
+            self._touch_id[index] = max(self._touch_id[index], _number_after(b'"u":', record))
+
+    def _forget_updates(self) -> None:
+        count = len(self._truth.symbols)
+        self._touch_id, self._depth_id = [0] * count, [0] * count
+        self._behind = [0] * count
+
+    def on_boot(self, epoch: int) -> None:
+        """A boot has heard of nothing."""
+        self._forget_updates()
+
+    def on_look(self, world: World) -> None:
+        """Count for how long, awake, depth has been behind a touch."""
+        now_ns = int(self.watch.views(world).core["now_ns"])
+        awake = min(5, (now_ns - self._pulse_ns) // PULSE_NS)
+        self._pulse_ns = now_ns
+        if world.now_ns - self._truth.book_lied_ns < LIE_NS:
+            self._forget_updates()
+        for index in range(len(self._behind)):
+            behind = self._touch_id[index] > self._depth_id[index]
+            self._behind[index] = self._behind[index] + awake if behind else 0
 
     def on_sent(self, link: Link, frame: bytes, ts_ns: int) -> None:
         """A create that does not reduce needs a book in time."""
@@ -145,3 +191,12 @@ class FreshQuotes(Checker):
             self.break_off(
                 f"{self._max_age_ns / 1e6:g} ms at most", f"{age_ns / 1e6:.0f} ms", about
             )
+        if self._behind[index] > PULSES_BEHIND:
+            ids = f"none up to {self._touch_id[index]} for {self._behind[index] / 10:g} s"
+            self.break_off("depth of every update", ids, create.client_order_id)
+
+
+def _number_after(name: bytes, record: Record) -> int:
+    """Return the whole number behind a field's name; 0 where there is none."""
+    digits = bytes(record.payload).partition(name)[2][:20].partition(b",")[0]
+    return int(digits) if digits.isdigit() else 0

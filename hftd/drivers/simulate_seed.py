@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hftd.config.load import load_profile
-from hftd.domain.codes import Code, TradingState
+from hftd.domain.codes import BookState, Code, TradingState
 from hftd.domain.events import CommandKind
 from hftd.domain.layout import Records
 from hftd.domain.order import Side
@@ -137,6 +137,7 @@ class SeedRun:
         self._heal_ns = self._begin_ns + int(drawn.minutes * 60 * SECOND_NS) - LIVENESS_NS
         self._heal_ns = max(self._heal_ns - QUIET_NS, self._begin_ns + SECOND_NS)
         self._quoted = False
+        self._had_books = False
 
     def run(self) -> Outcome:
         """Go through all phases; a broken invariant ends it and stands in the outcome."""
@@ -186,6 +187,8 @@ class SeedRun:
         while world.now_ns < end_ns:
             world.run_until(min(world.now_ns + LOOK_NS, end_ns))
             self._quoted = self._quoted or bool(self._open_orders())
+            books = world.engine.state.books["state"]
+            self._had_books = self._had_books or bool((books == BookState.SYNCED).all())
         fault = self._not_alive()
         if fault:
             self.watch.violate("I30", fault)
@@ -227,6 +230,8 @@ class SeedRun:
             return "" if code in WAITS_FOR_PEOPLE + OF_THE_MARKET else words
         if state is not TradingState.RUNNING:
             return words
+        if not self._had_books:
+            return f"{words}: a book that was not SYNCED for a moment"
         fault = "" if self._quoted else unexplained(world.engine.state.targets[0])
         return f"{words}: {fault}" if fault else ""
 

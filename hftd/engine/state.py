@@ -215,7 +215,7 @@ INSTRUMENT = layout(
     Field("last_trade_id", "i8", "of the public trades"),
     Field("last_trade_exch_ns", "i8", "venue's time of it, 0 unknown"),
     Field("last_trade_side", "i8", "Side that took liquidity in it"),
-    Field("uncovered_ns", "i8", "oldest trade outside the touch that no depth event covers yet"),
+    Field("uncovered_ns", "i8", "oldest print or touch that depth should hold and does not yet"),
     Field("uncovered_exch_ns", "i8", "venue's time of the newest such trade"),
     Field("trade_window_ticks", f"({TRADE_WINDOW_CAPACITY},)i8", "public trades, not ours"),
     Field("trade_window_ns", f"({TRADE_WINDOW_CAPACITY},)i8", ""),

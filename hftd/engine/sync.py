@@ -9,6 +9,9 @@ Owns the book's state and every question to the venue about it. Must not touch l
     STALE       in sequence, yet the market is elsewhere   the next depth event or newer touch
 
 A snapshot never ends STALE: it would let a dead stream look alive; the stream has to speak.
+Each stream of an instrument may die alone. Whatever depth should hold and does not, a trade
+outside the touch or a touch of a later update, is on trial until the next depth event; one that
+does not come makes the book STALE, however much the other streams say.
 The market link's fall makes every book RESYNCING. Snapshots are asked for at once, then less
 and less often, until the book has held for a while.
 """
@@ -29,9 +32,9 @@ RESYNC_BACKOFF_NS = 500_000_000  # After the first question; doubled each time.
 RESYNC_BACKOFF_DOUBLINGS = 5  # 16 s at most.
 RESYNC_CALM_NS = 10_000_000_000  # A book that held so long may ask at once again.
 
-# Every trade changes the book, and a changed book is told within one 100 ms period (101.5 ms at
-# most over the recorded session): a trade that no depth event has covered after this shows that
-# the depth stream is behind the market, or dead.
+# Every trade changes the book, as every new touch does, and a changed book is told within one
+# 100 ms period (101.5 ms at most over the recorded session): one that no depth event has covered
+# after this shows that the depth stream is behind the market, or dead.
 UNCOVERED_LIMIT_NS = 1_000_000_000
 
 
@@ -46,9 +49,19 @@ def hear(state: State, index: int) -> None:
 
 @kernel
 def is_uncovered(state: State, index: int) -> bool:
-    """Tell whether a trade outside the touch has waited too long for a depth event."""
+    """Tell whether a trade outside the touch, or a touch, has waited too long for depth."""
     since = state.instruments[index]["uncovered_ns"]
     return since != 0 and state.core[0]["now_ns"] - since > UNCOVERED_LIMIT_NS
+
+
+@kernel
+def try_touch(state: State, index: int) -> None:
+    """Put a touch that is newer than the book on trial: any depth event after it ends that."""
+    instrument = state.instruments[index]
+    newer = instrument["touch_update_id"] > state.books[index]["last_update_id"]
+    if newer and instrument["uncovered_ns"] == 0:
+        instrument["uncovered_ns"] = state.core[0]["now_ns"]
+        instrument["uncovered_exch_ns"] = instrument["depth_exch_ns"]
 
 
 @kernel
@@ -119,6 +132,7 @@ def check_age(state: State, index: int, out: Out) -> None:
         ask_snapshot(state, index, out)
         return
     age = core["now_ns"] - instrument["frame_ns"]
+    try_touch(state, index)
     if book["state"] == BookState.STALE:
         reconnect_if_dead(state, index, age, out)
     elif is_uncovered(state, index):
@@ -134,11 +148,15 @@ def check_age(state: State, index: int, out: Out) -> None:
 
 @kernel
 def reconnect_if_dead(state: State, index: int, age_ns: int, out: Out) -> None:
-    """Ask for a new market link where a STALE book hears nothing: the socket is open but dead."""
+    """Ask for a new market link where a STALE book, or its depth alone, hears nothing.
+
+    The socket is open, but it or one of its streams is dead.
+    """
     core = state.core[0]
     book = state.books[index]
     limit = core["max_book_age_ns"]
-    if age_ns > limit and core["now_ns"] - book["stale_ns"] > limit:
+    dead = age_ns > limit or is_uncovered(state, index)
+    if dead and core["now_ns"] - book["stale_ns"] > limit:
         book["stale_ns"] = core["now_ns"]
         action = add_action(state, out, ActionKind.RECONNECT, index)
         action["link"] = Link.MARKET

@@ -267,6 +267,17 @@ def _book_too_old(forger: Forger) -> None:
     forger.create()
 
 
+def _depth_dead(forger: Forger) -> None:
+    # Five seconds of touches, newer than any frame of depth, and none of those.
+    frame = encode_json({"stream": "btcusdt@bookTicker", "data": {"u": 10**12, "s": "BTCUSDT"}})
+    core = forger.state.core[0]
+    for _ in range(80):
+        core["now_ns"] += SECOND_NS // 16
+        forger.ink.append_market(int(core["now_ns"]), Link.MARKET, frame)
+        forger.step()
+    forger.create()
+
+
 def _crosses_itself(forger: Forger) -> None:
     forger.create(away_ticks=-500)
 
@@ -352,7 +363,8 @@ BREAKS: list[tuple[str, Callable[[Forger], None]]] = [
     ("I05", _orders_left), ("I06", _unjournaled), ("I07", _id_twice),
     ("I08", _dead_order_moves), ("I09", _fills_shrink), ("I10", _cash_made_up),
     ("I11", _pnl_made_up), ("I14", _level_wrong), ("I14", _level_doubled),
-    ("I15", _book_not_synced), ("I15", _book_too_old), ("I16", _crosses_itself),
+    ("I15", _book_not_synced), ("I15", _book_too_old), ("I15", _depth_dead),
+    ("I16", _crosses_itself),
     ("I17", _create_before_retry_after), ("I18", _cancels_starve),
     ("I19", _create_before_reconciliation), ("I20", _latch_forgotten), ("I20", _latch_removed),
     ("I21", _larger_than_the_canary), ("I22", _of_no_decision), ("I23", _container_grows),

@@ -160,6 +160,42 @@ def test_a_stale_book_that_hears_nothing_asks_for_a_new_link() -> None:
     assert seen == [(k, ActionKind.RECONNECT, Link.MARKET) for k in (21, 42)]
 
 
+def pulses(scene: Scene, first: int, last: int) -> None:
+    """Let ten pulses a second pass, each with a newer touch than before."""
+    for tick in range(first, last):
+        scene.begin(SECOND + tick * 100 * MS)
+        touch(scene, 11 + tick, (100, 5 + tick), (102, 6))
+        book.check_age(scene.state, 0, scene.out)
+
+
+def test_touches_that_no_depth_follows_are_stale_and_ask_for_a_new_link() -> None:
+    """Their stream lives, that of depth has died: STALE after a second, anew two seconds later."""
+    scene = a_synced_book()
+    pulses(scene, 0, 11)
+    assert scene.book["state"] == SYNCED
+    pulses(scene, 11, 12)
+    assert told(scene) == [(SYNCED, STALE, Code.FEED_STALE)]
+    pulses(scene, 12, 32)
+    assert scene.book["state"] == STALE
+    assert asked(scene) == []
+    pulses(scene, 32, 33)
+    assert asked(scene) == [ActionKind.RECONNECT]
+    assert scene.actions()[0]["link"] == Link.MARKET
+
+
+def test_any_depth_event_ends_the_trial_of_a_touch() -> None:
+    """One that does not hold the touch yet shows that the stream lives; the trial begins anew."""
+    scene = a_synced_book()
+    pulses(scene, 0, 10)
+    depth(scene, 11, 11, {99: 1}, {}, exch_ts_ns=1)
+    pulses(scene, 10, 21)
+    assert scene.book["state"] == SYNCED
+    pulses(scene, 21, 22)
+    assert told(scene) == [(SYNCED, STALE, Code.FEED_STALE)]
+    depth(scene, 12, 40, {99: 2}, {}, exch_ts_ns=2)
+    assert scene.book["state"] == SYNCED
+
+
 def test_a_broken_message_resyncs() -> None:
     """Nothing is decided on what may be half."""
     scene = a_synced_book()

@@ -151,8 +151,11 @@ BUGS = (
         (Edit("engine/quoter.py",
               "    worst = position + open_lots(state, index, side) + qty_lots\n",
               "    worst = position + qty_lots\n"),
-         Edit("engine/exposure.py", "            lots += order[\"leaves_lots\"]\n",
-              "            lots += order[\"leaves_lots\"] * (order[\"state\"] != 7)\n")),
+         Edit("engine/risk_account.py",
+              "    worst = position + open_lots(state, wish[\"instrument\"], wish[\"side\"]) + "
+              "wish[\"qty_lots\"]\n",
+              "    worst = position + open_lots(state, wish[\"instrument\"], wish[\"side\"]) + "
+              "wish[\"qty_lots\"]\n    worst -= replaced_lots(state, wish)\n")),
     ),
     Bug(
         "leaves-not-reduced", "G3", "freqtrade #8374", "dribble partial-fill",
@@ -220,8 +223,13 @@ BUGS = (
         "dead-market-link-kept", "G5", "nautilus #4275", "half-open silent-stream dead-socket",
         "a market link that is open and says nothing is never opened anew",
         (Edit("engine/sync.py",
-              "    if age_ns > limit and core[\"now_ns\"] - book[\"stale_ns\"] > limit:\n",
+              "    if dead and core[\"now_ns\"] - book[\"stale_ns\"] > limit:\n",
               "    if age_ns > 1 << 62:\n"),),
+    ),
+    Bug(
+        "dead-depth-believed", "G5", "alpaca-py #740", "silent-stream",
+        "a stream that has died is believed while others of the same link speak",
+        (Edit("engine/sync.py", "    try_touch(state, index)\n    if book", "    if book"),),
     ),
     # --- G6: positions that drift ---------------------------------------------------------------
     Bug(
@@ -244,11 +252,25 @@ BUGS = (
               "        instrument[\"position_lots\"] = rest if signed > 0 else -rest\n", ""),),
     ),
     Bug(
-        "listed-orders-not-canceled", "G6", "nautilus #3622", "kill-9 cut-order-link",
-        "recovery waits for the end of orders that it does not cancel",
-        (Edit("engine/recovery.py",
-              "            orders.cancel(state, out, slot, Code.STARTING_UP)\n",
-              "            order[\"query_at_ns\"] = core[\"now_ns\"]\n"),),
+        "warm-restart-flattens", "G6", "nautilus #4736", "operator kill-9",
+        "a restart sells off the position that it remembers",
+        (Edit("engine/boot.py", "    instrument[\"flatten\"] = 0\n",
+              "    instrument[\"flatten\"] = 1\n"),),
+    ),
+    Bug(
+        "fills-made-up", "G6", "nautilus #4106", "fill-after-cancel cut-order-link kill-9",
+        "what an ended order filled beyond our fills is booked at its price, without a trade",
+        (Edit("engine/reports.py", "    apply_foreign_fill,\n    balance",
+              "    apply_foreign_fill,\n    apply_to_position,\n    balance"),
+         Edit("engine/reports.py", "    if missing <= 0:\n        orders.end(",
+              "    if missing > 0:\n"
+              "        instrument = state.instruments[order[\"instrument\"]]\n"
+              "        apply_to_position("
+              "instrument, order[\"side\"], order[\"price_ticks\"], missing)\n"
+              "        instrument[\"filled_lots\"][order[\"side\"]] += missing\n"
+              "        order[\"cum_lots\"] += missing\n"
+              "        missing = 0\n"
+              "    if missing <= 0:\n        orders.end(")),
     ),
     # --- G7: stops that do not stop -------------------------------------------------------------
     Bug(
@@ -287,7 +309,12 @@ BUGS = (
         (Edit("engine/clearing.py",
               "core[\"stopping\"] == 1 and core[\"venue_clear\"] == 1 and core[\"exit_sent\"] == 0",
               "core[\"stopping\"] == 1 and core[\"exit_sent\"] == 0"),
-         Edit("engine/breaker.py", "    clearing.begin(state, out, Code.STOP)\n", "")),
+         Edit("engine/breaker.py", "    clearing.begin(state, out, Code.STOP)\n", ""),
+         # The quoter, which pulls what no longer may stand, has been told to end as well.
+         Edit("engine/quoter.py",
+              "        if instrument[\"dirty\"] == 0 or is_adopting(state, index):\n",
+              "        if instrument[\"dirty\"] == 0 or is_adopting(state, index) or "
+              "state.core[0][\"stopping\"] == 1:\n")),
     ),
     Bug(
         "resume-leaves-halt", "G7", "hummingbot #1508", "operator",
