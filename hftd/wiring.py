@@ -103,7 +103,7 @@ def recorder_arguments(loaded: LoadedProfile, paths: InstancePaths) -> list[str]
     """Return the recorder's command line; it holds no secret."""
     log, url = loaded.profile.log, loaded.profile.storage.url
     return [
-        sys.executable, "-m", "hftd.runtime.recorder", "--name", paths.name,
+        sys.executable, "-m", "hftd.runtime.recorder_start", "--name", paths.name,
         "--parent", str(os.getpid()),
         "--state", str(paths.state_dir), "--runtime", str(paths.runtime_dir),
         "--database", url, "--level", log.level, "--console", "auto",

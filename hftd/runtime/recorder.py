@@ -1,6 +1,6 @@
 """The recorder: a process that follows the journal into SQL, log lines and onto the disk.
 
-    python -m hftd.runtime.recorder --name canary --parent PID --database URL --level info
+    python -m hftd.runtime.recorder_start --name canary --parent PID --database URL --level info
 
 Trading does not need it: it may die at any moment and catches up from the ledger's cursor.
 It ends on SIGTERM, or when the engine, its parent, is gone, once it has read all that there is;
@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import os
 import signal
 import sys
@@ -54,7 +53,6 @@ if TYPE_CHECKING:
     from hftd.runtime.metrics_families import Around
     from hftd.runtime.metrics_server import MetricsServer
 
-NICENESS = 19
 BATCH_RECORDS = 1000
 TURN_SECONDS = 0.01
 IDLE_TURN_SECONDS = 0.05
@@ -360,31 +358,11 @@ def _console(environ: Mapping[str, str]) -> str:
     return "json" if "JOURNAL_STREAM" in environ else "none"
 
 
-def _give_way() -> None:
-    """Leave the core to the engine wherever both want it.
-
-    A kernel that groups processes by session (sched_autogroup) weighs a process by its niceness
-    within its own session alone, and the recorder has one of its own: without the second line it
-    had half of a core that the engine spins on, whatever its niceness. Where somebody began it
-    within a session of theirs, a shell or a test, that session's weight is not its to set.
-    """
-    os.nice(NICENESS)
-    if os.getsid(0) != os.getpid():
-        return
-    with contextlib.suppress(OSError):  # No such groups, or no right to set them.
-        Path("/proc/self/autogroup").write_text(str(NICENESS))
-
-
 def main() -> int:
     """Run the recorder; return the exit code."""
-    _give_way()
     try:
         asyncio.run(Recorder(parse_options(sys.argv[1:], os.environ)).run())
     except HftdError as error:
         print(f"recorder: {error}", file=sys.stderr)  # noqa: T201 the last words of a process
         return error.exit_code
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -7,7 +7,14 @@ The exchange would be another machine, so it has a core of its own, `EXCHANGE_CO
 timed has another one, `TIMED_CORE`. Left to the scheduler a sleeping daemon is woken on the core
 of the exchange that sends to it: the exchange then sees an order only when the daemon has done all
 else and sleeps again, and that was half of what was measured. The daemon gets its core by
-``runtime.cpu``, so its recorder is on the exchange's.
+``runtime.cpu``, so its recorder is on the exchange's. It stays on: who trades has one. It is where
+it weighs least; that the exchange is let in at once, and not the recorder, is what another machine
+would give.
+
+Each has a session of its own, as the daemon has: a kernel that weighs by session
+(sched_autogroup) would give exchange and floor one weight between them, on two cores, and the
+daemon a whole one. Whoever else wants a core still delays us, and a rate shows nothing of it: so
+`waited_ns` asks the kernel how long a process stood in line.
 
 The harness answers, and takes every order, but keeps no books and fills nothing, and it stops a
 daemon while another is timed. What the daemon does about such a venue is not to be timed, so
@@ -89,7 +96,7 @@ class Harness:
     def __init__(self, binary: Path, *arguments: Path | str, locks: Sequence[int] = ()) -> None:
         self.process = subprocess.Popen(
             [binary, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            pass_fds=locks,
+            pass_fds=locks, start_new_session=True,
         )  # fmt: skip
         os.sched_setaffinity(self.process.pid, {EXCHANGE_CORE})
         self.port = int(self._line())
@@ -164,6 +171,11 @@ class Harness:
         self.process.wait()
 
 
+def waited_ns(pid: int) -> int:
+    """Return how long a process could have run so far, and others had its core."""
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1])
+
+
 def _numbers(lines: list[list[str]], columns: int) -> np.ndarray[Any, Any]:
     return np.array([[int(each) for each in line] for line in lines], np.int64).reshape(-1, columns)
 
@@ -220,7 +232,7 @@ def floors(folder: Path, harness: Harness, mode: str, *names: str) -> Iterator[N
     started = []
     try:
         for name in names:
-            process = subprocess.Popen(commands[name], cwd=ROOT)
+            process = subprocess.Popen(commands[name], cwd=ROOT, start_new_session=True)
             os.sched_setaffinity(process.pid, {TIMED_CORE})
             started.append(process)
             harness.know(name, process.pid)

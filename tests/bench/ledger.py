@@ -96,7 +96,7 @@ def catch_up(url: str, folder: Path, place: Path) -> float:
     engine.dispose()
     last_seq = max(record.seq for record in JournalReader(folder).records(streams=ORDERS))
     (folder / "recorder.json").unlink(missing_ok=True)
-    command = [sys.executable, "-m", "hftd.runtime.recorder", "--name", "bench"]
+    command = [sys.executable, "-m", "hftd.runtime.recorder_start", "--name", "bench"]
     command += ["--parent", str(os.getpid()), "--state", str(folder.parent)]
     command += ["--runtime", str(place), "--database", url]
     environ = {**os.environ, "PYTHONPATH": str(rows.ROOT)}

@@ -93,7 +93,7 @@ def running(harness: Harness, pythons: dict[str, Path], stream: str) -> Iterator
         for name, python in pythons.items():
             command = [str(python), "-m", f"tests.bench.peer_{name}", str(harness.port), stream]
             environ = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(Path.home())}
-            started[name] = subprocess.Popen(command, cwd=ROOT, env=environ)
+            started[name] = subprocess.Popen(command, cwd=ROOT, env=environ, start_new_session=True)
             os.sched_setaffinity(started[name].pid, {TIMED_CORE})  # Its threads come later.
         time.sleep(2.0)  # Whoever is stopped while it connects takes longer.
         for name in started:

@@ -29,8 +29,8 @@ from tests.store.days_work import EPOCH, DaysWork, whole_day
 def command_line(state):
     """Return the command line of a recorder that tells its lines on stdout."""
     return [
-        sys.executable, "-m", "hftd.runtime.recorder", "--name", "canary", "--state", str(state),
-        "--runtime", str(state / "run"), "--console", "json",
+        sys.executable, "-m", "hftd.runtime.recorder_start", "--name", "canary",
+        "--state", str(state), "--runtime", str(state / "run"), "--console", "json",
     ]  # fmt: skip
 
 
@@ -122,6 +122,13 @@ def test_recorder_within_somebodys_session_leaves_its_weight(tmp_path):
     with recording(tmp_path) as child:
         read_until(child, "run_started")
         assert weight.read_text() == before
+
+
+def test_recorder_gives_way_before_it_imports_what_takes_long():
+    """The module that it begins in has neither SQL nor logs with it."""
+    ask = "import sys, hftd.runtime.recorder_start as _; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True)
+    assert {"sqlalchemy", "structlog", "asyncio"}.isdisjoint(done.stdout.split())
 
 
 def test_recorder_drains_the_journal_and_ends_when_told(tmp_path):

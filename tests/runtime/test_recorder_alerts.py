@@ -32,7 +32,7 @@ from tests.store.days_work import DaysWork
 def recording(state: Path, watching: Watching) -> Iterator[subprocess.Popen[bytes]]:
     """Run a recorder that knows whom to tell; end it the hard way where it has not ended."""
     child = subprocess.Popen(
-        [sys.executable, "-m", "hftd.runtime.recorder", "--name", "canary",
+        [sys.executable, "-m", "hftd.runtime.recorder_start", "--name", "canary",
          "--state", str(state), "--runtime", str(state / "run")],
         env={**os.environ, WATCHING_VARIABLE: encode(watching)}, stderr=subprocess.PIPE,
     )  # fmt: skip

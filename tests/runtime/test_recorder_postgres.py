@@ -34,8 +34,9 @@ def server(postgres: Postgres) -> Iterator[Postgres]:
 @contextlib.contextmanager
 def _recording(state: Path, url: str) -> Iterator[Child]:
     child = subprocess.Popen(
-        [sys.executable, "-m", "hftd.runtime.recorder", "--name", "canary", "--state", str(state),
-         "--runtime", str(state / "run"), "--console", "json", "--database", url],
+        [sys.executable, "-m", "hftd.runtime.recorder_start", "--name", "canary",
+         "--state", str(state), "--runtime", str(state / "run"), "--console", "json",
+         "--database", url],
         stdout=subprocess.PIPE,
     )  # fmt: skip
     try:
