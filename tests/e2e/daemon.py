@@ -36,7 +36,7 @@ from hftd.runtime.kernel_cache import cache_root
 
 ROOT = Path(__file__).parents[2]
 START_S = 240.0  # The first start after an edit compiles all kernels.
-WITHIN_S = 30.0
+WITHIN_S = 120.0  # The recorder gives way to all that runs beside the tests.
 _LOOK_S = 0.02
 
 Found = TypeVar("Found")
@@ -331,7 +331,7 @@ class Daemon:
         """Wait for its end and return the exit code."""
         code = self.process.wait(within_s)
         # The recorder writes into the same pipe; it ends by itself once it has read all.
-        self._reader.join(within_s)
+        self._reader.join(max(within_s, WITHIN_S))
         assert not self._reader.is_alive(), f"somebody holds its output open:\n{self.text}"
         return code
 
