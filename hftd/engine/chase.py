@@ -14,7 +14,7 @@ from hftd.domain.actions import ActionKind
 from hftd.domain.codes import Code
 from hftd.domain.kernel import kernel
 from hftd.domain.order import OrderEvent, OrderState
-from hftd.engine import orders, strays, venue_reset
+from hftd.engine import known_trades, orders, strays, venue_reset
 from hftd.engine.emit import add_action, ask_open_orders, order_fact, query_order
 from hftd.engine.recovery import Phase
 from hftd.engine.reports import apply_accepted, apply_ended
@@ -43,13 +43,10 @@ def back_off_ns(attempt: int) -> int:
 
 @kernel
 def ask_fills(state: State, out: Out, order: Any) -> None:
-    """Ask for own trades since the order was sent, among which all of its fills are.
-
-    Not after the last that a list has shown: so the ids that lists have shown have no gap.
-    """
-    shown_id = state.instruments[order["instrument"]]["checked_trade_id"]
+    """Ask for own trades since the order was sent, among which all of its fills are."""
+    from_id = known_trades.list_from(state.instruments[order["instrument"]])
     action = add_action(state, out, ActionKind.ASK_TRADES, order["instrument"])
-    action["trade_id"] = min(order["trade_id_before"], shown_id) + 1
+    action["trade_id"] = min(order["trade_id_before"] + 1, from_id)
 
 
 @kernel

@@ -1,11 +1,21 @@
 """Which of the account's trades we know, and from which on some may be missing.
 
-Owns the ring of trade ids, so that a report, a reply and a list may all tell the same one.
+Owns the ring of trade ids, so that a report, a reply and a list may all tell the same one; and
+from which id on the venue is asked for its list.
+
+**No list leaves a gap.** An answer does not say which question it is to, and one may be late, or
+lost. So every question begins where nothing lies before it that no list has shown, and that waits
+for nothing (`list_from`): whatever answer comes, up to its last id all has been shown. What a list
+showed and could not be booked, since its order is still to be named (strays.py), is `missing`
+until a list that reaches it leaves no order to be named.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 from hftd.domain.kernel import kernel
+from hftd.engine import strays
 from hftd.engine.state import TRADES_SEEN_CAPACITY, State
 
 
@@ -41,7 +51,7 @@ def remember(state: State, instrument: int, trade_id: int) -> None:
 
 @kernel
 def miss_from(state: State, index: int, trade_id: int) -> None:
-    """Keep the lowest id from which own trades may be missing, until a reconciliation."""
+    """Keep the lowest id from which own trades may be missing, until a list has shown them."""
     instrument = state.instruments[index]
     if instrument["missing_trade_id"] == 0 or trade_id < instrument["missing_trade_id"]:
         instrument["missing_trade_id"] = trade_id
@@ -52,3 +62,32 @@ def miss_all(state: State) -> None:
     """Our reports have a gap from here on: own trades after the last one known may be missing."""
     for index in range(state.instruments.shape[0]):
         miss_from(state, index, state.instruments[index]["own_trade_id"] + 1)
+
+
+@kernel
+def list_from(instrument: Any) -> int:
+    """Return the id from which own trades are asked for."""
+    after_shown = instrument["checked_trade_id"] + 1
+    missing = instrument["missing_trade_id"]
+    return min(missing, after_shown) if missing > 0 else after_shown
+
+
+@kernel
+def was_shown(state: State, event: Any) -> None:
+    """A list was told up to its last id: all up to there is shown, and is booked or missing."""
+    instrument = state.instruments[event["instrument"]]
+    last_id = event["trade_id"]
+    instrument["checked_trade_id"] = max(instrument["checked_trade_id"], last_id)
+    reached = last_id >= instrument["missing_trade_id"]
+    if reached and not strays.is_waiting(state, event["instrument"]):
+        instrument["missing_trade_id"] = 0
+
+
+@kernel
+def all_agrees(state: State, index: int) -> None:
+    """Books and venue agree: what may be missing beyond all lists comes with the next of them."""
+    instrument = state.instruments[index]
+    shown_id = max(instrument["checked_trade_id"], instrument["forgotten_trade_id"])
+    instrument["checked_trade_id"] = shown_id
+    if instrument["missing_trade_id"] > shown_id and not strays.is_waiting(state, index):
+        instrument["missing_trade_id"] = 0

@@ -24,7 +24,7 @@ from hftd.domain.actions import ActionKind
 from hftd.domain.codes import Code, TradingState
 from hftd.domain.kernel import kernel
 from hftd.domain.order import OrderState
-from hftd.engine import breaker, recovery, venue_reset
+from hftd.engine import breaker, known_trades, recovery, venue_reset
 from hftd.engine.emit import add_action, ask_open_orders, balance_note, order_note
 from hftd.engine.position import expected_atoms
 from hftd.engine.state import (
@@ -108,14 +108,14 @@ def ask(state: State, out: Out, kind: int) -> None:
             ask_open_orders(state, out, index)
         else:
             state.instruments[index]["trades_awaited"] = 1
-            ask_trades(state, out, index)
+            ask_trades(state, out, index, known_trades.list_from(state.instruments[index]))
 
 
 @kernel
-def ask_trades(state: State, out: Out, index: int) -> None:
-    """Ask for own trades after the last that a list has shown, so that none is passed over."""
+def ask_trades(state: State, out: Out, index: int, trade_id: int) -> None:
+    """Ask for own trades from an id on."""
     action = add_action(state, out, ActionKind.ASK_TRADES, index)
-    action["trade_id"] = state.instruments[index]["checked_trade_id"] + 1
+    action["trade_id"] = trade_id
 
 
 @kernel
@@ -174,11 +174,10 @@ def apply_trades_end(state: State, event: Any, out: Out) -> None:
     instrument = state.instruments[index]
     if core["recovery_phase"] != recovery.Phase.IDLE:
         return
-    instrument["checked_trade_id"] = max(instrument["checked_trade_id"], event["trade_id"])
     if core["check_asked_ns"][KIND_TRADES] == 0 or instrument["trades_awaited"] == 0:
         return
     if event["order_count"] >= recovery.TRADES_PAGE:
-        ask_trades(state, out, index)
+        ask_trades(state, out, index, event["trade_id"] + 1)
         return
     instrument["trades_awaited"] = 0
     for other in range(state.instruments.shape[0]):

@@ -6,7 +6,7 @@ The same road is taken at start, after every loss of our own reports, and for ``
     OPEN_ORDERS  the venue lists what is open; unknown ones of ours are adopted first
     SETTLE       each order of the table is canceled and has reached its end; at a start under
                  ``on_start: adopt`` those that the venue lists stay
-    TRADES       own trades by id from the last one known; what was missed is applied, that of an
+    TRADES       own trades by id from the last one listed; what was missed is applied, that of an
                  unknown order once the venue has named the order (strays.py)
     BALANCES     the venue's balances against opening + fills - fees + flows, to the last unit
     HISTORY      only where they differ for good: does the venue still list our last trade?
@@ -28,7 +28,7 @@ from hftd.domain.codes import Code, OnStart, TradingState
 from hftd.domain.facts import FactKind
 from hftd.domain.kernel import kernel
 from hftd.domain.order import OrderState
-from hftd.engine import breaker, orders, strays, venue_reset
+from hftd.engine import breaker, known_trades, orders, strays, venue_reset
 from hftd.engine.emit import add_action, add_fact, ask_open_orders, balance_note, note
 from hftd.engine.position import balance_fact, expected_atoms, position_fact
 from hftd.engine.state import KIND_ORDERS, ORDERS_CAPACITY, Out, State
@@ -82,12 +82,14 @@ def enter(state: State, out: Out, phase: int) -> None:
         settle_orders(state, out)
     elif phase == Phase.TRADES:
         for index in range(count):
-            ask_trades(state, out, index, first_missing(state.instruments[index]))
+            ask_trades(state, out, index, known_trades.list_from(state.instruments[index]))
     elif phase == Phase.BALANCES:
         add_action(state, out, ActionKind.ASK_BALANCES, -1)
     elif phase == Phase.HISTORY:
         for index in range(count):
-            ask_trades(state, out, index, state.instruments[index]["own_trade_id"])
+            instrument = state.instruments[index]
+            from_id = min(instrument["own_trade_id"], known_trades.list_from(instrument))
+            ask_trades(state, out, index, from_id)
 
 
 @kernel
@@ -98,14 +100,6 @@ def is_last_awaited(state: State, index: int) -> bool:
         if state.instruments[other]["awaited"] == 1:
             return False
     return True
-
-
-@kernel
-def first_missing(instrument: Any) -> int:
-    """Return the id from which own trades are asked for: what may be missing, else the next."""
-    if instrument["missing_trade_id"] > 0:
-        return instrument["missing_trade_id"]
-    return instrument["own_trade_id"] + 1
 
 
 @kernel
@@ -308,11 +302,7 @@ def finish(state: State, out: Out) -> None:
     core["venue_checked_ns"] = core["now_ns"]
     core["user_alive_ns"] = core["now_ns"]
     for index in range(state.instruments.shape[0]):
-        instrument = state.instruments[index]
-        if not strays.is_waiting(state, index):
-            instrument["missing_trade_id"] = 0
-        checked = max(instrument["checked_trade_id"], instrument["forgotten_trade_id"])
-        instrument["checked_trade_id"] = checked
+        known_trades.all_agrees(state, index)
         set_target(state, index)
         position_fact(state, out, index)
     fact = add_fact(state, out, FactKind.NOTE, -1)

@@ -212,6 +212,7 @@ def observe_world(state: State, event: Any, out: Out) -> None:
         recovery.apply_open_orders_end(state, event, out)
         clearing.apply_open_orders_end(state, event)
     elif kind == EventKind.TRADES_END:
+        known_trades.was_shown(state, event)
         reconcile.apply_trades_end(state, event, out)
         recovery.apply_trades_end(state, event, out)
     elif kind == EventKind.BALANCES_END:

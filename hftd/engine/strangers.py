@@ -24,7 +24,7 @@ from hftd.domain.codes import Code, TradingState
 from hftd.domain.facts import FactKind
 from hftd.domain.kernel import kernel
 from hftd.domain.order import OrderState
-from hftd.engine import breaker, chase, orders, recovery, strays
+from hftd.engine import breaker, chase, known_trades, orders, recovery, strays
 from hftd.engine.emit import add_fact, order_note
 from hftd.engine.state import KIND_ORDERS, Out, State
 
@@ -66,7 +66,8 @@ def apply_owner(state: State, event: Any, out: Out) -> None:
     elif claim(state, event, out):
         strays.forget(state, place)
     if not strays.is_waiting(state, index):
-        recovery.ask_trades(state, out, index, recovery.first_missing(state.instruments[index]))
+        from_id = known_trades.list_from(state.instruments[index])
+        recovery.ask_trades(state, out, index, from_id)
 
 
 @kernel

@@ -10,7 +10,7 @@ import pytest
 from hftd.domain.actions import ActionKind as A
 from hftd.domain.codes import Code, TradingState
 from hftd.domain.facts import FactKind as F
-from hftd.engine import breaker, reconcile, recovery
+from hftd.engine import breaker, known_trades, reconcile, recovery
 from hftd.engine.recovery import Phase
 from hftd.engine.state import KIND_BALANCES, KIND_ORDERS, KIND_TRADES
 from tests.engine.scene import BUY, MS, SECOND, Scene, an_event, put_order
@@ -232,13 +232,10 @@ def test_c35_pages_of_trades_move_what_a_list_has_shown() -> None:
             scene.core["check_asked_ns"][KIND_TRADES] = 5
             scene.state.instruments["trades_awaited"] = [1, 1]
         event = an_event(instrument=1, order_count=count, trade_id=trade_id)
+        known_trades.was_shown(scene.state, event)
         reconcile.apply_trades_end(scene.state, event, scene.out)
         assert int(scene.state.instruments[1]["checked_trade_id"]) == shown_id
         assert asked(scene) == follows, "told, and asked on only where it was awaited"
-    scene.core["recovery_phase"] = Phase.TRADES
-    event = an_event(instrument=1, order_count=1, trade_id=99)
-    reconcile.apply_trades_end(scene.state, event, scene.out)
-    assert int(scene.state.instruments[1]["checked_trade_id"]) == 40, "a recovery's own list"
 
 
 def test_c35_an_answer_that_nobody_awaits_any_more_is_none() -> None:

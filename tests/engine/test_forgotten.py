@@ -287,7 +287,7 @@ def test_the_owner_of_a_trade_that_we_gave_up_for_refused_halts() -> None:
     strays.meet(scene.state, scene.out, 1, 6)
     tombstone = scene.state.tombstones[0]
     tombstone["key"], scene.state.rings[0], tombstone["state"] = 5, 1, OrderState.REJECTED
-    scene.state.instruments["own_trade_id"] = 20
+    scene.state.instruments["checked_trade_id"] = 20
     scene.begin()
     event = an_event(
         kind=int(E.ORDER_OWNER), instrument=1, venue_order_id=6, order_key=5, found=1, side=SELL,

@@ -39,11 +39,12 @@ def test_each_phase_asks_what_it_needs() -> None:
         (Phase.TRADES, [(A.ASK_TRADES, 0, 7), (A.ASK_TRADES, 1, 3)]),
         (Phase.BALANCES, [(A.ASK_BALANCES, -1, 0)]),
         (Phase.AGAIN, []),
-        (Phase.HISTORY, [(A.ASK_TRADES, 0, 6), (A.ASK_TRADES, 1, 7)]),
+        (Phase.HISTORY, [(A.ASK_TRADES, 0, 6), (A.ASK_TRADES, 1, 3)]),
     ):
         scene = a_recovery(Phase.IDLE)
         scene.core["recovery_since_ns"] = 5
         scene.state.instruments["missing_trade_id"] = [0, 3]
+        scene.state.instruments["checked_trade_id"] = [6, 9]
         scene.core["check_suspects"][:] = 2
         recovery.enter(scene.state, scene.out, phase)
         assert asked(scene) == wanted
@@ -309,12 +310,12 @@ def test_a_clean_end_sets_every_clock_and_lifts_what_it_has_healed() -> None:
     """Checked now, alive now, the next comparisons in their periods; other reasons hold on."""
     scene = a_recovery(Phase.BALANCES, TradingState.PAUSED)
     records = scene.state.instruments
-    records["missing_trade_id"], records["checked_trade_id"] = [3, 4], [10, 20]
+    records["missing_trade_id"], records["checked_trade_id"] = [13, 24], [10, 20]
     records["forgotten_trade_id"] = [12, 15]
     stray = scene.state.strays[2]
     stray["venue_order_id"], stray["instrument"] = 7, 1
     recovery.finish(scene.state, scene.out)
-    assert records["missing_trade_id"].tolist() == [0, 4]
+    assert records["missing_trade_id"].tolist() == [0, 24]
     assert records["checked_trade_id"].tolist() == [12, 20]
     told = [row for row in scene.facts() if row["kind"] == F.POSITION]
     assert rows(told, "instrument") == [(0,), (1,)]

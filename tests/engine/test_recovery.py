@@ -63,7 +63,7 @@ def test_trades_before_the_first_run_stay_out() -> None:
     trade = {"side": Side.BUY, "price_ticks": 5000, "qty_lots": 70, "fee_asset": FeeAsset.QUOTE}
     play.trades |= {(0, 899), (0, 900)}  # In the balances that the venue tells already.
     play.feed(E.FILL, venue_order_id=41, trade_id=900, **trade)
-    play.trades_end(1).balances()
+    play.feed(E.TRADES_END, order_count=1, trade_id=900).balances()
     assert play.state == TradingState.RUNNING
     assert play.instrument["position_lots"] == 0
     play.feed(E.FILL, order_key=OLD, venue_order_id=41, trade_id=899, **trade)
@@ -133,7 +133,7 @@ def test_a_crash_may_ask_for_a_person() -> None:
 
 
 def test_fills_missed_while_down_are_applied() -> None:
-    """Own trades are asked for after the last one known; an order's fills find it by venue id."""
+    """Own trades are asked for after the last one listed; an order's fills find it by venue id."""
     play = Playbook()
     buy, sell = play.resting()
     play.fill(sell, 10, trade_id=7)
@@ -144,7 +144,7 @@ def test_fills_missed_while_down_are_applied() -> None:
     asked = [row["trade_id"] for row in play.all_actions if row["kind"] == A.ASK_TRADES]
     assert asked[-1] == 1
     play.told_fill(buy, 8, side=Side.BUY, price_ticks=5990, qty_lots=1000)
-    assert play.expect(A.ASK_TRADES)["trade_id"] == 8  # Where the reports of the boot before ended.
+    assert play.expect(A.ASK_TRADES)["trade_id"] == 1  # No list has shown any before.
     play.trades_end(1).trades_end().balances()
     assert play.state == TradingState.RUNNING
     assert play.instrument["position_lots"] == 990
@@ -220,7 +220,7 @@ def test_a_new_report_does_not_hide_a_missed_one() -> None:
     play.open_orders_end().canceled(buy, cum_lots=35).canceled(sell)
     play.pulse(6).told_fill(buy, 22, side=Side.BUY, price_ticks=5990, qty_lots=15)
     assert play.ended(buy) == OrderState.CANCELED
-    assert play.expect(A.ASK_TRADES)["trade_id"] == 21
+    assert play.expect(A.ASK_TRADES)["trade_id"] == 1
     play.trades_end().balances()
     assert play.instrument["position_lots"] == 35
     assert play.instrument["missing_trade_id"] == 0
