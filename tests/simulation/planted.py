@@ -97,17 +97,12 @@ BUGS = (
     ),
     Bug(
         "no-back-fill", "G2", "ccxt #26945", "cut-order-link partition dead-socket",
-        "after a reconnect own trades are asked for from far behind the last one known",
-        (Edit("engine/recovery.py", "    return instrument[\"own_trade_id\"] + 1\n",
-              "    return instrument[\"own_trade_id\"] + 10_000\n"),
-         Edit("engine/recovery.py", "        return instrument[\"missing_trade_id\"]\n",
-              "        return instrument[\"missing_trade_id\"] + 10_000\n"),
-         # The same question of every ten seconds, which would find them otherwise.
-         Edit("engine/reconcile.py", "state.instruments[index][\"checked_trade_id\"] + 1\n",
-              "state.instruments[index][\"checked_trade_id\"] + 10_000\n"),
+        "own trades are asked for from far behind the last one listed",
+        (Edit("engine/known_trades.py",
+              "    return min(missing, after_shown) if missing > 0 else after_shown\n",
+              "    return after_shown + 10_000\n"),
          # And that for the fills of an order which has ended.
-         Edit("engine/chase.py", "min(order[\"trade_id_before\"], shown_id) + 1\n",
-              "min(order[\"trade_id_before\"], shown_id) + 10_000\n")),
+         Edit("engine/chase.py", "min(order[\"trade_id_before\"] + 1, from_id)\n", "from_id\n")),
     ),
     Bug(
         "trades-forgotten-at-restart", "G2", "QuantDinger #232", "kill-9",
@@ -116,7 +111,8 @@ BUGS = (
          Edit("drivers/memory.py", "    new.rings[:] = old.rings\n",
               "    new.rings[0] = old.rings[0]\n"),
          Edit("drivers/memory.py", "    \"own_trade_id\",\n", ""),
-         Edit("drivers/memory.py", "    \"missing_trade_id\",\n", "")),
+         Edit("drivers/memory.py", "    \"missing_trade_id\",\n", ""),
+         Edit("drivers/memory.py", "    \"checked_trade_id\",\n", "")),
     ),
     Bug(
         "end-without-its-fills", "G2", "hummingbot #918",
