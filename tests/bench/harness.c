@@ -121,9 +121,10 @@ static void one_round(int peer, int stream, int64_t beat_ns, int64_t results[FIG
         return;
     stream_frame(stream, text, sizeof text, &books[peer]);
     size_t whole = market_frame(market, out, text);
-    answer_asked(); /* What came after the last round was over. */
     while (now_ns() < beat_ns)
         ;
+    look(peer); /* What came after the last round was over is no answer to this frame. */
+    answer_asked();
     int64_t sent = now_ns(), last = sent, seen = 0, now = sent;
     put(&links[market], out, whole);
     results[4] = sent;

@@ -4,6 +4,10 @@
 the book (``watch_order_book``), and quotes as the daemon's profile does: both sides at the
 touch while the spread is over 5 bps. It has no risk gate, journal or ledger. ccxt's
 own throttle, 50 ms between two requests, is off: it would be all that is seen.
+
+It watches in a task of its own: ``watch_…`` returns what comes after it was called, so a loop that
+watches and orders by turns does not hear of a move that comes while its orders are on their way,
+and stays on the old price until the next one.
 """
 
 from __future__ import annotations
@@ -47,12 +51,29 @@ class Quoter:
         self._ids = [order["id"] for order in await asyncio.gather(*moves)]
 
 
-async def _touch(client: Any, stream: str) -> tuple[float, float]:
-    if stream == "touch":
-        ticker = (await client.watch_bids_asks([SYMBOL]))[SYMBOL]
-        return ticker["bid"], ticker["ask"]
-    book = await client.watch_order_book(SYMBOL)
-    return book["bids"][0][0], book["asks"][0][0]
+class Newest:
+    """The newest touch, for whoever waits for a newer one."""
+
+    def __init__(self) -> None:
+        self._touch = (0.0, 0.0)
+        self._is_new = asyncio.Event()
+
+    async def watch(self, client: Any, stream: str) -> None:
+        """Follow the market until the end."""
+        while True:
+            if stream == "touch":
+                ticker = (await client.watch_bids_asks([SYMBOL]))[SYMBOL]
+                self._touch = ticker["bid"], ticker["ask"]
+            else:
+                book = await client.watch_order_book(SYMBOL)
+                self._touch = book["bids"][0][0], book["asks"][0][0]
+            self._is_new.set()
+
+    async def next(self) -> tuple[float, float]:
+        """Return the newest touch that was not returned yet."""
+        await self._is_new.wait()
+        self._is_new.clear()
+        return self._touch
 
 
 async def main(port: int, stream: str) -> None:
@@ -61,9 +82,11 @@ async def main(port: int, stream: str) -> None:
     client = ccxt.pro.binance({**wish, "enableRateLimit": False})
     point_at(client, f"http://127.0.0.1:{port}/ccxt")
     await client.load_markets()
-    quoter = Quoter(client)
-    while True:
-        await quoter.on_touch(*await _touch(client, stream))
+    quoter, newest = Quoter(client), Newest()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(newest.watch(client, stream))
+        while True:
+            await quoter.on_touch(*await newest.next())
 
 
 if __name__ == "__main__":

@@ -97,7 +97,7 @@ def running(harness: Harness, pythons: dict[str, Path], stream: str) -> Iterator
             os.sched_setaffinity(started[name].pid, {TIMED_CORE})  # Its threads come later.
         time.sleep(2.0)  # Whoever is stopped while it connects takes longer.
         for name in started:
-            await_answer(harness, name, stream, within=1_000)  # ccxt takes seconds to load.
+            await_answer(harness, name, stream)  # ccxt takes seconds to load.
         for name, process in started.items():
             harness.know(name, process.pid)
         yield list(started)
