@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from hftd.domain.codes import Code, TradingState
 from hftd.domain.events import Link
-from hftd.domain.order import parse_client_order_id
+from hftd.domain.order import TimeInForce, parse_client_order_id
 from hftd.drivers.checkers_told import Told
 from hftd.drivers.checkers_truth import ACCOUNT, Truth
 from hftd.drivers.watch import Checker, Watch, World
@@ -28,7 +28,7 @@ GOOD_REASONS = {
 
 
 class GateClosed(Checker):
-    """I04."""
+    """I04, and that nothing flattens unasked: a strategy that rests sells nothing off at once."""
 
     ID = "I04"
     SAYS = "no create leaves after kill, halt, pause or stop, but to reduce by flatten"
@@ -40,6 +40,7 @@ class GateClosed(Checker):
         self._reduces = world.loaded.profile.limits(
             world.loaded.profile.instruments[0]
         ).on_daily_loss == "halt_and_reduce"  # fmt: skip
+        self._rests = world.loaded.profile.strategy.kind == "market_making"
         self._stopped = ""  # What closed the gate until reset and resume; empty: it is open.
         self._paused = ""
         self._was_reset = False
@@ -78,13 +79,23 @@ class GateClosed(Checker):
         """A create leaves: the gate is open, or it reduces."""
         asked = self._truth.asked
         closed = self._stopped or self._paused
-        if asked is None or asked.create is None or not closed:
+        if asked is None or asked.create is None or not (closed or self._rests):
             return
         name = asked.create.client_order_id
         key = parse_client_order_id(name.split("-")[1], name)
         reducing = self._told.reduce_only.get(key, 0) == 1
-        if not (reducing and (self._flattens or self._reduces)):
+        if reducing and (self._flattens or self._reduces):
+            return
+        if closed:
             self.break_off(f"none after {closed}", f"create {name}")
+        if reducing and self._takes(key):
+            self.break_off("no slice without flatten", f"create {name}")
+
+    def _takes(self, key: int) -> bool:
+        return any(
+            fact.order_key == key and fact.time_in_force == TimeInForce.IOC
+            for fact in self._told.facts
+        )
 
 
 class NothingLeft(Checker):

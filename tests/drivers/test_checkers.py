@@ -16,7 +16,15 @@ import pytest
 from hftd.domain.codes import BookState, Code, TradingState
 from hftd.domain.events import CommandKind, Link
 from hftd.domain.facts import FACT, FactKind
-from hftd.domain.order import OrderEvent, OrderState, Side, client_order_id, order_key, to_base36
+from hftd.domain.order import (
+    OrderEvent,
+    OrderState,
+    Side,
+    TimeInForce,
+    client_order_id,
+    order_key,
+    to_base36,
+)
 from hftd.drivers.checkers_caps import MoneyCapped
 from hftd.drivers.checkers_journal import LedgerTrue
 from hftd.drivers.checkers_told import Fact, Told
@@ -71,8 +79,12 @@ class Forger:
         seq: int = 0,
         staged: bool = True,
         journaled: bool = True,
+        **more: int,
     ) -> None:
-        """Stage, journal and send a create, ``away_ticks`` from the touch of its own side."""
+        """Stage, journal and send a create, ``away_ticks`` from the touch of its own side.
+
+        ``more`` is of the fact by which it is staged.
+        """
         self.seq += 1
         key = order_key(EPOCH, seq or self.seq)
         touch = self.world.venue.exchange.listings["BTCUSDT"].market.best()
@@ -82,7 +94,7 @@ class Forger:
         if staged:
             self.fact(
                 FactKind.ORDER, order_key=key, state_to=OrderState.PENDING_NEW, decision_seq=1,
-                order_event=OrderEvent.SUBMITTED, price_ticks=ticks, qty_lots=lots,
+                order_event=OrderEvent.SUBMITTED, price_ticks=ticks, qty_lots=lots, **more,
             )  # fmt: skip
         name = client_order_id(TAG, key)
         frame = encode_json(
@@ -278,6 +290,10 @@ def _depth_dead(forger: Forger) -> None:
     forger.create()
 
 
+def _flattens_unasked(forger: Forger) -> None:
+    forger.create(reduce_only=1, time_in_force=TimeInForce.IOC)
+
+
 def _crosses_itself(forger: Forger) -> None:
     forger.create(away_ticks=-500)
 
@@ -360,6 +376,7 @@ BREAKS: list[tuple[str, Callable[[Forger], None]]] = [
     ("I03", _too_many_in_flight), ("I03", _storm_of_creates), ("I03", _exposure_over_its_cap),
     ("I03", _turnover_over_its_cap), ("I03", _open_beyond_the_turnover),
     ("I03", _loss_over_its_cap), ("I04", _create_after_kill), ("I04", _create_after_halt),
+    ("I04", _flattens_unasked),
     ("I05", _orders_left), ("I06", _unjournaled), ("I07", _id_twice),
     ("I08", _dead_order_moves), ("I09", _fills_shrink), ("I10", _cash_made_up),
     ("I11", _pnl_made_up), ("I14", _level_wrong), ("I14", _level_doubled),
