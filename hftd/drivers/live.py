@@ -404,10 +404,14 @@ class Live:
     async def _wind_up(self) -> None:
         """Close in the order that loses nothing: links, journal, recorder, exchange.
 
+        A signal that comes now is not heard: the end is under way, and the journal closes.
         After a failure the exchange goes on, as a real one would: a start attaches to it. One
         that was started for a run that did not come to trade is of no use to anybody.
         """
         self._exit.set()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            asyncio.get_running_loop().remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN)  # Which outlives the event loop.
         self._notifier.stopping()
         if hasattr(self, "_connector"):
             await self._connector.close()

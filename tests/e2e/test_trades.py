@@ -179,9 +179,20 @@ def test_an_order_has_a_journey(shared: Instance, daemon: Daemon) -> None:
 
 
 def test_ctrl_c_leaves_nothing_behind(shared: Instance, daemon: Daemon) -> None:
-    """Ctrl-C cancels and confirms, stops recorder and exchange, and ends with 0."""
+    """Ctrl-C cancels and confirms, stops recorder and exchange, and ends with 0.
+
+    Signals that come while it closes change nothing of that.
+    """
     children, exchange = daemon.children(), shared.exchange_pid()
     daemon.signal(signal.SIGINT)
+    until(lambda: not shared.control.exists(), "its control socket is gone")
+
+    def ends() -> bool:
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            daemon.signal(number)
+        return daemon.process.poll() is not None
+
+    until(ends, "its end")
     assert daemon.wait() == 0, daemon.text
     assert not shared.control.exists() and shared.exchange_pid() is None
     assert exchange is not None and not any(map(is_alive, [exchange, *children]))
