@@ -28,7 +28,7 @@ class EventKind(IntEnum):
     INSTRUMENT_STATUS = 16  # instrument, status (InstrumentStatus)
     # Reports on our orders. order_key names the order.
     ACCEPTED = 20  # venue_order_id
-    FILL = 21  # trade_id, price_ticks, qty_lots, cum_qty_lots, fee_*, liquidity, side
+    FILL = 21  # trade_id, price_ticks, qty_lots (0: not in our steps), cum_*, fee_*, side …
     CANCELED = 22  # cum_qty_lots
     REJECTED = 23  # code: venue error code
     CANCEL_REJECTED = 24  # code

@@ -119,10 +119,16 @@ def revive(state: State, out: Out, event: Any) -> None:
 def apply_fill(state: State, event: Any, out: Out) -> None:
     """Apply one execution, once, to order, position and balances.
 
-    One of an order that is over is booked all the same, and halts.
+    One of an order that is over is booked all the same, and halts. One from before a change of
+    the venue's steps has no quantity in ours: money is never rounded, so a person has to look.
     """
     index = event["instrument"]
     if known_trades.was_seen(state, index, event["trade_id"]):
+        return
+    if event["qty_lots"] == 0:
+        known_trades.remember(state, index, event["trade_id"])
+        if state.balances[state.instruments[index]["base_asset"]]["opening_known"] == 1:
+            breaker.halt(state, out, Code.LATE_REPORT, event["trade_id"], 0)
         return
     slot = orders.find(state, event["order_key"], event["venue_order_id"])
     if slot < 0 and not is_known(state, event):

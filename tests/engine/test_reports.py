@@ -153,6 +153,29 @@ def test_a_fill_of_an_order_that_is_over_is_booked_and_halts() -> None:
     assert play.expect(A.LATCH)["state"] == TradingState.HALTED
 
 
+def test_a_trade_that_our_steps_cannot_tell_is_not_booked_and_halts() -> None:
+    """From before a change of tick or lot: what is known of it already is nothing new."""
+    play = Playbook().run()
+    buy = play.key(Side.BUY)
+    play.accept(buy).fill(buy, 10, trade_id=50)
+    before = play.instrument["position_lots"]
+    play.told_fill(buy, 50).told_fill(buy, 51)
+    assert play.instrument["position_lots"] == before
+    assert play.state == TradingState.HALTED
+    assert play.core["state_code"] == Code.LATE_REPORT
+    assert play.told_fill(buy, 51).told(F.STATE) == []
+
+
+def test_a_trade_from_before_the_ledger_needs_no_steps() -> None:
+    """Only its id is kept, whenever the answer to the first question comes."""
+    play = Playbook().boot().links().open_orders_end()
+    play.feed(E.FILL, instrument=0, trade_id=40, venue_order_id=3)
+    play.trades_end(1).feed(E.FILL, instrument=0, trade_id=41, venue_order_id=3)
+    assert play.did(A.QUERY_ORDER) == []
+    play.balances()
+    assert play.state == TradingState.RUNNING
+
+
 def test_a_fill_beyond_the_order_is_booked_and_halts() -> None:
     """The venue cannot fill more than was ordered; where it says so, a person looks."""
     play = Playbook()

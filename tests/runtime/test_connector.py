@@ -264,6 +264,23 @@ def test_an_ended_user_stream_is_subscribed_again_on_the_same_socket():
     run(work)
 
 
+def test_an_answer_that_does_not_fit_its_question_costs_no_connection():
+    """The venue's answer is definite, and whose it is is told: a new logon would change nothing."""
+
+    async def work() -> None:
+        async with trading() as desk:
+            desk.venue.answer = lambda _: {"result": [{"id": "odd"}]}
+            for asked in range(1, 4):
+                desk.perform(ActionKind.ASK_TRADES, trade_id=7)
+                await desk.heard.until_kind(EventKind.QUERY_FAILED, asked)
+            desk.perform(ActionKind.SUBMIT, **SUBMIT)
+            await desk.heard.until_kind(EventKind.OUTCOME_UNKNOWN)
+            assert desk.venue.logons == 1
+            assert links(desk) == UP
+
+    run(work)
+
+
 @pytest.mark.parametrize(
     "frame",
     [

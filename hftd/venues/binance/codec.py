@@ -8,7 +8,8 @@ What a frame that cannot be read becomes:
 
 - MARKET (combined streams): BOOK_BROKEN of its instrument, of all where that is unknown;
 - ORDER (replies and user events): where its request id can still be told, that request is in
-  doubt (see `replies`); else USER_STREAM_ENDED, since a report may be lost;
+  doubt (see `replies`); else USER_STREAM_ENDED, since a report may be lost. A reply whose id and
+  status are told and whose result does not fit is no broken frame: nothing else is in doubt;
 - REST (see `rest_frames`): QUERY_FAILED of its instrument.
 """
 
@@ -65,8 +66,8 @@ def symbols_table(instruments: Sequence[Instrument]) -> Levels:
 class BinanceCodec:
     """The codec of one profile; see `hftd.venues.port.Codec`.
 
-    ``broken`` counts the frames that could not be read, ``unknown`` the replies to ids that
-    are none of ours.
+    ``broken`` counts the frames that could not be read, ``unfit`` the replies whose result was
+    not what was asked for, ``unknown`` the replies to ids that are none of ours.
     """
 
     capabilities = CAPABILITIES
@@ -79,6 +80,7 @@ class BinanceCodec:
         recv_window_ms: int = 2_000,
     ) -> None:
         self.broken = 0
+        self.unfit = 0
         self.unknown = 0
         self._venue = venue_table(instruments, assets, tag)
         self._encoder = Encoder(self._venue, recv_window_ms)
@@ -156,7 +158,8 @@ class BinanceCodec:
         return parse_request_id(identity, len(self._venue.instruments))
 
     def _write_unreadable(self, data: bytes, ts_ns: int, request: RequestId | None) -> None:
-        self.broken += 1
+        self.broken += request is None
+        self.unfit += request is not None
         self._rows.count = 0
         found = _ID.search(data) if request is None else None
         if found:

@@ -16,6 +16,10 @@ state.
 
 Fills come by executionReport alone, or by the list of trades; never by a reply. 403, 418
 and 429 say RATE_LIMITED first of all; counts of orders add RATE_STATUS.
+
+A venue that changes an instrument's tick or lot keeps the orders and trades from before. Such an
+order is told in the fewest steps that cover it (filled: in whole steps); such a trade as a FILL
+of no price, quantity or fee: its id counts, and the engine books nothing that is not exact.
 """
 
 from __future__ import annotations
@@ -24,6 +28,7 @@ import msgspec
 
 from hftd.domain.codes import VenueCode
 from hftd.domain.events import EventKind
+from hftd.domain.instrument import Instrument
 from hftd.domain.order import Liquidity, OrderState, Side
 from hftd.venues.binance.messages import (
     AccountReply,
@@ -36,8 +41,15 @@ from hftd.venues.binance.messages import (
     VenueError,
 )
 from hftd.venues.binance.request_id import Asked, RequestId
-from hftd.venues.binance.rows import Rows, atoms_of, steps_of
-from hftd.venues.binance.venue_table import NS_PER_MS, VenueTable, order_state, side, venue_code
+from hftd.venues.binance.rows import Rows, Unreadable, atoms_of, covering_steps_of, steps_of
+from hftd.venues.binance.venue_table import (
+    NS_PER_MS,
+    ORDER_STATES,
+    VenueTable,
+    order_state,
+    side,
+    venue_code,
+)
 
 # Errors after which an order may stand all the same: the venue says so of -1006 and -1007;
 # -1000, -1001, -1008 and -1016 do not say how far the request came. Asking costs little.
@@ -190,6 +202,8 @@ def _write_order(
     kind: EventKind, order: OrderReply, index: int, key: int, venue: VenueTable, rows: Rows
 ) -> None:
     instrument = venue.instruments[index]
+    # The state of what is not ours is nobody's concern.
+    state = order_state(order.status) if key else ORDER_STATES.get(order.status, OrderState.NEW)
     rows.add(
         kind,
         instrument=index,
@@ -197,11 +211,11 @@ def _write_order(
         order_key=key,
         venue_order_id=order.order_id,
         found=1,
-        status=order_state(order.status),
+        status=state,
         side=side(order.side),
-        price_ticks=steps_of(order.price, instrument.tick_e8),
-        qty_lots=steps_of(order.orig_qty, instrument.lot_e8),
-        cum_qty_lots=steps_of(order.executed_qty, instrument.lot_e8),
+        price_ticks=covering_steps_of(order.price or "0", instrument.tick_e8),
+        qty_lots=covering_steps_of(order.orig_qty, instrument.lot_e8),
+        cum_qty_lots=atoms_of(order.executed_qty) // instrument.lot_e8,
     )
 
 
@@ -219,6 +233,7 @@ def _write_trades(trades: list[TradeReply], index: int, venue: VenueTable, rows:
     for trade in trades:
         instrument = venue.instruments[venue.own_index_of(trade.symbol)]
         last_trade_id = max(last_trade_id, trade.id)
+        price_ticks, qty_lots, fee_atoms = _exact(trade, instrument)
         rows.add(
             EventKind.FILL,
             instrument=index,
@@ -226,15 +241,24 @@ def _write_trades(trades: list[TradeReply], index: int, venue: VenueTable, rows:
             venue_order_id=trade.order_id,
             trade_id=trade.id,
             side=Side.BUY if trade.is_buyer else Side.SELL,
-            price_ticks=steps_of(trade.price, instrument.tick_e8),
-            qty_lots=steps_of(trade.qty, instrument.lot_e8),
-            fee_atoms=atoms_of(trade.commission),
+            price_ticks=price_ticks,
+            qty_lots=qty_lots,
+            fee_atoms=fee_atoms,
             fee_asset=venue.fee_asset(instrument, trade.commission_asset),
             liquidity=Liquidity.MAKER if trade.is_maker else Liquidity.TAKER,
         )
     rows.add(
         EventKind.TRADES_END, instrument=index, order_count=len(trades), trade_id=last_trade_id
     )
+
+
+def _exact(trade: TradeReply, instrument: Instrument) -> tuple[int, int, int]:
+    """Return price in ticks, quantity in lots and fee in atoms; zeros where one is not exact."""
+    try:
+        price_ticks = steps_of(trade.price, instrument.tick_e8)
+        return price_ticks, steps_of(trade.qty, instrument.lot_e8), atoms_of(trade.commission)
+    except Unreadable:
+        return 0, 0, 0
 
 
 def _write_balances(account: AccountReply, venue: VenueTable, rows: Rows) -> None:

@@ -10,6 +10,9 @@ Owns the meaning of user data. Must not know replies, sockets or order state.
 | EXPIRED, TRADE_PREVENTION | EXPIRED | nothing |
 | REJECTED | REJECTED, the code by the report's word r | nothing |
 
+Steps that an order of others does not fit are told as `replies` tells them; a trade that does not
+fit is unreadable here, and comes with the list of trades.
+
 TRADE_PREVENTION reports a decrement where the order lives on; only a report whose status is
 EXPIRED or EXPIRED_IN_MATCH ends it. Symbols and assets outside the profile give nothing.
 """
@@ -28,7 +31,7 @@ from hftd.venues.binance.messages import (
     ExecutionReport,
     UserEvent,
 )
-from hftd.venues.binance.rows import Rows, Unreadable, atoms_of, steps_of
+from hftd.venues.binance.rows import Rows, Unreadable, atoms_of, covering_steps_of, steps_of
 from hftd.venues.binance.venue_table import (
     NEW_ORDER_REJECTED,
     NS_PER_MS,
@@ -74,14 +77,15 @@ def _write_execution(event: bytes, venue: VenueTable, rows: Rows) -> None:
         "order_key": key,
         "venue_order_id": report.venue_order_id,
         "side": side(report.side),
-        "cum_qty_lots": steps_of(report.cum_qty, lot_e8),
     }
     if key == 0:
         if report.execution_type == "NEW":
-            common["price_ticks"] = steps_of(report.price, venue.instruments[index].tick_e8)
-            common["qty_lots"] = steps_of(report.order_qty, lot_e8)
+            tick_e8 = venue.instruments[index].tick_e8
+            common["price_ticks"] = covering_steps_of(report.price, tick_e8)
+            common["qty_lots"] = covering_steps_of(report.order_qty, lot_e8)
             rows.add(EventKind.FOREIGN_ORDER, **common)
         return
+    common["cum_qty_lots"] = steps_of(report.cum_qty, lot_e8)
     match report.execution_type:
         case "NEW":
             rows.add(EventKind.ACCEPTED, **common)

@@ -81,6 +81,18 @@ def steps_of(text: str, step_e8: int) -> int:
     return steps
 
 
+@lru_cache(maxsize=1_024)
+def covering_steps_of(text: str, step_e8: int) -> int:
+    """Return unsigned decimal text in the fewest whole steps that cover it.
+
+    For what must be known and is no money: an order may stand that was sent under other steps.
+    """
+    value = atoms_of(text)
+    if value < 0:
+        raise Unreadable(f"no sign is needed, was {text[:40]!r}")
+    return -(-value // step_e8)
+
+
 def atoms_of(text: str) -> int:
     """Return signed decimal text in atoms of 1e-8; Unreadable where it does not fit int64."""
     try:

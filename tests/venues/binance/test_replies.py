@@ -125,7 +125,7 @@ def test_an_unreadable_good_reply_leaves_the_order_unknown(result):
     wire = Wire()
     expected = {"kind": EventKind.OUTCOME_UNKNOWN, "order_key": KEY}
     assert wire.order(reply(PLACE, result)) == [expected]
-    assert wire.codec.broken == 1
+    assert (wire.codec.broken, wire.codec.unfit) == (0, 1)
 
 
 def test_a_truncated_reply_leaves_its_own_request_in_doubt_and_nothing_else():
@@ -303,6 +303,38 @@ def test_own_trades_become_fills_without_a_key_and_end_with_the_last_id():
     }  # fmt: skip
     assert (events[1]["trade_id"], events[1]["fee_asset"]) == (42, 2)
     assert events[2] == {"kind": EventKind.TRADES_END, "order_count": 2, "trade_id": 42}
+
+
+def test_a_trade_from_before_a_change_of_steps_keeps_its_id_alone():
+    """It makes no list unreadable, and no money of it is rounded."""
+    trade = {
+        "symbol": "BTCUSDT", "id": 41, "orderId": 28, "price": "60000.01", "qty": "0.005",
+        "commission": "0.1", "commissionAsset": "USDT", "time": 1, "isBuyer": True,
+        "isMaker": True,
+    }  # fmt: skip
+    bare = {
+        "kind": EventKind.FILL, "trade_id": 41, "venue_order_id": 28, "exch_ts_ns": 1_000_000,
+        "fee_asset": 1,
+    }  # fmt: skip
+    for odd in ({"price": "60000.015"}, {"qty": "0.005001"}, {"commission": "1e-9"}):
+        wire = Wire()
+        events = wire.order(reply("t0", [trade | odd, trade | {"id": 42}]))
+        assert events[0] == bare
+        assert events[1]["qty_lots"] == 500
+        assert events[2] == {"kind": EventKind.TRADES_END, "order_count": 2, "trade_id": 42}
+        assert (wire.codec.broken, wire.codec.unfit) == (0, 0)
+
+
+def test_an_order_from_before_a_change_of_steps_is_told_in_what_covers_it():
+    """Of others or ours: it can be seen and canceled, and counts for no less than it is."""
+    odd = order(price="60000.011", origQty="0.010001", executedQty="0.000019")
+    words = {"price_ticks": 6_000_002, "qty_lots": 1_001, "cum_qty_lots": 1}
+    ours, others, _ = Wire().order(reply("o0", [odd, odd | {"clientOrderId": "web_1"}]))
+    for event in (ours, others, *Wire().order(reply(QUERY, odd))):
+        assert words.items() <= event.items()
+    assert (ours["kind"], others["kind"]) == (EventKind.ORDER_STATUS, EventKind.FOREIGN_ORDER)
+    strange = odd | {"clientOrderId": "web_1", "status": "PENDING_X", "price": None}
+    assert Wire().order(reply("o0", [strange]))[0]["kind"] == EventKind.FOREIGN_ORDER
 
 
 def test_balances_come_for_each_asset_of_the_profile_even_if_unlisted():

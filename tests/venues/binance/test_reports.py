@@ -75,6 +75,8 @@ def test_orders_of_others_are_foreign_when_they_appear():
     assert event["kind"] == EventKind.FOREIGN_ORDER
     assert (event["side"], event["price_ticks"], event["qty_lots"]) == (1, 6_000_000, 1_000)
     assert wire.user(report(c="web_1", x="CANCELED", X="CANCELED")) == []
+    (event,) = wire.user(report(c="web_1", p="60000.011", q="0.010001"))
+    assert (event["price_ticks"], event["qty_lots"]) == (6_000_002, 1_001)
 
 
 def test_symbols_and_assets_outside_the_profile_are_left_out():
