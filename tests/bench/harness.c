@@ -32,6 +32,7 @@
 
 enum { SETTLE_US = 20000, WARM_ROUNDS = 5, LATE_MS = 200, QUIET_US = 400, REFRESH_MS = 300 };
 enum { FLOOD_S = 60, OUTAGE_MS = 3000, DEPTH_EVERY_MS = 100, HELD_MS = 60, ALERT_US = 150, TURN_US = 500, CALM_PERIODS = 105, FIGURES = 6 };
+enum { AWAY_US = 50 };
 
 static pid_t pids[PEERS];
 static int64_t refreshed_ns;
@@ -110,6 +111,15 @@ static void stream_frame(int stream, char *text, size_t room, struct book *book)
         trade_frame(text, room, book, 1, wall_ms());
 }
 
+/* When an order was there. Who stood in line for his core since he looked last does not know it
+ * himself, and takes the kernel's word; on another machine nobody would be in line before him. */
+static int64_t seen_at(const struct asked *order, int64_t looked_ns, int64_t now)
+{
+    int away = now - looked_ns > AWAY_US * 1000;
+    return away && order->arrived_ns > looked_ns && order->arrived_ns < now ? order->arrived_ns
+                                                                            : now;
+}
+
 static void one_round(int peer, int stream, int64_t beat_ns, int64_t results[FIGURES])
 {
     static char text[FRAME_ROOM];
@@ -131,9 +141,11 @@ static void one_round(int peer, int stream, int64_t beat_ns, int64_t results[FIG
     results[5] = now_ns() - sent;
     while (now < (seen ? last + QUIET_US * 1000 : sent + LATE_MS * 1000000LL)) {
         int before = asked_count;
+        int64_t looked = now;
         look(peer);
         now = now_ns();
         if (asked_count > before) {
+            now = seen_at(&asked[before], looked, now);
             last = now;
             if (!seen) {
                 seen = now;
@@ -185,7 +197,7 @@ static void block(int peer, int stream, int rounds, int64_t beat_us)
 /* --- a plan: background, bursts, and frames that are timed among them ------------------------- */
 
 struct step {
-    int64_t due_ns, sent_ns, seen_ns;
+    int64_t due_ns, from_ns, sent_ns, seen_ns;
     char kind;
     int shifted, in_burst;
     size_t at, whole;
@@ -217,7 +229,7 @@ static size_t prepare(FILE *file, int peer, struct step **steps, unsigned char *
         else
             trade_frame(text, sizeof text, book, kind == 'T', event_ms);
         struct step *step = &(*steps)[count++];
-        *step = (struct step){due_us * 1000, 0, 0, kind, book->shifted, burst, have, 0};
+        *step = (struct step){due_us * 1000, 0, 0, 0, kind, book->shifted, burst, have, 0};
         step->whole = market_frame(market, *bytes + have, text);
         have += step->whole;
     }
@@ -255,7 +267,11 @@ static void doze(int64_t until_ns)
  * Kinds: b d t are touch, depth and trade that give no reason to act; B D T give one and are
  * timed. Each timed one is a line: kind, in a burst, due to first answer, sent to first answer,
  * due to sent; -1 where no answer came before the next timed frame was due. Of a floor the n-th
- * answer is to the n-th frame. */
+ * answer is to the n-th frame.
+ *
+ * Where the exchange itself was late, since it stood in line for its core or had much to send, a
+ * frame is due when it is sent: nobody could have had it before. Where it was late because whoever
+ * is timed had not read and a write had to wait for him, it is due when it was. */
 static void run_plan(int peer, const char *path, int calm)
 {
     struct step *steps;
@@ -271,12 +287,16 @@ static void run_plan(int peer, const char *path, int calm)
     fclose(file);
     struct step *open = NULL;
     int64_t begun = now_ns() + 5000000, end = begun + steps[count - 1].due_ns + HELD_MS * 1000000LL;
+    int64_t looked = now_ns(), held_until = 0;
     asked_count = 0;
     for (int64_t now = now_ns(); now < end; now = now_ns()) {
         if (next < count && now >= begun + steps[next].due_ns) {
             struct step *step = &steps[next++];
+            int64_t due = begun + step->due_ns;
             step->sent_ns = now_ns();
-            put(&links[market], bytes + step->at, step->whole);
+            step->from_ns = due < held_until ? due : step->sent_ns;
+            if (put(&links[market], bytes + step->at, step->whole) > 0)
+                held_until = now_ns();
             if (step->kind < 'a')
                 open = step;
         } else {
@@ -290,15 +310,15 @@ static void run_plan(int peer, const char *path, int calm)
                 serve(now_ns(), 0); /* Nothing is timed: whoever comes, comes back or pings is served. */
         }
         look(peer);
-        if (asked_count == 0)
-            continue;
-        now = now_ns();
+        int64_t before = looked;
+        looked = now_ns();
         for (int each = 0; each < asked_count; each++) {
+            int64_t seen = seen_at(&asked[each], before, looked);
             if (!trades(peer)) {
                 if (echoes < count)
-                    steps[echoes++].seen_ns = now;
+                    steps[echoes++].seen_ns = seen;
             } else if (open != NULL && open->seen_ns == 0 && answers_it(open, asked[each].text)) {
-                open->seen_ns = now;
+                open->seen_ns = seen;
             } else {
                 late_orders++;
             }
@@ -309,7 +329,7 @@ static void run_plan(int peer, const char *path, int calm)
         const struct step *step = &steps[each];
         if (step->kind < 'a')
             printf("%c %d %lld %lld %lld\n", step->kind, step->in_burst,
-                   step->seen_ns ? (long long)(step->seen_ns - begun - step->due_ns) : -1LL,
+                   step->seen_ns ? (long long)(step->seen_ns - step->from_ns) : -1LL,
                    step->seen_ns ? (long long)(step->seen_ns - step->sent_ns) : -1LL,
                    (long long)(step->sent_ns - begun - step->due_ns));
     }

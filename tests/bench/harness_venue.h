@@ -34,6 +34,7 @@ static int64_t report_id, snapshot_ns;
 /* What order frames say, kept to be answered when whoever times them lets it. */
 struct asked {
     int link;
+    int64_t arrived_ns;
     char text[2048];
 };
 static struct asked asked[ASKED];
@@ -462,6 +463,7 @@ static int take_request(int at, int timed)
         upgrade(at, text, key + 19);
     } else if (timed && asked_count < ASKED && is_order_request(text)) {
         asked[asked_count].link = at;
+        asked[asked_count].arrived_ns = link->arrived_ns;
         snprintf(asked[asked_count++].text, sizeof asked[0].text, "%s", text);
     } else {
         rest(at, text);
@@ -517,6 +519,7 @@ static void take(int at, int timed)
             int order = strstr(text, "\"method\":\"order.") != NULL;
             if (order && timed && asked_count < ASKED && count < sizeof asked[0].text) {
                 asked[asked_count].link = at;
+                asked[asked_count].arrived_ns = link->arrived_ns;
                 memcpy(asked[asked_count++].text, text, count + 1);
             } else if (trades(peers[at])) {
                 answer(at, text);
@@ -558,6 +561,8 @@ static void welcome(int listener)
     for (int at = 0; fd >= 0 && at < LINKS; at++)
         if (kinds[at] == 0) {
             prompt(fd);
+            stamp(fd);
+            links[at].arrived_ns = 0;
             kinds[at] = greet(&links[at], fd) < 0 ? 0 : HTTP;
             peers[at] = HFTD;
             return;

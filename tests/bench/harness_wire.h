@@ -32,6 +32,7 @@ struct wire {
 #ifdef WITH_TLS
     SSL *tls; /* NULL where the link is plain. */
 #endif
+    int64_t arrived_ns; /* When the kernel had what was read last (CLOCK_MONOTONIC); see `stamp`. */
     size_t have;
     unsigned char bytes[ROOM];
 };
@@ -50,6 +51,14 @@ static inline int64_t wall_ms(void)
     return at.tv_sec * 1000LL + at.tv_nsec / 1000000;
 }
 
+/* What the wall clock is ahead of the monotonic one; the kernel's stamps are the wall clock's. */
+static inline int64_t wall_ahead_ns(void)
+{
+    struct timespec at;
+    clock_gettime(CLOCK_REALTIME, &at);
+    return at.tv_sec * 1000000000LL + at.tv_nsec - now_ns();
+}
+
 static inline void fail(const char *what)
 {
     fprintf(stderr, "harness: %s: %s\n", what, strerror(errno));
@@ -60,6 +69,30 @@ static inline void prompt(int fd)
 {
     int one = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+}
+
+/* Have the kernel note when what comes on a link was there. */
+static inline void stamp(int fd)
+{
+    int one = 1;
+    setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &one, sizeof one);
+}
+
+/* `recv` that keeps the kernel's stamp, where there is one. */
+static inline ssize_t stamped_recv(struct wire *wire, void *bytes, size_t room, int flags)
+{
+    char control[CMSG_SPACE(sizeof(struct timespec))];
+    struct iovec into = {bytes, room};
+    struct msghdr message = {
+        .msg_iov = &into, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+    ssize_t got = recvmsg(wire->fd, &message, flags);
+    struct cmsghdr *word = got > 0 ? CMSG_FIRSTHDR(&message) : NULL;
+    if (word != NULL && word->cmsg_level == SOL_SOCKET && word->cmsg_type == SCM_TIMESTAMPNS) {
+        struct timespec at;
+        memcpy(&at, CMSG_DATA(word), sizeof at);
+        wire->arrived_ns = at.tv_sec * 1000000000LL + at.tv_nsec - wall_ahead_ns();
+    }
+    return got;
 }
 
 /* One write and one read of a link, as `send` and `recv` have them. */
@@ -75,7 +108,7 @@ static inline ssize_t wire_send(struct wire *wire, const void *bytes, size_t cou
         return -1;
     }
 #endif
-    return send(wire->fd, bytes, count, MSG_NOSIGNAL);
+    return send(wire->fd, bytes, count, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 static inline ssize_t wire_recv(struct wire *wire, void *bytes, size_t room, int flags)
@@ -95,23 +128,28 @@ static inline ssize_t wire_recv(struct wire *wire, void *bytes, size_t room, int
         return -1;
     }
 #endif
-    return recv(wire->fd, bytes, room, flags);
+    return stamped_recv(wire, bytes, room, flags);
 }
 
-/* Write all of it; the peer reads at once, so a full buffer is waited for. */
+/* Write all of it; a full buffer is waited for. Return 1 where it was, -1 for the end. */
 static inline int put(struct wire *wire, const void *bytes, size_t count)
 {
     const char *at = bytes;
+    int waited = 0;
     while (count > 0) {
         ssize_t wrote = wire_send(wire, at, count);
-        if (wrote < 0 && (errno == EAGAIN || errno == EINTR))
+        if (wrote < 0 && (errno == EAGAIN || errno == EINTR)) {
+            struct pollfd room = {wire->fd, POLLOUT, 0};
+            waited = 1;
+            poll(&room, 1, 1);
             continue;
+        }
         if (wrote <= 0)
             return -1;
         at += wrote;
         count -= (size_t)wrote;
     }
-    return 0;
+    return waited;
 }
 
 /* Write one frame into ``out``, masked by zeros if a client; return its length. */

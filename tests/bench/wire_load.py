@@ -1,10 +1,13 @@
 """Tick to order under load: the daemon and the floor in C in a market ten times as busy.
 
 The plan is `load`'s: ten times the recorded rate with bursts of 888 levels; each timed frame is
-counted from the time at which it was due, so neither the harness's lateness nor a stall hides
-anything (no coordinated omission). A frame without an order before the next timed one was due,
-10 ms later, is told as missed, and counts until the next answer: so long the quotes were wrong.
-Daemon and floor take turns, and each block has the same frames for both.
+counted from the time at which it was due, so no stall of whoever is timed hides another (no
+coordinated omission). The exchange's own lateness is not his: a frame that it sent late, for want
+of its core, counts from when it was sent, and an order that came while it stood in line from when
+its kernel had it (`run_plan` in ``harness.c``); how late it was stands beside. A frame without an
+order before the next timed one was due, 10 ms later, is told as missed, and counts until the next
+answer: so long the quotes were wrong. Daemon and floor take turns, and each block has the same
+frames for both.
 """
 
 from __future__ import annotations
