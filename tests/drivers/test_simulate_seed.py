@@ -1,11 +1,15 @@
-"""What a seed's end is judged by: whether a side that is not quoted says a reason that holds."""
+"""What a seed's end is judged by: a book once more, and a reason for each side without a quote."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 
 from hftd.domain.codes import Code
-from hftd.drivers.simulate_seed import unexplained
+from hftd.drivers.checkers import all_checkers
+from hftd.drivers.simulate_seed import SECOND_NS, SeedRun, draw, unexplained
+from tests.drivers.watched import BUILD
 from tests.engine.scene import BUY, SELL, a_scene
 
 
@@ -29,3 +33,18 @@ def test_a_side_without_a_quote_has_a_reason_that_holds(
     targets[SELL]["quoted_code"], targets[SELL]["denied_code"] = code, denied
     said = unexplained(targets)
     assert said.startswith(fault) and bool(said) == bool(fault)
+
+
+def test_a_daemon_that_never_has_a_book_again_has_not_mended(tmp_path: Path) -> None:
+    """The market link falls as all faults end, 40 s on the way, and nobody opens another."""
+    run = SeedRun(draw(3, 2, "market-making", []), BUILD, all_checkers, tmp_path)
+    world = run.world
+
+    def part() -> None:
+        world.skies.market.shut_ns = world.now_ns + 1_000 * SECOND_NS
+        world.roads.market.link.drop("cut")
+
+    world.calendar.at(world.now_ns + 40 * SECOND_NS + 1, part)
+    outcome = run.run()
+    assert outcome.invariant == "I30"
+    assert "not SYNCED" in outcome.violation
