@@ -282,7 +282,8 @@ class OfflineKill:
             road, known.symbols, known.tag, settle_s=settle_s, bound_s=BOUND_SECONDS,
             is_gone=is_gone,
         )  # fmt: skip
-        left = str(len(swept.left)) if swept.is_clear or swept.left else "an unknown number"
+        known_left = f"at least {len(swept.left)}" if swept.left else "an unknown number"
+        left = known_left if swept.unseen else str(len(swept.left))
         self._step(
             f"venue: {swept.canceled} of our orders canceled, {left} left, "
             f"{swept.foreign} of others not touched"

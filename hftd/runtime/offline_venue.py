@@ -16,20 +16,22 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from hftd.domain.order import parse_client_order_id
 from hftd.runtime.tls import connection_fault
 from hftd.venues.binance.signing import Signer, signed_query
 
-Item = TypeVar("Item")
 Address = tuple[str, int]
 
-REQUEST_SECONDS = 10.0  # What the venue allows itself before it answers -1007.
+# All that one request may take, name, connection and body included; doubled after each that
+# brought no answer, up to a little more than the venue allows itself before it answers -1007.
+REQUEST_SECONDS = 3.0
+LONGEST_SECONDS = 12.0
 # The venue's greatest. A cancel or a question that comes late does no harm.
 RECV_WINDOW_MS = 60_000
 MAX_BODY_BYTES = 16 * 1024 * 1024
-WORKERS = 64  # One slow venue must not make a hundred cancels wait for each other.
+WORKERS = 64  # Cancels at once: a slow venue must not make a hundred wait for each other.
 LOOK_SECONDS = 0.2
 LIMIT_STATUSES = (403, 418, 429)
 DEFAULT_WAIT_S = 10.0  # Where the venue did not say for how long.
@@ -38,11 +40,15 @@ UNKNOWN_SYMBOL = -1121  # A symbol that the venue does not know holds no order.
 
 
 class Answer(NamedTuple):
-    """What came of a request; status 0 where no answer came, and ``fault`` says why."""
+    """What came of a request; status 0 where no answer came, and ``fault`` says why.
+
+    ``is_late`` where it was not there in the time given to it.
+    """
 
     status: int
     body: Any = None
     fault: str = ""
+    is_late: bool = False
 
     @property
     def code(self) -> int:
@@ -55,11 +61,20 @@ class Answer(NamedTuple):
         return self.fault or f"the venue answered {self.status} (code {self.code})"
 
 
+class Request(NamedTuple):
+    """A request to sign and send."""
+
+    method: str
+    path: str
+    params: dict[str, str | int]
+
+
 class Swept(NamedTuple):
     """What a sweep found and left; ``left`` holds the venue's own words for each order.
 
-    ``is_clear`` is true where the venue showed none of ours, asked at ``checked_ns``; else
-    ``why`` says what stood in the way.
+    ``is_clear`` is true where the venue showed none of ours, asked at ``checked_ns`` or later;
+    else ``why`` says what stood in the way, and ``unseen`` names the symbols whose orders were
+    never shown.
     """
 
     is_clear: bool
@@ -68,6 +83,7 @@ class Swept(NamedTuple):
     foreign: int
     left: list[dict[str, Any]]
     why: str
+    unseen: tuple[str, ...] = ()
 
 
 class VenueRoad:
@@ -93,15 +109,39 @@ class VenueRoad:
         """How long the venue wants to hear nothing from us, in seconds from now."""
         return max(0.0, self._quiet_until - time.monotonic())
 
-    def ask(self, method: str, path: str, params: dict[str, str | int]) -> Answer:
-        """Send one signed request, unless the venue told us to wait."""
+    def ask(self, requests: Sequence[Request], limit_s: float) -> list[Answer]:
+        """Send signed requests at once and return their answers, in their order.
+
+        One that is not answered within ``limit_s`` is a fault: a timeout of a socket would begin
+        again with each byte. The threads are daemons; one that still reads ends with the process,
+        which nothing may hold up.
+        """
+        done: queue.SimpleQueue[tuple[int, Answer]] = queue.SimpleQueue()
+
+        def run(index: int, request: Request) -> None:
+            done.put((index, self._answer(request)))
+
+        for numbered in enumerate(requests):
+            threading.Thread(target=run, args=numbered, daemon=True).start()
+        late = Answer(0, fault=f"no answer in {limit_s:.1f} s", is_late=True)
+        answers = [late] * len(requests)
+        deadline = time.monotonic() + limit_s
+        for _ in requests:
+            try:
+                index, answer = done.get(timeout=max(0.001, deadline - time.monotonic()))
+            except queue.Empty:
+                break
+            answers[index] = answer
+        return answers
+
+    def _answer(self, request: Request) -> Answer:
+        # Unless the venue told us to wait.
         if self.quiet_s:
             return Answer(429, fault=f"the venue wants {self.quiet_s:.0f} s without requests")
         now_ms = time.time_ns() // 1_000_000 + self._offset_ms
-        query = signed_query(
-            self._signer, params | {"recvWindow": RECV_WINDOW_MS, "timestamp": now_ms}
-        )
-        answer = self._send(method, f"{path}?{query}")
+        stamped = request.params | {"recvWindow": RECV_WINDOW_MS, "timestamp": now_ms}
+        query = signed_query(self._signer, stamped)
+        answer = self._send(request.method, f"{request.path}?{query}")
         if answer.code == BAD_TIMESTAMP:
             self._set_clock()
         return answer
@@ -134,8 +174,8 @@ class VenueRoad:
 
     def _connection(self, address: Address) -> HTTPConnection:
         if self._tls is None:
-            return HTTPConnection(*address, timeout=REQUEST_SECONDS)
-        return HTTPSConnection(*address, timeout=REQUEST_SECONDS, context=self._tls)
+            return HTTPConnection(*address, timeout=LONGEST_SECONDS)
+        return HTTPSConnection(*address, timeout=LONGEST_SECONDS, context=self._tls)
 
     def _hold_back(self, retry_after: str) -> None:
         wait_s = float(retry_after) if retry_after.isdecimal() else DEFAULT_WAIT_S
@@ -149,109 +189,145 @@ def sweep(
     *,
     settle_s: float,
     bound_s: float,
+    request_s: float = REQUEST_SECONDS,
     is_gone: Callable[[], bool] = lambda: False,
 ) -> Swept:
     """Cancel all that bears our tag until the venue shows none, or the time is up.
 
     An order that left before its sender died may still be under way: the venue takes it until
     its recvWindow has passed. So the answer that counts is one to a question asked after
-    ``settle_s``; what rests by then is canceled at once all the same. ``is_gone`` says of a
-    simulated exchange that nobody will answer any more.
+    ``settle_s``; what rests by then is canceled at once all the same. ``request_s`` is what the
+    first request of a symbol may take. ``is_gone`` says of a simulated exchange that nobody will
+    answer any more.
     """
     began = time.monotonic()
-    settled, deadline = began + settle_s, began + bound_s
-    left: list[dict[str, Any]] | None = None
-    canceled, why, foreign = 0, "", 0
-    while (now := time.monotonic()) < deadline:
-        if road.quiet_s and now + road.quiet_s >= deadline:
-            why = f"the venue wants {road.quiet_s:.0f} s without requests (429), which is too long"
-            break
-        if is_gone():
-            why = "the exchange has ended"
-            break
-        pause_s = road.quiet_s
-        if not pause_s:
-            asked_ns = time.time_ns()
-            found, foreign, why = _open_orders(road, symbols, tag, deadline)
-            left = left if why else found
-            if not why and not found and now >= settled:
-                return Swept(True, asked_ns, canceled, foreign, [], "")
-            done, fault = _cancel(road, found, deadline)
-            canceled, why = canceled + done, why or fault
-            waits = not why and not found
-            pause_s = max(LOOK_SECONDS, settled - time.monotonic()) if waits else LOOK_SECONDS
-        time.sleep(max(0.0, min(pause_s, deadline - time.monotonic())))
-    why = why or f"orders of ours are still shown after {bound_s:g} s"
-    unseen = "" if left is not None else "; what is open was never seen"
-    return Swept(False, 0, canceled, foreign, left or [], why + unseen)
+    span = _Span(began + settle_s, began + bound_s, is_gone)
+    parts = [_Part(road, symbol, tag, span, request_s) for symbol in symbols]
+    threads = [threading.Thread(target=part.run, daemon=True) for part in parts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        # Each ends by itself at the deadline; one that does not is a part that was not cleared.
+        thread.join(max(0.0, span.deadline - time.monotonic()) + LOOK_SECONDS)
+    left = [order for part in parts for order in list((part.left or {}).values())]
+    canceled, foreign = sum(part.canceled for part in parts), sum(part.foreign for part in parts)
+    if all(part.checked_ns for part in parts):
+        checked_ns = min((part.checked_ns for part in parts), default=time.time_ns())
+        return Swept(True, checked_ns, canceled, foreign, [], "")
+    unseen = tuple(part.symbol for part in parts if part.left is None)
+    return Swept(False, 0, canceled, foreign, left, _why(parts, unseen), unseen)
 
 
-def _open_orders(
-    road: VenueRoad, symbols: Sequence[str], tag: str, deadline: float
-) -> tuple[list[dict[str, Any]], int, str]:
-    """Return our open orders, the number of others, and why the list is not whole."""
-    found: list[dict[str, Any]] = []
-    foreign, why = 0, ""
-    answers = in_parallel(
-        lambda symbol: road.ask("GET", "/api/v3/openOrders", {"symbol": symbol}), symbols, deadline
-    )
-    for answer in answers:
-        if answer.status == 200 and isinstance(answer.body, list):
-            ours = [one for one in answer.body if _is_ours(one, tag)]
-            found += ours
-            foreign += len(answer.body) - len(ours)
-        elif answer.code != UNKNOWN_SYMBOL:
-            why = answer.told()
-    return found, foreign, why
+def _why(parts: Sequence[_Part], unseen: tuple[str, ...]) -> str:
+    """Return what stood in the way of each symbol, symbols with the same reason together."""
+    reasons: dict[str, list[str]] = {}
+    for part in parts:
+        if not part.checked_ns:
+            reasons.setdefault(part.why, []).append(part.symbol)
+    told = [f"{', '.join(names)}: {reason}" for reason, names in reasons.items()]
+    if unseen:
+        told.append(f"what is open in {', '.join(unseen)} was never seen")
+    return "; ".join(told)
+
+
+class _Span(NamedTuple):
+    settled: float  # From when on an empty list counts, by the monotonic clock.
+    deadline: float
+    is_gone: Callable[[], bool]
+
+
+class _Part:
+    """The sweep of one symbol, in a thread of its own: no other's silence may delay it.
+
+    ``left`` is what the venue showed last, less what it has confirmed as canceled since; None
+    until it showed anything. ``checked_ns`` is when the question was asked whose answer cleared
+    the symbol, 0 while none has.
+    """
+
+    def __init__(
+        self, road: VenueRoad, symbol: str, tag: str, span: _Span, request_s: float
+    ) -> None:
+        self.symbol = symbol
+        self.left: dict[str, dict[str, Any]] | None = None
+        self.canceled = 0
+        self.foreign = 0
+        self.checked_ns = 0
+        self.why = "it was not looked at"
+        self._road = road
+        self._tag = tag
+        self._span = span
+        self._limit_s = request_s
+
+    def run(self) -> None:
+        """Look and cancel until the symbol is clear, the time is up, or nobody can answer."""
+        while not self.checked_ns and (now := time.monotonic()) < self._span.deadline:
+            quiet_s = self._road.quiet_s
+            if quiet_s and now + quiet_s >= self._span.deadline:
+                self.why = f"the venue wants {quiet_s:.0f} s without requests (429), too long"
+                return
+            if self._span.is_gone():
+                self.why = "the exchange has ended"
+                return
+            pause_s = quiet_s or self._turn()
+            time.sleep(max(0.0, min(pause_s, self._span.deadline - time.monotonic())))
+
+    def _turn(self) -> float:
+        """Look once and cancel what is seen; return how long to wait before the next look."""
+        asked, asked_ns = time.monotonic(), time.time_ns()
+        (answer,) = self._ask([Request("GET", "/api/v3/openOrders", {"symbol": self.symbol})])
+        if not self._seen(answer):
+            return LOOK_SECONDS
+        if self.left:
+            self._cancel()
+        elif asked >= self._span.settled:
+            self.checked_ns = asked_ns
+        else:
+            self.why = "an order under way could still arrive"
+            return max(LOOK_SECONDS, self._span.settled - time.monotonic())
+        return LOOK_SECONDS
+
+    def _ask(self, requests: Sequence[Request]) -> list[Answer]:
+        left_s = max(0.001, self._span.deadline - time.monotonic())
+        answers = self._road.ask(requests, min(self._limit_s, left_s))
+        if any(answer.is_late for answer in answers):
+            self._limit_s = min(2 * self._limit_s, LONGEST_SECONDS)
+        return answers
+
+    def _seen(self, answer: Answer) -> bool:
+        """Take what the venue shows; say whether it showed the symbol's orders."""
+        if answer.code == UNKNOWN_SYMBOL:
+            self.left = {}
+            return True
+        if answer.status != 200 or not isinstance(answer.body, list):
+            self.why = answer.told()
+            return False
+        ours = [order for order in answer.body if _is_ours(order, self._tag)]
+        self.foreign = len(answer.body) - len(ours)
+        self.left = {str(order["clientOrderId"]): order for order in ours}
+        return True
+
+    def _cancel(self) -> None:
+        """Cancel each by its client order id, and keep what the venue did not confirm.
+
+        One that the venue knows no longer is no fault: the next look tells.
+        """
+        assert self.left is not None
+        self.why = "orders of ours are still shown"
+        names = list(self.left)
+        for first in range(0, len(names), WORKERS):
+            batch = names[first : first + WORKERS]
+            answers = self._ask([self._cancel_of(name) for name in batch])
+            for name, answer in zip(batch, answers, strict=True):
+                if answer.status == 200:
+                    self.canceled += 1
+                    del self.left[name]
+                elif answer.status != 400:
+                    self.why = answer.told()
+
+    def _cancel_of(self, name: str) -> Request:
+        named = {"symbol": self.symbol, "origClientOrderId": name}
+        return Request("DELETE", "/api/v3/order", dict(named))
 
 
 def _is_ours(order: dict[str, Any], tag: str) -> bool:
     return parse_client_order_id(tag, str(order.get("clientOrderId"))) != 0
-
-
-def _cancel(road: VenueRoad, orders: list[dict[str, Any]], deadline: float) -> tuple[int, str]:
-    """Cancel each by its client order id; return how many the venue confirmed, and a fault.
-
-    One that the venue knows no longer is no fault: the next look tells.
-    """
-
-    def cancel(order: dict[str, Any]) -> Answer:
-        named = {"symbol": order["symbol"], "origClientOrderId": order["clientOrderId"]}
-        return road.ask("DELETE", "/api/v3/order", named)
-
-    answers = in_parallel(cancel, orders, deadline)
-    faults = [one.told() for one in answers if one.status != 200 and one.status != 400]
-    return sum(one.status == 200 for one in answers), faults[0] if faults else ""
-
-
-def in_parallel(
-    work: Callable[[Item], Answer], items: Sequence[Item], deadline: float
-) -> list[Answer]:
-    """Return the work's answer for each item; one that is not there at the deadline is a fault.
-
-    The threads are daemons: one that hangs in a read of a dead connection ends with the process,
-    which nothing may hold up.
-    """
-    waiting: queue.SimpleQueue[tuple[int, Item]] = queue.SimpleQueue()
-    done: queue.SimpleQueue[tuple[int, Answer]] = queue.SimpleQueue()
-    for numbered in enumerate(items):
-        waiting.put(numbered)
-
-    def run() -> None:
-        while time.monotonic() < deadline:
-            try:
-                index, item = waiting.get_nowait()
-            except queue.Empty:
-                return
-            done.put((index, work(item)))
-
-    for _ in range(min(len(items), WORKERS)):
-        threading.Thread(target=run, daemon=True).start()
-    answers = [Answer(0, fault="no answer in time")] * len(items)
-    for _ in items:
-        try:
-            index, answer = done.get(timeout=max(0.001, deadline - time.monotonic()))
-        except queue.Empty:
-            break
-        answers[index] = answer
-    return answers

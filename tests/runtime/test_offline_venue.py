@@ -6,13 +6,21 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from hftd.domain.order import client_order_id, order_key
-from hftd.runtime.offline_venue import WORKERS, Address, Swept, VenueRoad, sweep
+from hftd.runtime.offline_venue import (
+    REQUEST_SECONDS,
+    WORKERS,
+    Address,
+    Request,
+    Swept,
+    VenueRoad,
+    sweep,
+)
 from hftd.venues.binance.signing import HmacSigner
 
 TAG = "abc123"
@@ -35,6 +43,8 @@ class SmallVenue:
         self.open = dict.fromkeys(orders)
         self.asked: list[tuple[float, str, str]] = []
         self.trouble = trouble or no_trouble
+        self.drips = ""  # The symbol whose answers come byte by byte and never end.
+        self.over = threading.Event()
         self._lock = threading.Lock()
 
     def answer(self, method: str, target: str) -> tuple[int, dict[str, str], Any]:
@@ -68,6 +78,9 @@ def served(venue: SmallVenue) -> Iterator[Address]:
 
     class Handler(BaseHTTPRequestHandler):
         def _reply(self) -> None:
+            if venue.drips and f"symbol={venue.drips}" in self.path:
+                self._drip()
+                return
             status, headers, body = venue.answer(self.command, self.path)
             text = json.dumps(body).encode()
             self.send_response(status)
@@ -75,6 +88,14 @@ def served(venue: SmallVenue) -> Iterator[Address]:
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(text)
+
+        def _drip(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", "1000000")
+            self.end_headers()
+            with suppress(OSError):  # Who asked has hung up.
+                while not venue.over.wait(0.02):
+                    self.wfile.write(b" ")
 
         do_GET = do_DELETE = _reply  # noqa: N815 - the names that the server looks for
 
@@ -91,13 +112,19 @@ def served(venue: SmallVenue) -> Iterator[Address]:
     try:
         yield "127.0.0.1", server.server_address[1]
     finally:
+        venue.over.set()
         server.shutdown()
         thread.join()
         server.server_close()
 
 
 def swept(
-    venue: SmallVenue, *, settle_s: float = 0.0, bound_s: float = WITHIN_S, away: int = 0
+    venue: SmallVenue,
+    *,
+    settle_s: float = 0.0,
+    bound_s: float = WITHIN_S,
+    request_s: float = REQUEST_SECONDS,
+    away: int = 0,
 ) -> Swept:
     """Sweep a small venue; its address is not there for the first ``away`` looks."""
     looks = iter(range(1_000_000))
@@ -105,7 +132,7 @@ def swept(
         road = VenueRoad(
             lambda: address if next(looks) >= away else None, HmacSigner("key", "secret")
         )
-        return sweep(road, SYMBOLS, TAG, settle_s=settle_s, bound_s=bound_s)
+        return sweep(road, SYMBOLS, TAG, settle_s=settle_s, bound_s=bound_s, request_s=request_s)
 
 
 def test_a_hundred_are_canceled_and_others_left() -> None:
@@ -197,3 +224,47 @@ def test_a_clock_that_differs_is_mended() -> None:
 
     venue = SmallVenue(OURS[:2], outside)
     assert swept(venue).is_clear and venue.count("GET", "time") == 2
+
+
+def test_a_symbol_whose_answer_drips_delays_no_other() -> None:
+    """Ours in the other symbol are canceled, and the end says where nothing was seen."""
+    venue = SmallVenue(OURS[:2])
+    venue.drips = SYMBOLS[1]
+    done = swept(venue, bound_s=1.0)
+    assert not venue.open and done.canceled == 2 and done.left == []
+    assert not done.is_clear and done.unseen == (SYMBOLS[1],)
+    assert f"what is open in {SYMBOLS[1]} was never seen" in done.why
+
+
+def test_a_request_has_an_end_however_its_answer_drips() -> None:
+    """A byte now and then does not begin its time anew."""
+    venue = SmallVenue([])
+    venue.drips = SYMBOLS[0]
+    with served(venue) as address:
+        road = VenueRoad(lambda: address, HmacSigner("key", "secret"))
+        (answer,) = road.ask([Request("GET", "/x", {"symbol": SYMBOLS[0]})], 0.2)
+    assert answer.is_late and answer.status == 0
+
+
+def test_a_venue_slower_than_the_first_limit_is_heard() -> None:
+    """What a request may take grows with each that brought no answer."""
+    slowness = threading.Event()
+
+    def slow(method: str, path: str) -> None:
+        slowness.wait(0.5)
+
+    venue = SmallVenue(OURS[:2], slow)
+    assert swept(venue, request_s=0.1).is_clear and not venue.open
+
+
+def test_what_was_seen_is_named_though_the_venue_falls_silent() -> None:
+    """One look shows two orders, nothing is answered after it: both are named as left."""
+    venue = SmallVenue(OURS[:2])
+
+    def silent(method: str, path: str) -> None:
+        if method == "DELETE" or venue.count("GET") > len(SYMBOLS):
+            venue.over.wait(WITHIN_S)
+
+    venue.trouble = silent
+    done = swept(venue, bound_s=1.0, request_s=0.2)
+    assert not done.is_clear and [order["clientOrderId"] for order in done.left] == OURS[:2]
