@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, NamedTuple
 
 from hftd.config.load import LoadedProfile
@@ -31,7 +31,7 @@ from hftd.drivers.loop import Loop
 from hftd.drivers.operator import Operator
 from hftd.drivers.performer import Performer
 from hftd.drivers.rehearsal import Rehearsal
-from hftd.drivers.reload import Read, Reload
+from hftd.drivers.reload import Read, RecorderOf, Reload, Start
 from hftd.drivers.run import Run
 from hftd.drivers.stamps import Stamps
 from hftd.engine.recovery import Phase
@@ -64,7 +64,7 @@ class Parts(NamedTuple):
 
     build: memory.Builders
     signer: Signer
-    recorder: Callable[[LoadedProfile], tuple[Sequence[str], Mapping[str, str]]]
+    recorder: RecorderOf
     """The recorder's command line and environment by a profile."""
     read: Read
     """The profile read again, with more overrides."""
@@ -108,6 +108,7 @@ class Live:
         self._failure: HftdError | None = None
         self._rehearsal: Rehearsal | None = None
         self._setting_up: asyncio.Task[Any] | None = None
+        self._hangups: set[asyncio.Task[None]] = set()
         self._is_ready = self._journal_told = False
         self._state_seen = -1
         self._signals = self._pulses = self.loop_lag_ns = 0
@@ -207,10 +208,10 @@ class Live:
             recorder_faults=lambda: published(self._paths.journal_dir).faults,
         )  # fmt: skip
         self._reload = Reload(
-            self._loaded, self._instruments, self._engine, self._parts.read, self._clock.ts_ns,
-            self._on_event, self._give, self._take, self._say,
+            self._loaded, self._instruments, self._engine, self._parts.read, self._parts.recorder,
+            self._clock.ts_ns, self._on_event, self._give, self._take, self._say,
         )  # fmt: skip
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._reload.on_hangup)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._on_hangup)
         self._operator = Operator(
             self._engine, self._answers, self._tag, self._give, self._latch, self._reload
         )
@@ -341,13 +342,13 @@ class Live:
         state = self._engine.state
         machine.tidy(not state.orders["key"].any() and not state.instruments["position_lots"].any())
 
-    def _take(self, loaded: LoadedProfile, recorder: bool) -> None:
-        """Hear which profile is in force since a reload, and whether its recorder's part moved."""
+    def _take(self, loaded: LoadedProfile, recorder: Start | None) -> None:
+        """Hear which profile is in force since a reload, and what its recorder now is."""
         self._loaded = loaded
         self._answers.take(loaded)
         self._say(f"reloaded: {loaded.name} {loaded.config_hash}")
-        if recorder:
-            self._recorder.renew(*self._parts.recorder(loaded))
+        if recorder is not None:
+            self._recorder.renew(*recorder)
 
     def _give(
         self,
@@ -376,6 +377,11 @@ class Live:
             if fact["kind"] == FactKind.COMMAND:
                 return Code(int(fact["code"]))
         return Code.NONE
+
+    def _on_hangup(self) -> None:
+        task = asyncio.create_task(self._keep(self._reload.hang_up()))
+        self._hangups.add(task)
+        task.add_done_callback(self._hangups.discard)
 
     def _on_signal(self) -> None:
         """SIGTERM and Ctrl-C are ``stop``; a second one does not wait for the venue."""

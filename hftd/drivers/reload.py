@@ -1,9 +1,10 @@
 """A changed profile in a running daemon: live keys change now, the others wait for a start.
 
 Owns the order of it: the files are read again beside the trading loop, what differs is told, the
-engine takes all limits or none (C38), then the recorder starts again with what is its own. Whoever
-gave it, both hashes and every changed key stand in the ledger. Must not judge a limit: the engine
-does.
+engine takes all limits or none (C38), then the recorder starts again with what is its own. What it
+needs for that (a webhook's address, say) is had before anything changes: a secret that is missing
+refuses the reload. Whoever gave it, both hashes and every changed key stand in the ledger. Must not
+judge a limit: the engine does.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from hftd.config.live_keys import LIMIT_KEYS, Change, Taker, changes_between, in_force
@@ -25,7 +26,7 @@ from hftd.domain.layout import Records
 from hftd.domain.limits import FIRST_OF_INSTRUMENT, Limit
 from hftd.drivers.books import build_world, profile_hash
 from hftd.engine.engine import Engine
-from hftd.errors import ProfileError, UsageError
+from hftd.errors import HftdError
 from hftd.venues.port import new_event
 
 # Where the engine holds each limit; `hftd.engine.limits` says the same to a kernel.
@@ -64,17 +65,22 @@ class Proposal(NamedTuple):
     loosens: bool
 
 
+Start = tuple[Sequence[str], Mapping[str, str]]  # A child's command line and its environment.
+
+
 class Reread(NamedTuple):
-    """A profile read again, beside the one that runs."""
+    """A profile read again, beside the one that runs; ``recorder`` where its part has changed."""
 
     force: LoadedProfile
     changes: list[Change]
     proposals: list[Proposal]
+    recorder: Start | None
 
 
 Read = Callable[[Sequence[str]], LoadedProfile]
+RecorderOf = Callable[[LoadedProfile], Start]
 Give = Callable[[CommandKind, int, int, dict[str, Any], int], Code]
-Take = Callable[[LoadedProfile, bool], None]
+Take = Callable[[LoadedProfile, Start | None], None]
 
 
 class Reload:
@@ -86,6 +92,7 @@ class Reload:
         instruments: Sequence[Instrument],
         engine: Engine,
         read: Read,
+        recorder_of: RecorderOf,
         ts_ns: Callable[[], int],
         on_event: Callable[[Records], None],
         give: Give,
@@ -96,6 +103,7 @@ class Reload:
         self._instruments = instruments
         self._engine = engine
         self._read = read
+        self._recorder_of = recorder_of
         self._ts_ns = ts_ns
         self._on_event = on_event
         self._give = give
@@ -104,11 +112,8 @@ class Reload:
         self._sets: tuple[str, ...] = ()
         self._turn = asyncio.Lock()
 
-    def on_hangup(self) -> None:
+    async def hang_up(self) -> None:
         """SIGHUP is ``reload``; what comes of it is told on the screen."""
-        self._hangup = asyncio.create_task(self._run_and_tell())
-
-    async def _run_and_tell(self) -> None:
         try:
             result = await self.run(None, False, {"uid": os.getuid(), "pid": os.getpid()})
             self._say(f"SIGHUP: {result['line']}")
@@ -118,8 +123,9 @@ class Reload:
     async def run(self, change: str | None, check: bool, who: dict[str, Any]) -> Reloaded:
         """Read the profile again, with one key changed where ``change`` is KEY=VALUE.
 
-        Raises: Refused, with nothing changed, where the profile has a mistake, where other keys
-        than the one to set have changed in its files, or where the engine refuses.
+        Raises: Refused, with nothing changed, where the profile has a mistake, where a secret that
+        the recorder needs cannot be had, where other keys than the one to set have changed in its
+        files, or where the engine refuses.
         """
         async with self._turn:
             return await self._run(change, check, who)
@@ -130,7 +136,7 @@ class Reload:
         try:
             # A thread: files, YAML and validation take longer than a quote may wait.
             reread = await asyncio.to_thread(self._reread, sets)
-        except (ProfileError, UsageError) as error:
+        except HftdError as error:
             raise Refused(f"{error}; the running profile stays as it is") from None
         if change is not None:
             _only(change.partition("=")[0].strip(), reread.changes)
@@ -146,7 +152,9 @@ class Reload:
         force = in_force(self._loaded, new)
         world = build_world(force.profile, self._instruments)
         changes = changes_between(self._loaded, new)
-        return Reread(force, changes, proposals(self._engine.state, world[0]))
+        moved = any(one.taker is Taker.RECORDER for one in changes)
+        recorder = self._recorder_of(force) if moved else None
+        return Reread(force, changes, proposals(self._engine.state, world[0]), recorder)
 
     def _change(
         self, reread: Reread, now: Sequence[Change], change: str | None, who: dict[str, Any]
@@ -165,7 +173,7 @@ class Reload:
         if code != Code.NONE:
             raise Refused(_refusal(code, reread, self._state()))
         self._loaded = reread.force
-        self._take(reread.force, any(one.taker is Taker.RECORDER for one in now))
+        self._take(reread.force, reread.recorder)
 
     def _state(self) -> str:
         return TradingState(int(self._engine.state.core[0]["state"])).name

@@ -120,6 +120,7 @@ def test_c38_a_single_key_is_set_until_the_next_start(
         ("risk.max_open_order=2", "did you mean max_open_orders?"),
         ("nonsense", "KEY=VALUE with a dotted key"),
         ("risk.max_open_orders=0", "risk.max_open_orders"),
+        ("heartbeat_url=env:NOPE", "env:NOPE: the environment has no NOPE"),
     ):
         code, message = given(shared, "set", change)
         assert (code, says in message) == (1, True), message
@@ -144,3 +145,21 @@ def test_a_hangup_reloads_and_the_recorder_takes_its_own(
     daemon.signal(signal.SIGHUP)
     daemon.await_line(r"SIGHUP: refused: LIMIT_LOOSENED")
     assert (daemon.pid, shared.ask("status")["state"]) == (before, "RUNNING")
+
+
+def test_a_secret_that_is_missing_refuses_the_reload(
+    shared: Instance, daemon: Daemon, path: Path
+) -> None:
+    """--check says so too; after SIGHUP, twice, the daemon trades on with the recorder it had."""
+    before, recorder = daemon.pid, shared.recorder_pid()
+    write(path, position="0.07", level="debug")
+    path.write_text(path.read_text() + 'alerts: {critical: {webhook: "env:HOOK"}}\n')
+    refused = "env:HOOK: the environment has no HOOK"
+    code, message = given(shared, "reload", "--check")
+    assert (code, message.partition(";")[0]) == (1, refused)
+    for _ in range(2):
+        told = daemon.text.count(refused)
+        daemon.signal(signal.SIGHUP)
+        until(lambda told=told: daemon.text.count(refused) > told, "a refusal")  # type: ignore[misc]
+    assert (daemon.pid, shared.ask("status")["state"]) == (before, "RUNNING")
+    assert shared.recorder_pid() == recorder
