@@ -21,6 +21,7 @@ from hftd.runtime.clock import Clock
 from hftd.runtime.tls import connection_fault
 from hftd.venues.binance.exchange_info import Listing, parse_exchange_info, symbol_of
 from hftd.venues.binance.messages import Millis, VenueError
+from hftd.venues.binance.replies import LONGEST_WAIT_MS
 from hftd.venues.binance.signing import Signer, signed_query
 
 TIMEOUT_S = 10.0  # What the venue allows itself before it answers -1007.
@@ -102,6 +103,11 @@ def _whole(text: str) -> int:
     return int(text) if text.isdecimal() and len(text) < MAX_DIGITS else 0
 
 
+def retry_after_s_of(headers: Mapping[str, str]) -> int:
+    """Return for how long the venue wants to hear nothing: 0 where it does not say."""
+    return min(_whole(headers.get("Retry-After", "")), LONGEST_WAIT_MS // 1_000)
+
+
 class RestClient:
     """A client of one venue; make it inside a running event loop, `close` it there.
 
@@ -156,7 +162,7 @@ class RestClient:
                 while not response.content.at_eof() and len(body) < MAX_BODY_BYTES:
                     body += await response.content.read(MAX_BODY_BYTES - len(body))
                 self._note_weight(_whole(response.headers.get(USED_WEIGHT, "")))
-                retry_after_s = _whole(response.headers.get("Retry-After", ""))
+                retry_after_s = retry_after_s_of(response.headers)
                 return RestAnswer(response.status, body, retry_after_s)
         except TimeoutError:
             return RestAnswer(0, b"", fault=f"no answer in {self._session.timeout.total} s")

@@ -9,7 +9,8 @@ What a frame that cannot be read becomes:
 - MARKET (combined streams): BOOK_BROKEN of its instrument, of all where that is unknown;
 - ORDER (replies and user events): where its request id can still be told, that request is in
   doubt (see `replies`); else USER_STREAM_ENDED, since a report may be lost. A reply whose id and
-  status are told and whose result does not fit is no broken frame: nothing else is in doubt;
+  status are told and whose result does not fit is no broken frame: nothing else is in doubt. A
+  status that says to hold back is obeyed, whatever stands beside it;
 - REST (see `rest_frames`): QUERY_FAILED of its instrument.
 """
 
@@ -30,7 +31,15 @@ from hftd.venues.binance.encode import Encoder
 from hftd.venues.binance.levels import steps_table
 from hftd.venues.binance.market import scan_market
 from hftd.venues.binance.messages import Reply
-from hftd.venues.binance.replies import decode_reply, write_in_doubt, write_rate_limited
+from hftd.venues.binance.replies import (
+    LIMIT_STATUSES,
+    NO_ERROR,
+    UNFIT,
+    decode_reply,
+    error_of,
+    write_in_doubt,
+    write_rate_limited,
+)
 from hftd.venues.binance.reports import decode_user_event
 from hftd.venues.binance.request_id import RequestId, parse_request_id
 from hftd.venues.binance.rest_frames import decode_rest
@@ -50,6 +59,7 @@ CAPABILITIES = Capabilities(
 
 # The id of a frame that is no whole JSON any more; ids hold no character that JSON escapes.
 _ID = re.compile(rb'"id"\s{0,4}:\s{0,4}"([a-z0-9.\-]{1,36})"')
+_HOLD_BACK = re.compile(rb'"status"\s{0,4}:\s{0,4}(403|418|429)[\s,}]')
 _reply = msgspec.json.Decoder(Reply)
 
 
@@ -133,37 +143,40 @@ class BinanceCodec:
             self.broken += 1
 
     def _decode_order_link(self, data: bytes, ts_ns: int) -> None:
-        rows, request = self._rows, None
+        rows = self._rows
         try:
             require_shallow(data)
             reply = _reply.decode(data)
             if bytes(reply.event):
                 decode_user_event(bytes(reply.event), self._venue, rows)
                 return
-            request = self._request_of(reply.id)
-            if request is not None:
-                decode_reply(reply, request, ts_ns, self._venue, rows)
-            elif reply.id is None and reply.error is not None:
-                # The venue speaks of the connection as a whole: a revoked key, a ban.
-                rows.add(EventKind.USER_STREAM_ENDED, link=Link.USER, code=reply.error.code)
-                write_rate_limited(reply.status, reply.error, ts_ns, rows)
-            else:
-                self.unknown += 1
-        except (Unreadable, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            self._write_unreadable(data, ts_ns, request)
+        except UNFIT:
+            self._write_unreadable(data, ts_ns)
+            return
+        request = self._request_of(reply.id)
+        if request is not None:
+            self.unfit += not decode_reply(reply, request, ts_ns, self._venue, rows)
+            return
+        error = error_of(reply)
+        if reply.id is None and (error is not NO_ERROR or reply.status in LIMIT_STATUSES):
+            # The venue speaks of the connection as a whole: a revoked key, a ban.
+            rows.add(EventKind.USER_STREAM_ENDED, link=Link.USER, code=error.code)
+        else:
+            self.unknown += 1
+        write_rate_limited(reply.status, error, ts_ns, rows)
 
-    def _request_of(self, identity: str | int | None) -> RequestId | None:
+    def _request_of(self, identity: object) -> RequestId | None:
         if not isinstance(identity, str):
             return None
         return parse_request_id(identity, len(self._venue.instruments))
 
-    def _write_unreadable(self, data: bytes, ts_ns: int, request: RequestId | None) -> None:
-        self.broken += request is None
-        self.unfit += request is not None
+    def _write_unreadable(self, data: bytes, ts_ns: int) -> None:
+        self.broken += 1
         self._rows.count = 0
-        found = _ID.search(data) if request is None else None
-        if found:
-            request = self._request_of(found[1].decode())
+        status, found = _HOLD_BACK.search(data), _ID.search(data)
+        if status:
+            write_rate_limited(int(status[1]), NO_ERROR, ts_ns, self._rows)
+        request = self._request_of(found[1].decode()) if found else None
         if request is None:
             self._rows.add(EventKind.USER_STREAM_ENDED, link=Link.USER)
         else:

@@ -1,12 +1,13 @@
 """The venue's order-side messages as typed records: WS API replies and user data events.
 
 Owns the field names of the wire and the bounds of its numbers. Must not know events. A
-message that lacks a field, or whose number would not fit int64, fails to decode.
+message that lacks a field, or whose number would not fit int64, fails to decode: but of a reply's
+envelope and of an error what is no word of ours to act on may be anything, lest it hide the status.
 """
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import Meta, Raw, Struct, field
 
@@ -17,11 +18,16 @@ ErrorCode = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
 Status = Annotated[int, Meta(ge=0, le=999)]
 
 
-class ErrorDetail(Struct, rename="camel"):
-    """What stands beside an error: when to come back, or both legs of a cancel-replace."""
+class Wait(Struct, rename="camel"):
+    """When to come back, beside an error of limits."""
 
-    server_time: Millis = 0
-    retry_after: Millis = 0
+    server_time: Millis
+    retry_after: Millis
+
+
+class Legs(Struct, rename="camel"):
+    """Both legs of a cancel-replace, beside its error."""
+
     cancel_result: str = ""
     new_order_result: str = ""
     cancel_response: Raw = Raw(b"null")
@@ -32,8 +38,8 @@ class VenueError(Struct):
     """An error of the venue, in a reply or as a REST body."""
 
     code: ErrorCode
-    msg: str = ""
-    data: ErrorDetail | None = None
+    msg: Any = ""
+    data: Raw = Raw(b"null")
 
 
 class RateLimit(Struct, rename="camel"):
@@ -49,11 +55,11 @@ class RateLimit(Struct, rename="camel"):
 class Reply(Struct, rename="camel"):
     """What comes over the WS API connection: a reply (status) or a user event (event)."""
 
-    id: str | int | None = None
+    id: Any = None
     status: Status = 0
     result: Raw = Raw(b"null")
-    error: VenueError | None = None
-    rate_limits: list[RateLimit] = field(default_factory=list)
+    error: Raw = Raw(b"null")
+    rate_limits: Raw = Raw(b"[]")
     event: Raw = Raw(b"")
 
 

@@ -15,7 +15,8 @@ state.
 | balances | BALANCE per asset of the profile, BALANCES_END | QUERY_FAILED | QUERY_FAILED |
 
 Fills come by executionReport alone, or by the list of trades; never by a reply. 403, 418
-and 429 say RATE_LIMITED first of all; counts of orders add RATE_STATUS.
+and 429 say RATE_LIMITED first of all, by the status alone where nothing else can be read; counts
+of orders add RATE_STATUS.
 
 A venue that changes an instrument's tick or lot keeps the orders and trades from before. Such an
 order is told in the fewest steps that cover it (filled: in whole steps); such a trade as a FILL
@@ -33,12 +34,13 @@ from hftd.domain.order import Liquidity, OrderState, Side
 from hftd.venues.binance.messages import (
     AccountReply,
     CancelReplaceReply,
-    ErrorDetail,
+    Legs,
     OrderReply,
     RateLimit,
     Reply,
     TradeReply,
     VenueError,
+    Wait,
 )
 from hftd.venues.binance.request_id import Asked, RequestId
 from hftd.venues.binance.rows import Rows, Unreadable, atoms_of, covering_steps_of, steps_of
@@ -55,12 +57,13 @@ from hftd.venues.binance.venue_table import (
 # -1000, -1001, -1008 and -1016 do not say how far the request came. Asking costs little.
 IN_DOUBT = frozenset({-1000, -1001, -1006, -1007, -1008, -1016})
 NO_SUCH_ORDER = -2013
+HALF_DONE = frozenset({-2021, -2022})  # A cancel-replace whose legs the error must name.
 LIMIT_STATUSES = (403, 418, 429)
 LIMIT_CODES = (-1003, -1015)
 # How long to hold back where the venue did not say: one ORDERS window, one weight window,
 # the shortest ban.
 DEFAULT_WAIT_NS = {429: 10_000_000_000, 403: 60_000_000_000, 418: 120_000_000_000}
-LONGEST_WAIT_MS = 7 * 86_400_000  # Bans last three days at most.
+LONGEST_WAIT_MS = 7 * 86_400_000  # Bans last three days at most: what names more is cut.
 WINDOW_NS = {
     "SECOND": 1_000_000_000,
     "MINUTE": 60_000_000_000,
@@ -74,28 +77,44 @@ _pair = msgspec.json.Decoder(CancelReplaceReply)
 _trades = msgspec.json.Decoder(list[TradeReply])
 _account = msgspec.json.Decoder(AccountReply)
 _error = msgspec.json.Decoder(VenueError)
+_wait = msgspec.json.Decoder(Wait)
+_legs = msgspec.json.Decoder(Legs)
+_limits = msgspec.json.Decoder(list[RateLimit])
+UNFIT = (Unreadable, msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+NO_ERROR = VenueError(code=0)
 
 
 def decode_reply(
     reply: Reply, request: RequestId, ts_ns: int, venue: VenueTable, rows: Rows
-) -> None:
-    """Write what came of a request.
-
-    Raises: Unreadable or msgspec.DecodeError where the result is not what was asked for.
-    """
-    if 200 <= reply.status < 300:
-        _write_result(reply.result, request, venue, rows)
-    else:
-        error = reply.error or VenueError(code=0)
+) -> bool:
+    """Write what came of a request: in doubt, and False, where the answer does not fit it."""
+    error, good = error_of(reply), 200 <= reply.status < 300
+    if not good:
         # First of all: what follows may free a side, and its next order must not leave.
         write_rate_limited(reply.status, error, ts_ns, rows)
-        in_doubt = reply.status >= 500 or error.code in IN_DOUBT or reply.error is None
-        if in_doubt:
+    told = rows.count
+    try:
+        if good:
+            _write_result(reply.result, request, venue, rows)
+        elif reply.status >= 500 or error.code in IN_DOUBT or error is NO_ERROR:
             write_in_doubt(request, error.code or reply.status, rows)
         else:
             _write_refused(error, request, venue, rows)
-    for limit in reply.rate_limits:
-        _write_rate_status(limit, rows)
+    except UNFIT:
+        rows.count = told
+        write_in_doubt(request, 0, rows)
+        return False
+    _write_rate_statuses(reply, rows)
+    return True
+
+
+def error_of(reply: Reply) -> VenueError:
+    """Return the error of a reply, `NO_ERROR` where it names none that can be read."""
+    data = bytes(reply.error)
+    try:
+        return NO_ERROR if data == b"null" else _error.decode(data)
+    except UNFIT:
+        return NO_ERROR
 
 
 def write_in_doubt(request: RequestId, code: int, rows: Rows) -> None:
@@ -124,16 +143,31 @@ def write_not_sent(request: RequestId, rows: Rows) -> None:
         rows.add(EventKind.QUERY_FAILED, order_key=request.target_key, **named)
 
 
-def write_rate_limited(status: int, error: VenueError, ts_ns: int, rows: Rows) -> None:
-    """Write RATE_LIMITED where the venue told us to hold back, until when it said."""
+def write_rate_limited(
+    status: int, error: VenueError, ts_ns: int, rows: Rows, wait_ms: int = 0
+) -> None:
+    """Write RATE_LIMITED where the venue told us to hold back, until when it said.
+
+    ``wait_ms``: as a header named it; 0 where none did, so that the error may.
+    """
     if status not in LIMIT_STATUSES and error.code not in LIMIT_CODES:
         return
     status = status if status in LIMIT_STATUSES else 429
-    wait_ns = DEFAULT_WAIT_NS[status]
-    detail = error.data
-    if detail is not None and detail.retry_after > detail.server_time > 0:
-        wait_ns = min(detail.retry_after - detail.server_time, LONGEST_WAIT_MS) * NS_PER_MS
+    wait_ns = wait_ns_of(status, wait_ms or _told_wait_ms(error))
     rows.add(EventKind.RATE_LIMITED, until_ns=ts_ns + wait_ns, code=status)
+
+
+def wait_ns_of(status: int, wait_ms: int) -> int:
+    """Return how long to hold back after a status of `LIMIT_STATUSES`; 0: no time was named."""
+    return min(wait_ms, LONGEST_WAIT_MS) * NS_PER_MS or DEFAULT_WAIT_NS[status]
+
+
+def _told_wait_ms(error: VenueError) -> int:
+    try:
+        told = _wait.decode(bytes(error.data))
+    except UNFIT:
+        return 0
+    return max(told.retry_after - told.server_time, 0) if told.server_time else 0
 
 
 def _write_result(result: msgspec.Raw, request: RequestId, venue: VenueTable, rows: Rows) -> None:
@@ -275,7 +309,7 @@ def _write_balances(account: AccountReply, venue: VenueTable, rows: Rows) -> Non
 
 
 def _write_refused(error: VenueError, request: RequestId, venue: VenueTable, rows: Rows) -> None:
-    named = {"instrument": request.instrument, "code": venue_code(error.code, error.msg)}
+    named = {"instrument": request.instrument, "code": venue_code(error.code, str(error.msg))}
     match request.asked:
         case Asked.PLACE:
             rows.add(EventKind.REJECTED, order_key=request.order_key, **named)
@@ -294,7 +328,13 @@ def _write_refused(error: VenueError, request: RequestId, venue: VenueTable, row
 
 def _write_legs(error: VenueError, request: RequestId, venue: VenueTable, rows: Rows) -> None:
     # Where the venue names no legs it refused the request before it touched either.
-    detail = error.data or ErrorDetail(cancel_result="FAILURE", new_order_result="FAILURE")
+    data = bytes(error.data)
+    try:
+        detail = Legs("FAILURE", "FAILURE") if data == b"null" else _legs.decode(data)
+    except UNFIT:
+        if error.code in HALF_DONE:
+            raise
+        detail = Legs("FAILURE", "FAILURE")
     if detail.cancel_result == "SUCCESS":
         canceled = _order.decode(bytes(detail.cancel_response))
         _write_canceled(canceled, request.target_key, venue, rows)
@@ -316,15 +356,20 @@ def _write_legs(error: VenueError, request: RequestId, venue: VenueTable, rows: 
 def _leg_code(response: msgspec.Raw, otherwise: VenueError) -> int:
     # A leg that the venue does not speak of has null for a response.
     error = otherwise if bytes(response) == b"null" else _error.decode(bytes(response))
-    return venue_code(error.code, error.msg)
+    return venue_code(error.code, str(error.msg))
 
 
-def _write_rate_status(limit: RateLimit, rows: Rows) -> None:
-    window_ns = WINDOW_NS.get(limit.interval)
-    if limit.rate_limit_type == "ORDERS" and window_ns is not None:
-        rows.add(
-            EventKind.RATE_STATUS,
-            order_count=limit.count,
-            order_limit=limit.limit,
-            window_ns=window_ns * limit.interval_num,
-        )
+def _write_rate_statuses(reply: Reply, rows: Rows) -> None:
+    try:
+        limits = _limits.decode(bytes(reply.rate_limits))
+    except UNFIT:
+        return  # Counts beside an answer: without them the answer is as good.
+    for limit in limits:
+        window_ns = WINDOW_NS.get(limit.interval)
+        if limit.rate_limit_type == "ORDERS" and window_ns is not None:
+            rows.add(
+                EventKind.RATE_STATUS,
+                order_count=limit.count,
+                order_limit=limit.limit,
+                window_ns=window_ns * limit.interval_num,
+            )

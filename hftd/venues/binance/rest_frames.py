@@ -24,7 +24,7 @@ from hftd.domain.events import EventKind
 from hftd.domain.instrument import Instrument
 from hftd.domain.layout import Records
 from hftd.venues.binance.levels import scan_snapshot
-from hftd.venues.binance.messages import ErrorDetail, TouchReply, VenueError
+from hftd.venues.binance.messages import TouchReply, VenueError
 from hftd.venues.binance.replies import write_rate_limited
 from hftd.venues.binance.rows import Rows, Unreadable, atoms_of, require_shallow, steps_of
 from hftd.venues.binance.scan import BAD
@@ -128,7 +128,4 @@ def _write_failure(
     except (Unreadable, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         error = VenueError(code=0)  # A proxy's page, or nothing at all.
     rows.add(EventKind.QUERY_FAILED, instrument=index, code=error.code or status)
-    if retry_after_s:
-        # The venue's words for "in so many seconds", on an axis of its own.
-        error.data = ErrorDetail(server_time=1, retry_after=1 + retry_after_s * 1_000)
-    write_rate_limited(status, error, ts_ns, rows)
+    write_rate_limited(status, error, ts_ns, rows, retry_after_s * 1_000)

@@ -385,6 +385,65 @@ def test_a_rate_limit_without_a_time_waits_by_default():
     assert limited["until_ns"] == NOW_NS + 10_000_000_000
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        refused(PLACE, -1003, 429, serverTime=1, retryAfter=None),
+        refused(PLACE, -1003, 429, serverTime=1, retryAfter="5"),
+        refused(PLACE, -1003, 429, serverTime=1, retryAfter=1.5),
+        refused(PLACE, -1003, 429, serverTime=1, retryAfter=10**18),
+        refused(PLACE, -1003, 429) | {"error": {"code": -1003, "msg": None, "data": "soon"}},
+        refused(PLACE, -1003, 429) | {"error": {"code": "-1003"}},
+        refused(PLACE, -1003, 429) | {"error": "slow down"},
+        {"id": PLACE, "status": 429},
+        {"id": None, "status": 429, "error": {"code": -1003, "data": {"retryAfter": None}}},
+        {"status": 429},
+        {"id": 7.5, "status": 429, "error": {"code": -1003}},
+    ],
+)
+def test_a_rate_limit_is_obeyed_whatever_stands_beside_its_status(answer):
+    """Details that do not fit cost neither the wait nor the connection."""
+    wire = Wire()
+    limited = {
+        "kind": EventKind.RATE_LIMITED, "code": 429, "until_ns": NOW_NS + 10_000_000_000,
+    }  # fmt: skip
+    assert limited in wire.order(answer)
+    assert wire.codec.broken == 0
+
+
+def test_a_rate_limit_is_seen_in_a_frame_that_cannot_be_read():
+    """A ban is obeyed first of all."""
+    cut = json.dumps(refused(CANCEL, -1003, 418)).encode()[:-1]
+    limited, unknown = Wire().decode(Link.ORDER, cut)
+    assert (limited["kind"], limited["code"]) == (EventKind.RATE_LIMITED, 418)
+    assert unknown == {"kind": EventKind.CANCEL_UNKNOWN, "order_key": OLD}
+
+
+def test_no_wait_is_longer_than_a_week():
+    """No ban of the venue is; a slip of a digit must not silence us for a year."""
+    answer = refused(PLACE, -1003, 418, serverTime=1, retryAfter=8_000_000_000_000)
+    assert Wire().order(answer)[0]["until_ns"] == NOW_NS + 7 * 86_400 * 10**9
+
+
+def test_a_good_reply_stands_whatever_is_said_of_the_limits():
+    """The counts beside an answer are not the answer."""
+    odd = [None, "none", [None], [{"rateLimitType": "ORDERS", "interval": 1}]]
+    for limits in odd:
+        wire = Wire()
+        assert wire.order(reply(PLACE, order(), rateLimits=limits)) == [ACCEPTED]
+        assert (wire.codec.broken, wire.codec.unfit) == (0, 0)
+
+
+def test_a_half_done_replacement_whose_legs_cannot_be_read_is_in_doubt():
+    """Neither leg is guessed; where nothing was attempted an odd detail changes nothing."""
+    odd = {"id": REPLACE, "status": 409, "error": {"code": -2021, "msg": "", "data": "x"}}
+    kinds = [event["kind"] for event in Wire().order(odd)]
+    assert kinds == [EventKind.CANCEL_UNKNOWN, EventKind.OUTCOME_UNKNOWN]
+    odd["error"]["code"] = -1013
+    kinds = [event["kind"] for event in Wire().order(odd | {"status": 400})]
+    assert kinds == [EventKind.CANCEL_REJECTED, EventKind.REJECTED]
+
+
 def test_order_counts_are_reported():
     """The venue's own count of orders comes behind the outcome, per window."""
     limits = [
