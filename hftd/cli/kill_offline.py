@@ -119,10 +119,17 @@ def _open_order(order: dict[str, Any]) -> dict[str, Any]:
         "cum_qty": filled,
         "leaves_qty": leaves,
         "state": str(order.get("status")),
-        "age_ms": max(0.0, time.time() * 1000 - float(order.get("time", 0))),
+        "age_ms": _age_ms(order.get("time")),
         "reduce_only": False,
         "post_only": order.get("type") == "LIMIT_MAKER",
     }
+
+
+def _age_ms(placed_ms: object) -> float:
+    # The outcome must be told whatever the venue says: an age that is none is 0.
+    if not isinstance(placed_ms, int) or not 0 < placed_ms < 1 << 63:
+        return 0.0
+    return max(0.0, time.time() * 1000 - placed_ms)
 
 
 def keep(words: dict[str, Any], paths: InstancePaths, tell: Any) -> None:

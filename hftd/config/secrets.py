@@ -75,7 +75,22 @@ def resolve_credentials(
     """
     if venue.api_key is None or venue.api_secret is None:
         return Credentials(Secret(PAPER_API_KEY), Secret(PAPER_API_SECRET))
-    return Credentials(resolve(venue.api_key, environ), resolve(venue.api_secret, environ))
+    return resolve_pair(venue.api_key, venue.api_secret, environ)
+
+
+def resolve_pair(api_key: str, api_secret: str, environ: Mapping[str, str]) -> Credentials:
+    """Fetch a key and its secret by their references.
+
+    A venue hands both out in ASCII; another character came by copying (a typographic quote), and
+    a key stands in a header, which has no place for it.
+
+    Raises: CredentialsError, as ``resolve`` does.
+    """
+    found = [resolve(reference, environ) for reference in (api_key, api_secret)]
+    for secret, reference in zip(found, (api_key, api_secret), strict=True):
+        if not secret.reveal().isascii():
+            raise CredentialsError(f"{reference}: must be ASCII text, has another character")
+    return Credentials(*found)
 
 
 def secret_variables(profile: Profile) -> set[str]:
@@ -90,7 +105,8 @@ def secret_variables(profile: Profile) -> set[str]:
 def resolve(reference: str, environ: Mapping[str, str]) -> Secret:
     """Fetch what ``reference`` names; its form was checked by the schema.
 
-    Raises: CredentialsError when it is absent, empty, too long, or readable by others.
+    Raises: CredentialsError when it is absent, empty, too long, not one line of printable text
+    (but for a PEM key, which has several), or readable by others.
     """
     scheme, _, name = reference.partition(":")
     if scheme == "env":
@@ -142,4 +158,11 @@ def _checked(value: str, reference: str) -> Secret:
     value = value.strip()
     if not value:
         raise CredentialsError(f"{reference}: is empty")
+    # A line end within it would end a header, and the client that refuses that shows it.
+    lines = value.splitlines() if value.startswith("-----BEGIN") else [value]
+    if not all(line.isprintable() for line in lines):
+        raise CredentialsError(
+            f"{reference}: must be one line of printable characters, has a line end or another "
+            "control character within it"
+        )
     return Secret(value)

@@ -52,12 +52,13 @@ class Known(NamedTuple):
 
     def credentials(self, environ: Mapping[str, str]) -> tuple[str, str]:
         """Return key and secret. Raises: CredentialsError where they cannot be had."""
-        from hftd.config.secrets import PAPER_API_KEY, PAPER_API_SECRET, resolve
+        from hftd.config.secrets import PAPER_API_KEY, PAPER_API_SECRET, resolve_pair
 
         if self.api_key is None:
             return PAPER_API_KEY, PAPER_API_SECRET
-        secret = resolve(str(self.profile["venue"]["api_secret"]), environ)
-        return resolve(self.api_key, environ).reveal(), secret.reveal()
+        api_secret = str(self.profile["venue"]["api_secret"])
+        pair = resolve_pair(self.api_key, api_secret, environ)
+        return pair.api_key.reveal(), pair.api_secret.reveal()
 
 
 def recall(paths: InstancePaths, profile: str, environ: Mapping[str, str]) -> Known:

@@ -119,7 +119,12 @@ class VenueRoad:
         done: queue.SimpleQueue[tuple[int, Answer]] = queue.SimpleQueue()
 
         def run(index: int, request: Request) -> None:
-            done.put((index, self._answer(request)))
+            try:
+                answer = self._answer(request)
+            except Exception as error:  # noqa: BLE001 the top of a thread: nothing may end a kill
+                # Only its kind: the text may hold a header, and so the key.
+                answer = Answer(0, fault=f"the request failed ({type(error).__name__})")
+            done.put((index, answer))
 
         for numbered in enumerate(requests):
             threading.Thread(target=run, args=numbered, daemon=True).start()
@@ -148,8 +153,9 @@ class VenueRoad:
 
     def _set_clock(self) -> None:
         answer = self._send("GET", "/api/v3/time")
-        if answer.status == 200 and isinstance(answer.body, dict):
-            self._offset_ms = int(answer.body["serverTime"]) - time.time_ns() // 1_000_000
+        told = answer.body.get("serverTime") if isinstance(answer.body, dict) else None
+        if answer.status == 200 and isinstance(told, int):
+            self._offset_ms = told - time.time_ns() // 1_000_000
 
     def _send(self, method: str, target: str) -> Answer:
         address = self._address()
@@ -169,8 +175,9 @@ class VenueRoad:
             self._hold_back(response.getheader("Retry-After", ""))
         try:
             return Answer(response.status, json.loads(text))
-        except ValueError:
-            return Answer(response.status, fault=f"{response.status} without JSON")
+        except (ValueError, RecursionError):
+            told = f"the venue answered {response.status} without JSON"
+            return Answer(response.status, fault=told)
 
     def _connection(self, address: Address) -> HTTPConnection:
         if self._tls is None:
@@ -257,6 +264,7 @@ class _Part:
         self._tag = tag
         self._span = span
         self._limit_s = request_s
+        self._strange = 0  # What of the last list was no order, and might hide one of ours.
 
     def run(self) -> None:
         """Look and cancel until the symbol is clear, the time is up, or nobody can answer."""
@@ -279,6 +287,8 @@ class _Part:
             return LOOK_SECONDS
         if self.left:
             self._cancel()
+        elif self._strange:
+            self.why = f"the venue lists {self._strange} that are no orders"
         elif asked >= self._span.settled:
             self.checked_ns = asked_ns
         else:
@@ -299,11 +309,14 @@ class _Part:
             self.left = {}
             return True
         if answer.status != 200 or not isinstance(answer.body, list):
-            self.why = answer.told()
+            no_list = answer.status == 200 and not answer.fault
+            self.why = "the venue answered no list" if no_list else answer.told()
             return False
-        ours = [order for order in answer.body if _is_ours(order, self._tag)]
-        self.foreign = len(answer.body) - len(ours)
-        self.left = {str(order["clientOrderId"]): order for order in ours}
+        orders = [order for order in answer.body if _is_order(order)]
+        ours = [order for order in orders if _is_ours(order, self._tag)]
+        self.foreign = len(orders) - len(ours)
+        self.left = {order["clientOrderId"]: order for order in ours}
+        self._strange = len(answer.body) - len(orders)
         return True
 
     def _cancel(self) -> None:
@@ -329,5 +342,9 @@ class _Part:
         return Request("DELETE", "/api/v3/order", dict(named))
 
 
+def _is_order(listed: object) -> bool:
+    return isinstance(listed, dict) and isinstance(listed.get("clientOrderId"), str)
+
+
 def _is_ours(order: dict[str, Any], tag: str) -> bool:
-    return parse_client_order_id(tag, str(order.get("clientOrderId"))) != 0
+    return parse_client_order_id(tag, order["clientOrderId"]) != 0

@@ -9,12 +9,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from hftd.cli.kill_offline import told
 from hftd.domain.codes import TradingState
 from hftd.runtime.identity import read_latch, tag
 from hftd.runtime.lock import InstanceLock
+from hftd.runtime.offline import Order, Outcome
+from hftd.runtime.offline_venue import Swept
 from tests.cli.command import ROOT, Ran, hftd
 from tests.cli.lone_exchange import lone_exchange, open_ids, own_id, place
 
@@ -92,6 +96,17 @@ def test_an_exchange_that_is_gone_is_woken(state: Path) -> None:
     assert "1 of our orders canceled, 0 left" in ended.err
     with InstanceLock(state / "simex" / "exchange.lock"):
         pass
+
+
+@pytest.mark.parametrize("strange", [None, "soon", [], 10**400, "NaN"])
+def test_an_order_in_words_that_are_none_is_told(strange: Any) -> None:
+    """What the venue says of an order that is left keeps nothing from being told."""
+    fields = ("symbol", "orderId", "price", "origQty", "executedQty", "status", "side", "time")
+    left = [{"clientOrderId": OURS[0], **dict.fromkeys(fields, strange)}]
+    swept = Swept(False, 0, 0, 0, left, "it refuses")
+    words = told(Order(NAME), Outcome([], ["1 order is open"], swept, 6, 1.0))
+    assert words["open_orders_left"][0]["client_order_id"] == OURS[0]
+    assert words["open_orders_left"][0]["age_ms"] == 0.0 and json.dumps(words)
 
 
 def test_a_name_without_an_instance(state: Path) -> None:

@@ -17,6 +17,7 @@ from hftd.config.secrets import (
     Secret,
     resolve,
     resolve_credentials,
+    resolve_pair,
     secret_variables,
 )
 from hftd.errors import CredentialsError
@@ -132,3 +133,24 @@ def test_every_variable_that_a_profile_names_is_known() -> None:
     ]
     profile = load_profile("binance-testnet", sets=sets, environ={}).profile
     assert secret_variables(profile) == set("ABCDEG")
+
+
+@pytest.mark.parametrize("broken", ["KEY\nC4N4RY", "KEY\rC4N4RY", "\ufeffC4N4RY", "C4N4RY\udce9"])
+def test_a_secret_with_a_control_character_is_refused_unseen(broken: str) -> None:
+    """It would end a header, or was copied with what stood around it; exit 77, and not shown."""
+    with pytest.raises(CredentialsError, match="env:K: must be one line of printable") as caught:
+        resolve("env:K", {"K": broken})
+    assert caught.value.exit_code == 77
+    assert "C4N4RY" not in str(caught.value)
+
+
+def test_a_key_has_ascii_alone_and_a_pem_key_its_lines() -> None:
+    """A typographic quote is refused in key and secret, a password may have it."""
+    pem = "-----BEGIN PRIVATE KEY-----\r\nMC4CAQ\n-----END PRIVATE KEY-----\n"
+    environ = {"K": "key", "Q": "C4N4RY\u2019", "P": pem}
+    assert resolve("env:Q", environ).reveal() == environ["Q"]
+    assert resolve_pair("env:K", "env:P", environ).api_secret.reveal() == pem.strip()
+    for pair in (("env:Q", "env:K"), ("env:K", "env:Q")):
+        with pytest.raises(CredentialsError, match="env:Q: must be ASCII text") as caught:
+            resolve_pair(*pair, environ)
+        assert "C4N4RY" not in str(caught.value)

@@ -11,6 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
+
 from hftd.domain.order import client_order_id, order_key
 from hftd.runtime.offline_venue import (
     REQUEST_SECONDS,
@@ -82,7 +84,7 @@ def served(venue: SmallVenue) -> Iterator[Address]:
                 self._drip()
                 return
             status, headers, body = venue.answer(self.command, self.path)
-            text = json.dumps(body).encode()
+            text = body if isinstance(body, bytes) else json.dumps(body).encode()
             self.send_response(status)
             for name, value in (headers | {"Content-Length": str(len(text))}).items():
                 self.send_header(name, value)
@@ -268,3 +270,63 @@ def test_what_was_seen_is_named_though_the_venue_falls_silent() -> None:
     venue.trouble = silent
     done = swept(venue, bound_s=1.0, request_s=0.2)
     assert not done.is_clear and [order["clientOrderId"] for order in done.left] == OURS[:2]
+
+
+@pytest.mark.parametrize("strange", [None, "x", [], {}, {"clientOrderId": None}])
+def test_what_is_no_order_keeps_none_on_the_market(strange: Any) -> None:
+    """Ours beside it is canceled, without a symbol of its own too; it is not called clear."""
+    venue = SmallVenue(OURS[:1])
+
+    def listed(method: str, path: str) -> tuple[int, dict[str, str], Any] | None:
+        rows = [{"clientOrderId": name} for name in venue.open]
+        return (200, {}, [strange, *rows]) if method == "GET" else None
+
+    venue.trouble = listed
+    done = swept(venue, bound_s=0.5)
+    assert not venue.open and done.canceled == 1
+    assert not done.is_clear and "the venue lists 1 that are no orders" in done.why
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        (200, {}, b"[" * 100_000),
+        (200, {}, b"[1e"),
+        (200, {}, b"9" * 5000),
+        (200, {}, {"orders": []}),
+        (200, {}, None),
+        (400, {}, {"code": None}),
+        (502, {}, b"\xff<html>"),
+    ],
+)
+def test_an_answer_that_cannot_be_read_is_asked_for_again(first: Any) -> None:
+    """The first answers of both symbols are nonsense, those after them are not."""
+    nonsense = iter((first, first))
+
+    def strange(method: str, path: str) -> tuple[int, dict[str, str], Any] | None:
+        return next(nonsense, None)
+
+    venue = SmallVenue(OURS[:2], strange)
+    assert swept(venue).is_clear and not venue.open
+
+
+@pytest.mark.parametrize("told", [None, {}, {"serverTime": None}, {"serverTime": "soon"}])
+def test_a_time_that_is_none_is_asked_for_again(told: Any) -> None:
+    """After -1021 the venue says no time at first."""
+    refused, times = iter((True,) * 4), iter((True, True))
+
+    def outside(method: str, path: str) -> tuple[int, dict[str, str], Any] | None:
+        if path == "/api/v3/time":
+            return (200, {}, told) if next(times, False) else None
+        return (400, {}, {"code": -1021}) if next(refused, False) else None
+
+    venue = SmallVenue(OURS[:2], outside)
+    assert swept(venue).is_clear and venue.count("GET", "time") == 4
+
+
+def test_a_request_that_cannot_be_made_shows_no_key() -> None:
+    """A key that no header can hold: the answer names the kind of the failure alone."""
+    with served(SmallVenue([])) as address:
+        road = VenueRoad(lambda: address, HmacSigner("KEY\nCANARY", "secret"))
+        (answer,) = road.ask([Request("GET", "/x", {})], WITHIN_S)
+    assert answer.told() == "the request failed (ValueError)"
