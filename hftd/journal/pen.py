@@ -6,12 +6,13 @@ Owns where the next record of the stream goes; knows neither the sequence counte
 from __future__ import annotations
 
 import mmap
+import os
 from pathlib import Path
 
 from hftd.errors import RecordsDamaged
 from hftd.journal import segment
 from hftd.journal.cursor import durable
-from hftd.journal.disk import Disk
+from hftd.journal.disk import Ahead, Disk
 from hftd.journal.record import (
     PAGE,
     SEGMENT_HEAD_BYTES,
@@ -23,6 +24,10 @@ from hftd.journal.record import (
     written_end,
 )
 
+# The last part of a segment: from there on the next one may begin, wherever all is on the disk.
+NEARLY_USED_UP = 8
+AHEAD_BYTES = 1 << 20  # A smaller segment leaves too little to sync for it to be done ahead.
+
 
 class Pen:
     """Where a stream is written: ``map`` at ``pos``, up to ``size``, after the crc ``chain``."""
@@ -33,6 +38,7 @@ class Pen:
         self.pos = 0
         self.size = 0
         self.chain = 0
+        self.ahead = Ahead()
         self._folder, self._stream, self._segment_bytes = folder, stream, segment_bytes
         self._disk = disk
         self._spare: mmap.mmap | None = None
@@ -100,7 +106,9 @@ class Pen:
         """Turn the page: the spare becomes the segment that is written."""
         assert self._spare is not None
         if self.map is not None:
-            self._outgoing.append((self.map, self._synced))
+            is_there = self.ahead.at == self.pos
+            self._outgoing.append((self.map, self.size if is_there else self._synced))
+        self.ahead = Ahead()
         path = self.spare_path
         number = self.segments[-1].head.number + 1 if self.segments else 1
         head = encode_segment_head(self._stream, number, first_seq, ts_ns, self.chain)
@@ -127,8 +135,22 @@ class Pen:
         """
         while self._outgoing:
             used_up, synced = self._outgoing.pop(0)
-            used_up.flush(synced, len(used_up) - synced)
+            if synced < len(used_up):
+                used_up.flush(synced, len(used_up) - synced)
             used_up.close()
+
+    def sync_ahead(self) -> None:
+        """Have a segment that is nearly used up synced while it is written on.
+
+        Raises: OSError where the last time failed.
+        """
+        ahead, from_bytes = self.ahead, self.size - self.size // NEARLY_USED_UP
+        if ahead.errno:
+            raise OSError(ahead.errno, os.strerror(ahead.errno))
+        if self.size < AHEAD_BYTES or self.pos < from_bytes or ahead.is_busy:
+            return
+        path = self.segments[-1].path
+        self._disk.sync_ahead(path, lambda: self.pos if self.ahead is ahead else -1, ahead)
 
     def sync(self) -> None:
         """Wait for the disk to hold all that was written. Raises: OSError where it refuses."""

@@ -6,6 +6,10 @@ nothing. ``sync`` waits for the disk; the recorder does so for the rest, every f
 Room is made one segment ahead by ``maintain``, once a second. Where it cannot be made, ``full``
 says why from that moment on, while what is left of the current segments still takes the
 records of an orderly HALT; only when that is used up too does ``append`` raise it.
+
+No segment has a record before all of the one before it is on the disk. So that no append waits for
+that, ``maintain`` has a segment's last part synced while it is written on, and where nothing came
+meanwhile the next record begins the next segment, with some room left behind it.
 """
 
 from __future__ import annotations
@@ -132,6 +136,7 @@ class JournalWriter:
         """
         for pen in (self._orders, self._market):
             self._guard_io(pen.sync_outgoing)
+            self._guard_io(pen.sync_ahead)
         if self._broken is None and (errno := published(self.folder).sync_errno):
             self._broken = JournalFull("io", f"the recorder's sync: {os.strerror(errno)}", errno)
         room = self._drop_old() or self._floor()
@@ -168,7 +173,8 @@ class JournalWriter:
     ) -> int:
         seq = self.seq + 1
         pos = pen.pos
-        if pos + HEAD_BYTES + len(prefix) + len(payload) > pen.size:
+        is_full = pos + HEAD_BYTES + len(prefix) + len(payload) > pen.size
+        if is_full or (pos == pen.ahead.at and pen.spare_ready):
             assert HEAD_BYTES + 1 + len(payload) <= self._segment_bytes - SEGMENT_HEAD_BYTES
             self._begin(pen, ts_ns)
             pos = pen.pos
@@ -186,8 +192,10 @@ class JournalWriter:
                 assert self.full is not None
                 raise self.full
         # A loss of power may keep the next segment and not this one's end, which no boot would
-        # tell from damage: so this one is on the disk before the next has a record.
-        self._guard_io(pen.sync)
+        # tell from damage: so this one is on the disk before the next has a record. An append waits
+        # for that only where a segment was used up before a sync ahead had found it at rest.
+        if pen.ahead.at != pen.pos:
+            self._guard_io(pen.sync)
         pen.begin(self.seq + 1, ts_ns)
 
     def _spare(self, pen: Pen) -> JournalFull | None:

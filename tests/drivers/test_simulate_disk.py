@@ -7,7 +7,8 @@ import pytest
 
 from hftd.drivers.simulate_disk import SimulatedDisk
 from hftd.journal.reader import JournalReader
-from hftd.journal.record import PAGE, RecordType
+from hftd.journal.record import PAGE, RecordType, Stream
+from hftd.journal.segment import segments
 from hftd.journal.writer import JournalWriter
 from hftd.simex.flow_noise import Noise
 
@@ -96,3 +97,22 @@ def test_a_power_loss_right_behind_a_used_up_segment_leaves_no_damage(
         disk.lose_power(folder)
         lost += journal.seq - max(record.seq for record in JournalReader(folder).records())
     assert lost > 0
+
+
+def test_a_power_loss_behind_a_segment_that_was_synced_ahead_leaves_no_damage(
+    tmp_path: Path,
+) -> None:
+    """The next one has begun with room left behind, and whatever the power takes is an end."""
+    for seed in range(10):
+        folder = tmp_path / str(seed)
+        disk = SimulatedDisk(Noise(seed))
+        journal = JournalWriter(folder, segment_bytes=1 << 20, disk_floor_bytes=1, disk=disk)
+        journal.open({"run": "r"}, 1)
+        for number in range(940):  # Over seven of eight parts of a segment.
+            journal.append(RecordType.FACT, 2, b"f" * 1_000)
+            if number == 930:
+                assert journal.maintain() is None
+        assert len(segments(folder, Stream.ORDERS)) == 2
+        disk.lose_power(folder)
+        newest = max(record.seq for record in JournalReader(folder).records())
+        assert newest >= 932, "what was synced ahead is there"
