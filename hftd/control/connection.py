@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from hftd.control.commands import Command, Role, Server, command_on, validate
+from hftd.control.commands import COMMANDS, Command, Role, Server, command_on, validate
 from hftd.control.faults import (
     ControlError,
     DaemonFault,
@@ -352,7 +352,12 @@ class Connection(asyncio.Protocol):
         fault = DaemonFault(f"{type(error).__name__} while answering {request.method}")
         self._write(encode_error(request.id, fault))
         message = f"control: {request.method} from uid {self._peer.uid} failed"
-        self._service.loop.call_exception_handler({"message": message, "exception": error})
+        context: dict[str, Any] = {"message": message, "exception": error}
+        command = COMMANDS.get(request.method)
+        # Whoever takes the report must know that a mere question failed, which changed nothing.
+        if command is None or command.role is Role.OBSERVER:
+            context["question"] = request.method
+        self._service.loop.call_exception_handler(context)
 
     # --- the end -------------------------------------------------------------------------
 

@@ -40,7 +40,12 @@ def failure_of(error: BaseException) -> HftdError:
         return error
     if isinstance(error, JournalFull):
         return HftdError(f"the journal cannot be written: {error}")
+    text = bug_text(error)
+    return InvariantBroken(f"a bug of ours ended trading, recovery follows a restart: {text}")
+
+
+def bug_text(error: BaseException | None) -> str:
+    """Return a bug of ours in a few words, its traceback told."""
     with contextlib.suppress(OSError):  # Nobody may be there any more to read it.
         traceback.print_exception(error, file=sys.stderr)
-    text = f"{type(error).__name__}: {error}"
-    return InvariantBroken(f"a bug of ours ended trading, recovery follows a restart: {text}")
+    return f"{type(error).__name__}: {error}"

@@ -24,7 +24,7 @@ from hftd.domain.layout import Records
 from hftd.drivers import machine, memory
 from hftd.drivers.announce import difference_lines, state_text
 from hftd.drivers.books import assets_of, targets_ns
-from hftd.drivers.last_resort import cancel_all, failure_of
+from hftd.drivers.last_resort import bug_text, cancel_all, failure_of
 from hftd.drivers.latch_file import LatchFile
 from hftd.drivers.listing import listed_instruments
 from hftd.drivers.loop import Loop
@@ -109,6 +109,7 @@ class Live:
         self._rehearsal: Rehearsal | None = None
         self._setting_up: asyncio.Task[Any] | None = None
         self._hangups: set[asyncio.Task[None]] = set()
+        self._questions_failed: set[str] = set()
         self._is_ready = self._journal_told = False
         self._state_seen = -1
         self._signals = self._pulses = self.loop_lag_ns = 0
@@ -247,9 +248,17 @@ class Live:
             self._fail(error)
 
     def _on_unhandled(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """Take what nobody awaits: a lost socket is the world's, anything else a bug of ours."""
+        """Take what nobody awaits: a lost socket is the world's, anything else a bug of ours.
+
+        A bug in the answer to a mere question changed nothing, and ends nothing: its caller hears
+        of each, the screen of the first of each question.
+        """
         error = context.get("exception")
-        if error is None or isinstance(error, OSError):
+        if (question := context.get("question")) is not None:
+            if question not in self._questions_failed:
+                self._questions_failed.add(question)
+                self._say(f"{context['message']}, trading goes on: {bug_text(error)}")
+        elif error is None or isinstance(error, OSError):
             self._say(f"event loop: {context.get('message')}: {error}")
         else:
             self._fail(error)

@@ -2,7 +2,8 @@
 
     python -m tests.e2e.faulty_daemon FILE [KEY=VALUE ...]
 
-``raise`` breaks the step, ``block`` never comes back, so that the event loop turns no more.
+``raise`` breaks the step, ``block`` never comes back, so that the event loop turns no more;
+``ask`` breaks the answer to ``pnl`` and nothing else.
 
 Everything else is the product, put together as ``hftd/wiring.py`` does it.
 """
@@ -34,6 +35,7 @@ from hftd.drivers.books import assets_of  # noqa: E402
 from hftd.drivers.live import Live, Parts  # noqa: E402
 from hftd.drivers.memory import Builders  # noqa: E402
 from hftd.errors import HftdError  # noqa: E402
+from hftd.runtime.children import ExchangeProcess  # noqa: E402
 from hftd.runtime.lock import InstanceLock  # noqa: E402
 from hftd.runtime.notify import Notifier  # noqa: E402
 from hftd.runtime.paths import InstancePaths  # noqa: E402
@@ -50,11 +52,22 @@ class FaultyCodec(BinanceCodec):
 
     def decode(self, link: Link, data: bytes, ts_ns: int, events: Records, levels: Levels) -> int:
         """Decode a frame, or break."""
-        if link == Link.MARKET and TRIGGER.exists():
-            if TRIGGER.read_text() == "block":
+        said = TRIGGER.read_text() if link == Link.MARKET and TRIGGER.exists() else "ask"
+        if said != "ask":
+            if said == "block":
                 signal.sigtimedwait([], BLOCK_S)
             raise KeyError("a case that nobody thought of")
         return super().decode(link, data, ts_ns, events, levels)
+
+
+class FaultyExchange(ExchangeProcess):
+    """An exchange that is asked what nobody thought of."""
+
+    def doubt_atoms(self, quote_asset: str) -> int | None:
+        """Tell what ``pnl`` asks for, or break."""
+        if TRIGGER.exists():
+            raise KeyError("a question that nobody thought of")
+        return super().doubt_atoms(quote_asset)
 
 
 def build_codec(profile: Profile, instruments: Sequence[Instrument], tag: str) -> FaultyCodec:
@@ -77,7 +90,9 @@ def main() -> int:
             wiring.recorder_environment(it, os.environ),
         ),
         read=lambda _: loaded,
-        venue_host=wiring.build_venue_host(loaded, paths, say),
+        venue_host=FaultyExchange(
+            loaded.profile, paths.simex_dir, paths.state_dir / "exchange.log", say
+        ),
     )
     with InstanceLock(paths.lock_path):
         warm(loaded)
