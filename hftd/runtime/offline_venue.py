@@ -119,12 +119,14 @@ class VenueRoad:
         done: queue.SimpleQueue[tuple[int, Answer]] = queue.SimpleQueue()
 
         def run(index: int, request: Request) -> None:
+            answer = Answer(0, fault="the request failed by a bug of ours")
             try:
                 answer = self._answer(request)
-            except Exception as error:  # noqa: BLE001 the top of a thread: nothing may end a kill
+            except (ValueError, TypeError, LookupError, ArithmeticError, RuntimeError) as error:
                 # Only its kind: the text may hold a header, and so the key.
                 answer = Answer(0, fault=f"the request failed ({type(error).__name__})")
-            done.put((index, answer))
+            finally:
+                done.put((index, answer))
 
         for numbered in enumerate(requests):
             threading.Thread(target=run, args=numbered, daemon=True).start()
