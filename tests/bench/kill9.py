@@ -30,6 +30,7 @@ from tests.e2e.daemon import Instance
 RESULTS = Path(__file__).parent / "kill9_results.json"
 LEDGER_EVERY = 10
 MOMENT_S = 1.5
+WITHIN_S = 3.0  # A restart that takes longer prints what the daemon said meanwhile.
 # Quotes that follow each move of the book at once, in a market that moves all the time.
 SETS = (
     "--profile", "market-making", "--name", "kill9",
@@ -106,6 +107,8 @@ def run(crashes: int, seed: int) -> dict[str, Any]:
                 if crash:
                     seconds.append(time.monotonic() - started)
                     cpu_seconds.append(cpu_of(daemon.pid))
+                    if seconds[-1] > WITHIN_S:
+                        print(f"restart {crash} took {seconds[-1]:.1f} s:\n{daemon.text}")
                 truth = compare(instance, ledger=crash % LEDGER_EVERY == 0 or crash == crashes)
                 orders |= {order["clientOrderId"] for order in truth["orders"]}
                 fills = len(truth["trades"])
@@ -126,7 +129,7 @@ def run(crashes: int, seed: int) -> dict[str, Any]:
         "difference": found,
         "running_after_s": {
             "median": round(statistics.median(seconds), 3), "max": round(max(seconds), 3),
-            "within_3_s": sum(each <= 3 for each in seconds),
+            "within_3_s": sum(each <= WITHIN_S for each in seconds),
             "cpu_median": round(statistics.median(cpu_seconds), 3),
         },
         "took_s": round(time.monotonic() - began), "load_at_begin": load, "machine": machine(),
