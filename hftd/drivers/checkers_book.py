@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from hftd.domain.codes import BookState
-from hftd.domain.events import EventKind, Link
+from hftd.domain.events import EVENT, EventKind, Link
 from hftd.domain.facts import FactKind
 from hftd.domain.order import parse_client_order_id
 from hftd.drivers.checkers_told import Told
@@ -128,8 +130,10 @@ class FreshQuotes(Checker):
     def on_record(self, record: Record) -> None:
         """Keep when each instrument was last heard of, and up to which update."""
         link = record.payload[0]
-        if record.record_type == RecordType.EVENT:  # A link came or went: its ids may begin anew.
-            self._forget_updates()
+        if record.record_type == RecordType.EVENT:
+            # The market link came or went: its ids may begin anew. The user's tells each second.
+            if np.frombuffer(record.payload, EVENT)[0]["link"] == Link.MARKET:
+                self._forget_updates()
         elif link == Link.MARKET:
             head = bytes(record.payload[1:48])
             name, _, stream = head.partition(b'stream":"')[2].partition(b"@")

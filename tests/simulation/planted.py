@@ -50,8 +50,8 @@ BUGS = (
         "accept-late error-accepted",
         "a 5xx or -1007 ends the order, which may stand all the same",
         (Edit("venues/binance/replies.py",
-              "in_doubt = reply.status >= 500 or error.code in IN_DOUBT or reply.error is None",
-              "in_doubt = reply.error is None"),),
+              "elif reply.status >= 500 or error.code in IN_DOUBT or error is NO_ERROR:",
+              "elif error is NO_ERROR:"),),
     ),
     Bug(
         "timeout-is-a-refusal", "G1", "nautilus #4958",
@@ -333,12 +333,12 @@ BUGS = (
         "429-heard-last", "G8", "hummingbot #1291", "too-many-requests",
         "the refusal is applied before the rate limit, and the next order leaves in between",
         (Edit("venues/binance/replies.py",
-              "        write_rate_limited(reply.status, error, ts_ns, rows)\n"
-              "        in_doubt", "        in_doubt"),
+              "        write_rate_limited(reply.status, error, ts_ns, rows)\n    told",
+              "        pass\n    told"),
          Edit("venues/binance/replies.py",
-              "            _write_refused(error, request, venue, rows)\n    for",
-              "            _write_refused(error, request, venue, rows)\n"
-              "        write_rate_limited(reply.status, error, ts_ns, rows)\n    for")),
+              "    _write_rate_statuses(reply, rows)\n    return True\n",
+              "    if not good:\n        write_rate_limited(reply.status, error, ts_ns, rows)\n"
+              "    _write_rate_statuses(reply, rows)\n    return True\n")),
     ),
     Bug(
         "throttle-skipped", "G8", "nautilus #4091", "tight-limits",
