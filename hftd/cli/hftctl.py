@@ -57,9 +57,19 @@ def run(argv: Sequence[str]) -> int:
     """Give the command that the arguments say and return the exit code."""
     command, given, target = parse(argv)
     try:
-        return _run(command, validate(command, given), target)
+        params = validate(command, given)
+        _say_what_changed(given, params)
+        return _run(command, params, target)
     except (ControlError, UsageError) as fault:
         return show_fault(fault, target)
+
+
+def _say_what_changed(given: dict[str, Any], params: dict[str, Any]) -> None:
+    for name, value in given.items():
+        if isinstance(value, str) and params[name] != value:
+            was = "is kept as" if params[name] else "was empty and is left out"
+            kept = f" {params[name]!r}" if params[name] else ""
+            print(f"hftctl: the {name} {was}{kept}", file=sys.stderr, flush=True)
 
 
 # A first start compiles for a minute or two, and has no socket before it is done.

@@ -63,6 +63,7 @@ class Param(NamedTuple):
     most: int = 1000
     short: str = ""
     positional: bool = False
+    lenient: bool = False  # A text that is made fit, never refused: what must be done waits for it.
 
     @property
     def option(self) -> str:
@@ -82,7 +83,7 @@ class Command(NamedTuple):
     timeout_s: float = 5.0
 
 
-_REASON = Param("reason", Kind.TEXT, "Why; stands in the ledger.")
+_REASON = Param("reason", Kind.TEXT, "Why; stands in the ledger.", lenient=True)
 _CHECK = Param("check", Kind.FLAG, "Only say what would change.", default=False)
 _INSTRUMENT = Param("instrument", Kind.TEXT, "Which instrument, for example BTC-USDT.")
 
@@ -280,7 +281,25 @@ def validate(command: Command, params: Mapping[str, Any]) -> dict[str, Any]:
     return complete
 
 
-def _checked(param: Param, value: object) -> str | int | bool:
+def fitted(text: str) -> str:
+    """Return a text as it can be kept: escaped, and cut with a mark that says so.
+
+    A text that fits is returned as it is, so that fitting twice changes nothing.
+    """
+    # What is not printable could write to a terminal, or cannot be encoded at all.
+    plain = "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
+    )
+    if len(plain) <= MAX_TEXT_CHARS:
+        return plain
+    mark = f"... (cut, had {len(text)} characters)"
+    return plain[: MAX_TEXT_CHARS - len(mark)] + mark
+
+
+def _checked(param: Param, value: object) -> str | int | bool | None:
+    if param.lenient:
+        text = value if isinstance(value, str) else _shown(value)
+        return fitted(text) if text.strip() else None
     if param.kind is Kind.FLAG:
         return _flag(param, value)
     if param.kind is Kind.COUNT:

@@ -47,6 +47,7 @@ PAGE_CHARS = 30 * 1024
 MAX_RESULT_CHARS = 1024 * 1024
 
 RequestId = str | int | None
+_QUOTE, _BACKSLASH = b'"'[0], b"\\"[0]
 
 
 class Request(NamedTuple):
@@ -152,11 +153,16 @@ def _object_of(line: bytes) -> dict[str, Any]:
 
 
 def _depth(line: bytes) -> int:
-    # Brackets inside strings count too: it may only refuse too much, and only for texts of
-    # brackets, which no parameter has; the parser must never see real depth.
+    # The parser must never see real depth. Brackets in a text are none: a kill's reason is free.
     depth = deepest = 0
+    within_text = escaped = False
     for byte in line:
-        if byte in b"[{":
+        if within_text:
+            within_text = escaped or byte != _QUOTE
+            escaped = not escaped and byte == _BACKSLASH
+        elif byte == _QUOTE:
+            within_text = True
+        elif byte in b"[{":
             depth += 1
             deepest = max(deepest, depth)
         elif byte in b"]}":

@@ -201,7 +201,7 @@ def test_1_refused(home: Path, dispatch: SampleDispatch) -> None:
         (["status", "--timeout", "soon"], "must be a number of seconds, was 'soon'"),
         (["status", "--nmae", "canary"], "unknown argument '--nmae', did you mean --name?"),
         (["status", "--name", "../canary"], "instance name must be"),
-        (["kill", "--reason", " "], "1 to 200 printable characters"),
+        (["reset", "--reason", " "], "1 to 200 printable characters"),
     ],
 )
 def test_2_usage(home: Path, dispatch: SampleDispatch, args: list[str], says: str) -> None:
@@ -212,6 +212,19 @@ def test_2_usage(home: Path, dispatch: SampleDispatch, args: list[str], says: st
     assert says in ended.stderr
     assert "Traceback" not in ended.stderr
     assert dispatch.asked == []
+
+
+def test_a_kill_is_not_refused_for_its_reason(home: Path, dispatch: SampleDispatch) -> None:
+    """Too long, and with a line end: it is done, the reason is kept cut, and that is said."""
+    ended = ctl(home, "kill", "--name", "canary", "--reason", "one\ntwo" + "x" * 250)
+    assert ended.returncode == 0
+    ((method, params),) = dispatch.asked
+    assert method == "kill" and params["reason"].startswith("one\\ntwox")
+    assert params["reason"].endswith("... (cut, had 257 characters)")
+    assert "hftctl: the reason is kept as 'one" in ended.stderr and "(cut, had" in ended.stderr
+    dispatch.asked.clear()
+    ended = ctl(home, "kill", "--name", "canary", "--reason", " ")
+    assert ended.returncode == 0 and dispatch.asked == [("kill", {"reason": None})]
 
 
 def test_2_no_arguments(home: Path) -> None:

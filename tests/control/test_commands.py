@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hftd.control.commands import COMMANDS, Kind, Role, Server, command_on, validate
+from hftd.control.commands import COMMANDS, MAX_TEXT_CHARS, Kind, Role, Server, command_on, validate
 from hftd.control.faults import InvalidParams, UnknownMethod
 
 VALUES = st.none() | st.booleans() | st.integers() | st.text(max_size=300) | st.lists(st.none())
@@ -68,9 +69,9 @@ def test_any_parameters_are_valid_or_refused(name: str, params: dict[str, Any]) 
         ("book", {"depth": "5"}, "must be a whole number, was '5'"),
         ("book", {"depth": True}, "must be a whole number, was True"),
         ("logs", {"follow": 1}, "must be true or false, was 1"),
-        ("kill", {"reason": ""}, "1 to 200 printable characters"),
-        ("kill", {"reason": "x" * 201}, "1 to 200 printable characters"),
-        ("kill", {"reason": "a\nb"}, "printable"),
+        ("reset", {"reason": ""}, "1 to 200 printable characters"),
+        ("reset", {"reason": "x" * 201}, "1 to 200 printable characters"),
+        ("reset", {"reason": "a\nb"}, "printable"),
         ("logs", {"level": "loud"}, "one of debug, info"),
         ("logs", {"level": "warn"}, "did you mean warning"),
     ],
@@ -86,8 +87,35 @@ def test_bounds_themselves_pass() -> None:
     """The first and the last value allowed are allowed."""
     assert validate(COMMANDS["book"], {"depth": 1})["depth"] == 1
     assert validate(COMMANDS["book"], {"depth": 100})["depth"] == 100
-    assert validate(COMMANDS["kill"], {"reason": "x" * 200})["reason"] == "x" * 200
+    assert validate(COMMANDS["reset"], {"reason": "x" * 200})["reason"] == "x" * 200
     assert validate(COMMANDS["logs"], {"lines": 0})["lines"] == 0
+
+
+@given(VALUES | st.text(st.characters(), max_size=400))
+def test_a_kill_is_refused_for_no_reason(reason: Any) -> None:
+    """Whatever stands there, it is kept in 200 printable characters that any encoder takes."""
+    for name in ("kill", "stop", "pause"):
+        kept = validate(COMMANDS[name], {"reason": reason})["reason"]
+        assert kept is None or (kept.isprintable() and 0 < len(kept) <= MAX_TEXT_CHARS)
+        assert validate(COMMANDS[name], {"reason": kept})["reason"] == kept
+        json.dumps(kept, ensure_ascii=False).encode()
+
+
+@pytest.mark.parametrize(
+    ("reason", "kept"),
+    [
+        ("it hangs [[[[[", "it hangs [[[[["),
+        ("one\ntwo\x1b[31m", "one\\ntwo\\x1b[31m"),
+        ("caf\udce9", "caf\\udce9"),
+        (" ", None),
+        ("x" * 200, "x" * 200),
+        ("x" * 201, "x" * 171 + "... (cut, had 201 characters)"),
+        (7, "7"),
+    ],
+)
+def test_a_reason_that_does_not_fit_says_that_it_was_cut(reason: Any, kept: str | None) -> None:
+    """What was there is still to be read, and where it ends is marked."""
+    assert validate(COMMANDS["kill"], {"reason": reason})["reason"] == kept
 
 
 def test_a_command_is_served_by_one_socket() -> None:
