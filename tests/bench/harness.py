@@ -177,6 +177,12 @@ def waited_ns(pid: int) -> int:
     return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1])
 
 
+def stolen_ms() -> int:
+    """Return for how long so far this machine's host ran others on our cores; 0 on a real one."""
+    words = Path("/proc/stat").read_text().split(maxsplit=9)
+    return int(words[8]) * 1000 // os.sysconf("SC_CLK_TCK")
+
+
 def _numbers(lines: list[list[str]], columns: int) -> np.ndarray[Any, Any]:
     return np.array([[int(each) for each in line] for line in lines], np.int64).reshape(-1, columns)
 

@@ -23,7 +23,16 @@ from typing import Any
 
 import numpy as np
 
-from tests.bench.harness import COLUMNS, SETS, Trading, build, floors, sets_of, trading
+from tests.bench.harness import (
+    COLUMNS,
+    SETS,
+    Trading,
+    build,
+    floors,
+    sets_of,
+    stolen_ms,
+    trading,
+)
 from tests.bench.rows import Row, save
 
 PEERS = ("hftd", "c", "picows")
@@ -67,13 +76,15 @@ def timed(all_three: Trading, stream: str, options: argparse.Namespace) -> dict[
     for pid in recorder:
         os.kill(pid, signal.SIGSTOP)
     rows: dict[str, list[np.ndarray[Any, Any]]] = {peer: [] for peer in PEERS}
+    before_ms = stolen_ms()
     for _ in range(options.blocks):
         for peer in PEERS:
             rows[peer].append(harness.block(peer, stream, options.rounds, options.beat_us))
     for pid in recorder:
         os.kill(pid, signal.SIGCONT)
     found = {peer: figures(np.concatenate(each)) for peer, each in rows.items()}
-    return {"peers": found, "ratios": ratios(rows), "stages": instance.ask("latency")}
+    stolen = {"stolen_ms": stolen_ms() - before_ms}
+    return {"peers": found, "ratios": ratios(rows), "stages": instance.ask("latency")} | stolen
 
 
 def ratios(rows: dict[str, list[np.ndarray[Any, Any]]]) -> dict[str, dict[str, Any]]:
@@ -112,6 +123,7 @@ def rows_of(stream: str, mode: str, result: dict[str, Any]) -> list[Row]:
     lost = {peer: each["lost"] for peer, each in peers.items() if each["lost"]}
     tail = f"p99.9 {ours['first']['p99.9']:,.0f}, max {ours['first']['max']:,.0f} µs"
     tail += f"; rounds without an order: {lost}" if lost else ""
+    tail += f"; the host took {result['stolen_ms']} ms of a core" if result["stolen_ms"] else ""
     best = f"best block {c['p50_blocks_best']}"
     found = [
         Row(f"{name}, p50", p50["hftd"], "µs", "floor in C", p50["c"], c["p50_blocks_median"],

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from tests.bench import load
-from tests.bench.harness import build, floors, sets_of, trading
+from tests.bench.harness import build, floors, sets_of, stolen_ms, trading
 from tests.bench.rows import Row, save, text
 from tests.bench.tick_to_order import QUANTILES, quantiles
 
@@ -65,11 +65,13 @@ def measure(folder: Path, mode: str, plans: Sequence[Path], more: Sequence[str])
         floors(folder, all_three.harness, mode, "c"),
     ):
         all_three.harness.plan("hftd", plans[0])  # The first one warms up.
+        before_ms = stolen_ms()
         for plan in plans:
             for peer in PEERS:
                 rows[peer].append(all_three.harness.plan(peer, plan))
         found = {peer: figures(np.concatenate(each)) for peer, each in rows.items()}
-        return {"peers": found, "stages": all_three.instance.ask("latency")}
+        stolen = {"stolen_ms": stolen_ms() - before_ms}
+        return {"peers": found, "stages": all_three.instance.ask("latency")} | stolen
 
 
 def rows_of(mode: str, result: dict[str, Any]) -> list[Row]:
@@ -79,6 +81,8 @@ def rows_of(mode: str, result: dict[str, Any]) -> list[Row]:
     for name in NAMES:
         missed = ours[name]["missed"]
         note = f"{ours[name]['frames']} frames, {missed} missed, max {ours[name]['max']:,.0f} µs"
+        if result["stolen_ms"]:
+            note += f"; the host took {result['stolen_ms']} ms of a core"
         for quantile in ("p50", "p99", "p99.9"):
             us, theirs = ours[name][quantile], floor[name][quantile]
             found.append(
