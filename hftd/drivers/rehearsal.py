@@ -27,6 +27,9 @@ from hftd.journal.scratch import ScratchJournal
 from hftd.venues.port import Codec
 
 EVERY_NS = 500_000
+# A turn of the loop that had nothing takes some 10 µs. After a longer one others had the core, or a
+# frame was handled, and what came meanwhile is looked at first.
+LONG_TURN_NS = 100_000
 # Of a frame, and of a step's facts and actions (some 16 orders): what is longer would take longer
 # to rehearse than it is worth.
 MAX_BYTES = 8_192
@@ -51,22 +54,25 @@ class Rehearsal:
         self._over = False
         self._now_ns = now_ns
         self._walk = Loop(self._spare, codec, self._journal, self._perform, NoStamps())
-        self._due_ns = 0
+        self._due_ns = self._turned_ns = 0
 
     def renew(self) -> None:
         """Take the state as it is now; what has aged since would not be decided on."""
         self._spare.take(self._loop.engine)
 
     def __call__(self) -> None:
-        """Walk once, if it is time."""
-        if self._over or time.perf_counter_ns() < self._due_ns:
+        """Walk once, if it is time and the last turn of the loop had nothing to do."""
+        now_ns = time.perf_counter_ns()
+        away_ns, self._turned_ns = now_ns - self._turned_ns, now_ns
+        if self._over or now_ns < self._due_ns or away_ns > LONG_TURN_NS:
             return
         try:
             self.walk()
         except Exception as error:  # noqa: BLE001 - top of a turn that is not worth the daemon
             self._over = True
             self._say(f"rehearsals end, orders may be slower: {type(error).__name__}: {error}")
-        self._due_ns = time.perf_counter_ns() + EVERY_NS
+        self._turned_ns = time.perf_counter_ns()
+        self._due_ns = self._turned_ns + EVERY_NS
 
     def walk(self) -> None:
         """Handle the newest market frame and write the newest actions once more."""
