@@ -286,11 +286,15 @@ class Socket(WebSocketLink):
         self._attempt = 0
         self._since_ns = 0
         self._silent_pings = 0
+        self._hold_until_ns = 0
         self.half_open = False  # Nothing of this connection arrives any more, either way.
 
     def connect(self) -> None:
         """Open the connection; ``on_open`` is heard after a round trip."""
         exchange, world = self._exchange, self._world
+        if self._time.now_ns < self._hold_until_ns:
+            self._time.at(self._hold_until_ns, self.connect)
+            return
         self._since_ns = world.now_ns
         self.half_open, self._silent_pings = False, 0
         weather, delay, noise = self._weather, self._delay, exchange.noise

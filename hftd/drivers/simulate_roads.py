@@ -139,6 +139,7 @@ class Roads:
                 road.link.drop("asked to reconnect")
             elif action.kind == ActionKind.HOLD_BACK:
                 self.orders.hold_back(action.until_ns)
+                self.market.hold_back(action.until_ns)
         elif kind := _REST_KINDS.get(action.kind):
             self._ask(kind, action.instrument, frame)
         else:

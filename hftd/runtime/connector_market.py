@@ -13,7 +13,9 @@ from collections.abc import Callable
 from hftd.domain.events import EventKind, Link
 from hftd.runtime.clock import Clock
 from hftd.runtime.connector_orders import NOTICE_BYTES, MakeLink, OnEvent, OnFrame
+from hftd.runtime.rest import retry_after_s_of
 from hftd.runtime.transport import WebSocketLink
+from hftd.venues.binance.replies import refusal_told
 from hftd.venues.binance.session import backoff_s
 from hftd.venues.binance.stream_position import StreamPositions
 from hftd.venues.port import new_event
@@ -47,8 +49,10 @@ class MarketLink:
         self._places = StreamPositions()
         self._held: list[bytes] = []
         self._settled = self._is_over = False
+        self._hold_until_ns = 0
         if follows is not None:
             follows._follower, follows._places = self, StreamPositions()
+            self.hold_back(follows._hold_until_ns)
 
     async def run(self) -> None:
         """Keep it up until canceled; raise what was a bug of ours."""
@@ -101,6 +105,20 @@ class MarketLink:
 
     def on_alive(self) -> None:
         """A book's age counts its own frames; a ping says nothing of them."""
+
+    def hold_back(self, until_ns: int) -> None:
+        """Open nothing before a time that the venue named."""
+        self._hold_until_ns = until_ns
+        self.link.hold_back(until_ns)
+        if self._follower is not None:
+            self._follower.link.hold_back(until_ns)
+
+    def on_refused(self, status: int, retry_after: str) -> None:
+        """Come back when the venue wants it, and tell the loop."""
+        limited = refusal_told(status, retry_after_s_of(retry_after), self._clock.ts_ns())
+        if limited is not None:
+            self.hold_back(int(limited["until_ns"][0]))
+            self._on_event(limited)
 
     def on_down(self) -> None:
         """Tell the loop that market data ended."""

@@ -9,6 +9,7 @@ own requests end here, since they may hold the API key.
 | logged on; user stream subscribed | LINK ORDER up; LINK USER up |
 | the peer answers a ping while the user stream stands | LINK USER up again: it is alive |
 | a request has no answer in time | it is in doubt: OUTCOME_UNKNOWN, CANCEL_UNKNOWN, QUERY_FAILED |
+| the handshake, or a request of the session, is refused with 403, 418 or 429 | RATE_LIMITED |
 | the socket closes | LINK USER down, LINK ORDER down, then every request in flight is in doubt |
 | a request cannot be sent: link down, not draining, table full | as refused, code NOT_SENT |
 | the venue's clock was sampled `SAMPLES_PER_CLOCK` times | CLOCK by the shortest round trip |
@@ -33,8 +34,9 @@ from hftd.domain.events import EventKind, Link
 from hftd.domain.layout import Records
 from hftd.runtime.clock import Clock
 from hftd.runtime.in_flight import InFlight
-from hftd.runtime.rest import ClockSample, clock_sample
+from hftd.runtime.rest import ClockSample, clock_sample, retry_after_s_of
 from hftd.runtime.transport import LinkUser, WebSocketLink
+from hftd.venues.binance.replies import limit_told, refusal_told
 from hftd.venues.binance.session import (
     BAD_TIMESTAMP,
     Session,
@@ -137,6 +139,7 @@ class OrderLink:
         self._hold_until_ns: int = 0 if follows is None else follows._hold_until_ns
         self._time_answered, self._clock_wanted = True, False
         self._silent_sweeps = 0
+        self.link.hold_back(self._hold_until_ns)
 
     async def run(self) -> None:
         """Keep the link up and swept until canceled; raise what was a bug of ours."""
@@ -176,8 +179,11 @@ class OrderLink:
         self._soon(self._tell_unsent, request_id_of(frame))
 
     def hold_back(self, until_ns: int) -> None:
-        """Ask nothing for the session before a time that the venue named."""
+        """Ask nothing for the session, and open nothing, before a time that the venue named."""
         self._hold_until_ns = until_ns
+        self.link.hold_back(until_ns)
+        if self._other is not None:
+            self._other.link.hold_back(until_ns)
 
     def take_clock(self, sample: ClockSample) -> None:
         """Tell the loop of a clock sample, and use it for the session's own timestamps."""
@@ -236,6 +242,15 @@ class OrderLink:
         if self.leads and Link.USER in self._up:
             self._emit(EventKind.LINK, link=Link.USER, up=1)
 
+    def on_refused(self, status: int, retry_after: str) -> None:
+        """Come back when the venue wants it, and tell the loop."""
+        self._obey(refusal_told(status, retry_after_s_of(retry_after), self._clock.ts_ns()))
+
+    def _obey(self, limited: Records | None) -> None:
+        if limited is not None:
+            self.hold_back(int(limited["until_ns"][0]))
+            self._on_event(limited)
+
     def on_down(self) -> None:
         """Tell the loop what is lost with the socket."""
         self.session.closed()
@@ -253,6 +268,12 @@ class OrderLink:
 
     def _take_session_reply(self, data: bytes, ts_ns: int) -> None:
         self._silent_sweeps = 0
+        limited = limit_told(data, ts_ns)
+        if limited is not None:
+            self._time_answered = True  # Whatever was asked: no answer but this one comes.
+            self._obey(limited)
+            if self.session.state is SessionState.CLOSED:  # Its logon waited for the time.
+                self.link.drop("the venue wants no requests now")
         answer = time_reply(data)
         if answer is not None:
             if answer[0] == self._time_number:

@@ -25,9 +25,10 @@ import msgspec
 
 from hftd.errors import UsageError
 from hftd.runtime.clock import Clock
-from hftd.runtime.rest import RestClient
+from hftd.runtime.rest import RestClient, retry_after_s_of
 from hftd.runtime.transport import WebSocketLink
 from hftd.venues.binance.endpoints import LIVE, TESTNET
+from hftd.venues.binance.replies import LIMIT_STATUSES, wait_ns_of
 from hftd.venues.binance.session import backoff_s
 from hftd.venues.binance.signing import signer_of
 
@@ -237,6 +238,12 @@ class MarketFollower:
 
     def on_alive(self) -> None:
         """A ping was answered: nothing depends on it here."""
+
+    def on_refused(self, status: int, retry_after: str) -> None:
+        """Wait for as long as the venue wants, where it says so."""
+        if status in LIMIT_STATUSES:
+            wait_ns = wait_ns_of(status, retry_after_s_of(retry_after) * 1_000)
+            self._link.hold_back(self._clock.ts_ns() + wait_ns)
 
     def on_down(self) -> None:
         """Say that the line was lost."""

@@ -103,9 +103,9 @@ def _whole(text: str) -> int:
     return int(text) if text.isdecimal() and len(text) < MAX_DIGITS else 0
 
 
-def retry_after_s_of(headers: Mapping[str, str]) -> int:
-    """Return for how long the venue wants to hear nothing: 0 where it does not say."""
-    return min(_whole(headers.get("Retry-After", "")), LONGEST_WAIT_MS // 1_000)
+def retry_after_s_of(text: str) -> int:
+    """Return for how long a Retry-After wants to hear nothing: 0 where it does not say."""
+    return min(_whole(text), LONGEST_WAIT_MS // 1_000)
 
 
 class RestClient:
@@ -162,7 +162,7 @@ class RestClient:
                 while not response.content.at_eof() and len(body) < MAX_BODY_BYTES:
                     body += await response.content.read(MAX_BODY_BYTES - len(body))
                 self._note_weight(_whole(response.headers.get(USED_WEIGHT, "")))
-                retry_after_s = retry_after_s_of(response.headers)
+                retry_after_s = retry_after_s_of(response.headers.get("Retry-After", ""))
                 return RestAnswer(response.status, body, retry_after_s)
         except TimeoutError:
             return RestAnswer(0, b"", fault=f"no answer in {self._session.timeout.total} s")

@@ -13,7 +13,7 @@ socket to ``on_frame`` in one synchronous call; no queue, task or thread stands 
 - Nothing waits behind a socket that does not drain: with over `MAX_UNSENT_BYTES` unsent,
   `send` refuses, and nothing of the frame was written.
 - After a loss the link connects again by the caller's back-off, from its first step where
-  the link had stood for `STABLE_S`.
+  the link had stood for `STABLE_S`; never before the time that its user was told to hold back to.
 - An exception out of ``on_frame`` is a bug of ours: it ends `run` with that exception.
 """
 
@@ -25,7 +25,15 @@ import ssl
 from collections.abc import Callable
 from typing import Protocol
 
-from picows import WSError, WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
+from picows import (
+    WSError,
+    WSFrame,
+    WSHandshakeError,
+    WSListener,
+    WSMsgType,
+    WSTransport,
+    ws_connect,
+)
 
 from hftd.runtime.tls import connection_fault
 
@@ -64,6 +72,9 @@ class LinkUser(Protocol):
     def on_down(self) -> None:
         """Hear that the socket, once open, is closed."""
 
+    def on_refused(self, status: int, retry_after: str) -> None:
+        """Hear that the handshake was refused, with its Retry-After ("" where none was named)."""
+
 
 class WebSocketLink:
     """A link that stays up; see the module for its rules."""
@@ -90,6 +101,7 @@ class WebSocketLink:
         self._silent_pings = 0
         self._ping_timer: asyncio.TimerHandle | None = None
         self._running = False
+        self._hold_until_ns = 0
 
     async def run(self) -> None:
         """Keep the link up until canceled, then say no more; raise what ``on_frame`` raised."""
@@ -103,12 +115,18 @@ class WebSocketLink:
     async def _keep_up(self) -> None:
         attempt = 0
         while True:
+            while (held_ns := self._hold_until_ns - self._now_ns()) > 0:
+                await asyncio.sleep(held_ns / 1e9)
             since_ns = self._now_ns()
             try:
                 transport = await self._connect()
                 await transport.wait_disconnected()
             except (OSError, TimeoutError, WSError) as fault:
                 self.fault = self.fault or connection_fault(fault)
+                response = fault.response if isinstance(fault, WSHandshakeError) else None
+                if response is not None:
+                    retry_after = response.headers.get("Retry-After", "")
+                    self._user.on_refused(int(response.status), retry_after)
             stood_ns = self._now_ns() - since_ns
             attempt = 0 if stood_ns > STABLE_S * 1e9 else attempt + 1
             await asyncio.sleep(self._backoff_s(attempt))
@@ -142,6 +160,10 @@ class WebSocketLink:
             return False
         transport.send(TEXT, frame)
         return True
+
+    def hold_back(self, until_ns: int) -> None:
+        """Open no connection before a time by the link's clock; one that stands is kept."""
+        self._hold_until_ns = max(self._hold_until_ns, until_ns)
 
     def drop(self, fault: str) -> None:
         """Close the socket at once; `run` connects again."""

@@ -39,6 +39,9 @@ class Listener:
     def on_alive(self) -> None:
         self._hear("alive")
 
+    def on_refused(self, status: int, retry_after: str) -> None:
+        self._hear("refused")
+
     def on_down(self) -> None:
         self._hear("down")
 

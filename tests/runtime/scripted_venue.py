@@ -101,6 +101,7 @@ class ScriptedVenue:
         self.port = 0
         self.requests: list[dict[str, Any]] = []
         self.rest_targets: list[str] = []
+        self.session_limit: dict[str, Any] | None = None  # Whatever the session asks.
         self.logon_error: dict[str, Any] | None = None
         self.rest_answer: Callable[[web.Request], web.Response] | None = None
         self.answer: Callable[[dict[str, Any]], Any] = lambda _: None
@@ -182,6 +183,8 @@ class ScriptedVenue:
         return socket
 
     def _session_reply(self, asked: dict[str, Any]) -> dict[str, Any] | None:
+        if self.session_limit is not None and asked["id"].startswith("s"):
+            return self.session_limit
         if asked["method"] == "session.logon":
             self.logons += 1
             if self.logon_error is not None:

@@ -108,6 +108,30 @@ def test_the_clock_sample_is_the_venues():
     run(work)
 
 
+def test_a_logon_or_handshake_that_is_limited_is_told_and_waits():
+    """The loop hears until when, and neither link asks before."""
+
+    async def work() -> None:
+        async with trading() as desk:
+            limit = {"code": -1003, "msg": "", "data": None}
+            desk.venue.session_limit = {"status": 418, "error": limit}
+            await desk.venue.hang_up()
+            told = await desk.heard.until_kind(EventKind.RATE_LIMITED, 1, code=418)
+            orders, market = desk.connector.orders, desk.connector.market
+            market.on_refused(429, "3600")
+            later = await desk.heard.until_kind(EventKind.RATE_LIMITED, 1, code=429)
+            assert later["until_ns"] - told["until_ns"] > 3_000 * 10**9
+            orders.on_refused(302, "")
+            assert len(desk.heard.kinds(EventKind.RATE_LIMITED)) == 2
+            assert orders.link._hold_until_ns == told["until_ns"]
+            assert market.link._hold_until_ns == later["until_ns"]
+            fields = {"until_ns": later["until_ns"] + 5}
+            desk.perform(ActionKind.HOLD_BACK, **fields)
+            assert orders.link._hold_until_ns == market.link._hold_until_ns == fields["until_ns"]
+
+    run(work)
+
+
 def test_a_refused_key_ends_the_attempt():
     """A key that the venue does not accept is a credentials error, not a retry for ever."""
 

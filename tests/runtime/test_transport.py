@@ -82,6 +82,10 @@ class User:
         """Keep."""
         self._tell("alive")
 
+    def on_refused(self, status: int, retry_after: str) -> None:
+        """Keep."""
+        self._tell(f"refused {status} {retry_after}")
+
     def on_down(self) -> None:
         """Keep."""
         self._tell("down")
@@ -323,6 +327,41 @@ def test_a_server_that_is_not_there_is_tried_again_by_the_backoff():
         assert attempts[:3] == [1, 2, 3]
         assert link.fault == "connection refused"
         assert user.told == []
+
+    run(work)
+
+
+def test_a_refused_handshake_is_told_and_no_other_begins_before_the_hold_is_over():
+    """What the server said is told with its Retry-After; the user then says until when to wait."""
+
+    class Patient(User):
+        def on_refused(self, status: int, retry_after: str) -> None:
+            super().on_refused(status, retry_after)
+            self.until_ns = time.monotonic_ns() + 300_000_000
+            self.link.hold_back(self.until_ns)
+
+    async def work() -> None:
+        asked: list[int] = []
+
+        async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            asked.append(time.monotonic_ns())
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 418 no\r\nRetry-After: 120\r\nContent-Length: 2\r\n\r\n{}")
+            await writer.drain()
+            writer.close()
+
+        server = await asyncio.start_server(refuse, "127.0.0.1", 0)
+        user = Patient()
+        url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        user.link = WebSocketLink(url, user, time.monotonic_ns, lambda _: 0.0)
+        task = asyncio.create_task(user.link.run())
+        await user.until("refused 418 120")
+        first_until_ns = user.until_ns
+        await user.until("refused 418 120", "refused 418 120")
+        assert asked[1] >= first_until_ns
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        server.close()
 
     run(work)
 

@@ -30,6 +30,7 @@ import msgspec
 from hftd.domain.codes import VenueCode
 from hftd.domain.events import EventKind
 from hftd.domain.instrument import Instrument
+from hftd.domain.layout import Records
 from hftd.domain.order import Liquidity, OrderState, Side
 from hftd.venues.binance.messages import (
     AccountReply,
@@ -52,6 +53,7 @@ from hftd.venues.binance.venue_table import (
     side,
     venue_code,
 )
+from hftd.venues.port import BLANK, new_event
 
 # Errors after which an order may stand all the same: the venue says so of -1006 and -1007;
 # -1000, -1001, -1008 and -1016 do not say how far the request came. Asking costs little.
@@ -77,6 +79,7 @@ _pair = msgspec.json.Decoder(CancelReplaceReply)
 _trades = msgspec.json.Decoder(list[TradeReply])
 _account = msgspec.json.Decoder(AccountReply)
 _error = msgspec.json.Decoder(VenueError)
+_envelope = msgspec.json.Decoder(Reply)
 _wait = msgspec.json.Decoder(Wait)
 _legs = msgspec.json.Decoder(Legs)
 _limits = msgspec.json.Decoder(list[RateLimit])
@@ -155,6 +158,27 @@ def write_rate_limited(
     status = status if status in LIMIT_STATUSES else 429
     wait_ns = wait_ns_of(status, wait_ms or _told_wait_ms(error))
     rows.add(EventKind.RATE_LIMITED, until_ns=ts_ns + wait_ns, code=status)
+
+
+def limit_told(data: bytes, ts_ns: int) -> Records | None:
+    """Return RATE_LIMITED where a reply of the session's own says to hold back."""
+    try:
+        reply = _envelope.decode(data)
+    except UNFIT:
+        return None
+    rows, events = Rows(), BLANK.copy()
+    rows.begin(events, ts_ns)
+    if not 200 <= reply.status < 300:
+        write_rate_limited(reply.status, error_of(reply), ts_ns, rows)
+    return events if rows.count else None
+
+
+def refusal_told(status: int, retry_after_s: int, ts_ns: int) -> Records | None:
+    """Return RATE_LIMITED where a handshake was refused by a status that says to hold back."""
+    if status not in LIMIT_STATUSES:
+        return None
+    until_ns = ts_ns + wait_ns_of(status, retry_after_s * 1_000)
+    return new_event(EventKind.RATE_LIMITED, ts_ns, until_ns=until_ns, code=status)
 
 
 def wait_ns_of(status: int, wait_ms: int) -> int:
