@@ -14,6 +14,9 @@ state.
 | trades | FILL each with order_key 0, TRADES_END | QUERY_FAILED | QUERY_FAILED |
 | balances | BALANCE per asset of the profile, BALANCES_END | QUERY_FAILED | QUERY_FAILED |
 
+A good reply that is about another order than was asked for is unreadable, and so is a cancel's
+whose status is no end: what the order came to is asked then.
+
 Fills come by executionReport alone, or by the list of trades; never by a reply. 403, 418
 and 429 say RATE_LIMITED first of all, by the status alone where nothing else can be read; counts
 of orders add RATE_STATUS.
@@ -59,6 +62,7 @@ from hftd.venues.port import BLANK, new_event
 # -1000, -1001, -1008 and -1016 do not say how far the request came. Asking costs little.
 IN_DOUBT = frozenset({-1000, -1001, -1006, -1007, -1008, -1016})
 NO_SUCH_ORDER = -2013
+ENDS = frozenset({OrderState.CANCELED, OrderState.EXPIRED, OrderState.FILLED})
 HALF_DONE = frozenset({-2021, -2022})  # A cancel-replace whose legs the error must name.
 LIMIT_STATUSES = (403, 418, 429)
 LIMIT_CODES = (-1003, -1015)
@@ -210,6 +214,8 @@ def _write_result(result: msgspec.Raw, request: RequestId, venue: VenueTable, ro
             _write_status(order, venue.own_index_of(order.symbol), request.target_key, venue, rows)
         case Asked.FIND:
             order = _order.decode(data)
+            if order.order_id != request.venue_order_id:
+                raise Unreadable(f"order {request.venue_order_id} is needed, was {order.order_id}")
             index, key = venue.own_index_of(order.symbol), venue.key_of(order.client_order_id)
             _write_order(EventKind.ORDER_OWNER, order, index, key, venue, rows)
         case Asked.OPEN_ORDERS:
@@ -222,6 +228,7 @@ def _write_result(result: msgspec.Raw, request: RequestId, venue: VenueTable, ro
 
 def _write_placed(order: OrderReply, key: int, venue: VenueTable, rows: Rows) -> None:
     index = venue.own_index_of(order.symbol)
+    _require_order(order.client_order_id, key, venue)
     state = order_state(order.status)
     fields = {
         "instrument": index,
@@ -241,6 +248,10 @@ def _write_placed(order: OrderReply, key: int, venue: VenueTable, rows: Rows) ->
 
 def _write_canceled(order: OrderReply, key: int, venue: VenueTable, rows: Rows) -> None:
     index = venue.own_index_of(order.symbol)
+    # The order's own id; the other one is the cancel's.
+    _require_order(order.orig_client_order_id or order.client_order_id, key, venue)
+    if order_state(order.status) not in ENDS:
+        raise Unreadable(f"an end is needed of a cancel, was {order.status}")
     rows.add(
         EventKind.CANCELED,
         instrument=index,
@@ -249,6 +260,11 @@ def _write_canceled(order: OrderReply, key: int, venue: VenueTable, rows: Rows) 
         venue_order_id=order.order_id,
         cum_qty_lots=steps_of(order.executed_qty, venue.instruments[index].lot_e8),
     )
+
+
+def _require_order(client_order_id: str, key: int, venue: VenueTable) -> None:
+    if venue.key_of(client_order_id) != key:
+        raise Unreadable(f"the order that was asked for is needed, was {client_order_id[:40]!r}")
 
 
 def _write_status(order: OrderReply, index: int, key: int, venue: VenueTable, rows: Rows) -> None:

@@ -152,6 +152,36 @@ def test_cancel_replies():
     assert wire.order(reply(CANCEL, {})) == [{"kind": EventKind.CANCEL_UNKNOWN, "order_key": OLD}]
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"status": "NEW"},
+        {"status": "PARTIALLY_FILLED"},
+        {"status": "PENDING_CANCEL"},
+        {"status": "REJECTED"},
+        {"origClientOrderId": ID},
+        {"origClientOrderId": "web_1"},
+        {"origClientOrderId": "", "clientOrderId": ID},
+    ],
+)
+def test_a_cancel_is_believed_where_it_tells_the_end_of_that_order(odd):
+    """Of an order that lives, or of another one, it proves nothing: the order is asked for."""
+    wire = Wire()
+    unknown = {"kind": EventKind.CANCEL_UNKNOWN, "order_key": OLD}
+    assert wire.order(reply(CANCEL, canceled_order() | odd)) == [unknown]
+    both = {"cancelResponse": canceled_order() | odd, "newOrderResponse": order()}
+    kinds = [event["kind"] for event in wire.order(reply(REPLACE, both))]
+    assert kinds == [EventKind.CANCEL_UNKNOWN, EventKind.OUTCOME_UNKNOWN]
+    assert (wire.codec.broken, wire.codec.unfit) == (0, 2)
+
+
+def test_an_answer_about_another_order_accepts_and_owns_nothing():
+    """Who has placed one order is not told of another; nor whose a trade is."""
+    unknown = {"kind": EventKind.OUTCOME_UNKNOWN, "order_key": KEY}
+    assert Wire().order(reply(PLACE, order(clientOrderId=OLD_ID))) == [unknown]
+    assert Wire().order(reply("f0.s", order(orderId=29))) == [{"kind": EventKind.QUERY_FAILED}]
+
+
 def test_a_cancel_replace_that_went_well_gives_both_legs():
     """The old order is CANCELED, then the new one ACCEPTED."""
     both = {
