@@ -38,6 +38,20 @@ def publish(folder: Path, cursor: RecorderCursor) -> None:
     os.replace(temporary, folder / _NAME)
 
 
+def overwrite(folder: Path, cursor: RecorderCursor) -> None:
+    """Write the cursor over the one that is there: what a disk without room for a file still takes.
+
+    A reader may see half of it and then counts nothing as read, as after a loss of power.
+    """
+    descriptor = os.open(folder / _NAME, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        text = msgspec.json.encode(cursor)
+        # Spaces instead of a shorter file: the room that it has is kept.
+        os.pwrite(descriptor, text.ljust(os.fstat(descriptor).st_size), 0)
+    finally:
+        os.close(descriptor)
+
+
 def published(folder: Path) -> RecorderCursor:
     """Return what the recorder last published, zeros where it never did.
 

@@ -199,6 +199,8 @@ def _recorder(parts: Parts) -> shapes.HealthCheck:
     if parts.recorder_lag is None:
         return _check("recorder", True, f"pid {parts.recorder_pid}, has not told where it is yet")
     detail = f"pid {parts.recorder_pid}, {parts.recorder_lag} records behind"
+    if fault := parts.recorder_faults.get("cursor"):
+        return _check("recorder", False, f"{detail}; it cannot write how far it is: {fault}")
     ok = parts.recorder_lag <= RECORDER_LAG_RECORDS
     return _check("recorder", ok, f"{detail}, limit {RECORDER_LAG_RECORDS}")
 

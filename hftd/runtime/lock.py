@@ -7,6 +7,7 @@ two processes lock two files of one name.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
@@ -36,14 +37,18 @@ class InstanceLock:
                 f"instance is running already as pid {holder}: it holds {self._path}; "
                 "stop that one first, or give this one another --name"
             ) from None
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+        try:
+            _write(fd, f"{os.getpid()}\n")
+        except OSError:
+            os.close(fd)
+            raise
         self._fd = fd
 
     def release(self) -> None:
         """Give the lock back; without one held, do nothing."""
         if self._fd >= 0:
-            os.ftruncate(self._fd, 0)
+            with contextlib.suppress(OSError):  # The kernel frees it; the pid is for people.
+                _write(self._fd, "\n")
             os.close(self._fd)
             self._fd = -1
 
@@ -58,6 +63,13 @@ class InstanceLock:
         traceback: TracebackType | None,
     ) -> None:
         self.release()
+
+
+def _write(fd: int, text: str) -> None:
+    # Over what is there, and never to an empty file: its room on the disk stays ours, so that a
+    # process can be started again on a full one.
+    os.pwrite(fd, text.encode(), 0)
+    os.ftruncate(fd, len(text))
 
 
 def _read_pid(fd: int) -> str:

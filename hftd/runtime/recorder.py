@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -32,7 +33,7 @@ import msgspec
 from sqlalchemy import URL, make_url
 
 from hftd.errors import HftdError, InstanceLocked
-from hftd.journal.cursor import RecorderCursor, publish, published
+from hftd.journal.cursor import RecorderCursor, overwrite, publish, published
 from hftd.journal.reader import BOTH, JournalReader
 from hftd.journal.record import Record, RecordType, Stream, decode_json
 from hftd.runtime.alert_desk import END_SECONDS, AlertDesk
@@ -92,6 +93,7 @@ class Recorder:
         self._logged_seq = 0
         self._logged_ts_ns = 0
         self._cursor = RecorderCursor()
+        self._cursor_fault = ""
         self._words: RunWords | None = None
         self._is_run_open = False
         self._engine = EngineAsked(options.control_socket)
@@ -259,11 +261,15 @@ class Recorder:
     def _publish_faults(self) -> None:
         """Publish what fails beside log and ledger: the engine shows it as health checks."""
         alerts = "; ".join(f"{level}: {why}" for level, why in self._desk.faults.items())
-        told = {"alerts": alerts, "metrics": self._metrics.fault if self._metrics else ""}
+        told = {
+            "alerts": alerts,
+            "metrics": self._metrics.fault if self._metrics else "",
+            "cursor": self._cursor_fault,
+        }
         faults = {name: why for name, why in told.items() if why}
         if "metrics" in faults and "metrics" not in self._cursor.faults:
             self._tell("metrics_failed", faults["metrics"])
-        if faults != self._cursor.faults:
+        if faults != self._cursor.faults or self._cursor_fault:  # That one is tried again.
             self._publish(msgspec.structs.replace(self._cursor, faults=faults))
 
     def _log(self, record: Record) -> None:
@@ -298,8 +304,22 @@ class Recorder:
             self._publish(msgspec.structs.replace(self._cursor, synced_seq=seq))
 
     def _publish(self, cursor: RecorderCursor) -> None:
+        """Publish a cursor; a disk that refuses it is a fault, and no reason to end."""
         self._cursor = cursor
-        publish(self._options.journal, cursor)
+        try:
+            publish(self._options.journal, cursor)
+        except OSError as error:
+            why = (error.strerror or str(error)).lower()
+            if not self._cursor_fault:
+                self._tell("cursor_failed", why)
+            self._cursor_fault = why
+            with contextlib.suppress(OSError):  # Nor this: the engine sees an old cursor.
+                faults = {**cursor.faults, "cursor": why}
+                overwrite(self._options.journal, msgspec.structs.replace(cursor, faults=faults))
+        else:
+            if self._cursor_fault:
+                self._cursor_fault = ""
+                self._tell("cursor_is_back", "published again", "info")
 
     # What the recorder has to say of itself has no record, and the recorder's own time.
     def _tell(self, event: str, detail: str, level: str = "error") -> None:

@@ -181,7 +181,7 @@ class Instance:
     def recorder_pid(self) -> int:
         """Return the pid of the recorder that reads the journal; wait for one."""
         lock = self.state / "journal" / "recorder.lock"
-        return int(until(lambda: lock.exists() and lock.read_text(), "a recorder"))
+        return int(until(lambda: lock.exists() and lock.read_text().strip(), "a recorder"))
 
     def disarm(self) -> None:
         """Take all faults from the exchange."""

@@ -22,6 +22,7 @@ def test_a_bug_cancels_everything_and_recovery_follows(instance: Instance) -> No
             instance.ask("pnl")
     assert instance.state_name() == "RUNNING"
     assert daemon.text.count("Traceback") == 1
+    instance.recorded()
     trigger.write_text("raise")
     assert daemon.wait() == 70, daemon.text
     assert "KeyError" in daemon.text and "Traceback" in daemon.text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -49,6 +50,14 @@ def test_release_lets_the_next_one_in(tmp_path: Path) -> None:
         InstanceLock(path).acquire()
     with InstanceLock(path):
         assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_its_room_on_the_disk_is_kept(tmp_path: Path) -> None:
+    """The file is never empty again, whoever held it: the next holder needs no free block."""
+    path = tmp_path / "lock"
+    with InstanceLock(path):
+        assert path.read_text() == f"{os.getpid()}\n"
+    assert path.read_text() == "\n"
 
 
 def test_a_link_in_its_place_is_not_followed(tmp_path: Path) -> None:

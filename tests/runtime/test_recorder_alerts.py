@@ -74,6 +74,30 @@ def halt(day: DaysWork) -> None:
     )  # fmt: skip
 
 
+def test_an_alert_leaves_though_the_disk_takes_no_file(tmp_path: Path) -> None:
+    """The cursor that cannot be replaced is a fault, told in its place, and gone once it can be."""
+    day, journal = lately(tmp_path), tmp_path / "journal"
+    with recording(tmp_path, Watching({"critical": keeps(tmp_path / "told")})) as child:
+        until(lambda: published(journal).pid == child.pid, "a cursor")
+        in_the_way = journal / "recorder.json.new"
+        until(lambda: blocked(in_the_way), "nothing is being published")
+        halt(day)
+        until(lambda: kept(tmp_path / "told"), "the alert")
+        until(lambda: published(journal).faults.get("cursor"), "the fault")
+        assert child.poll() is None
+        in_the_way.rmdir()
+        until(lambda: published(journal).faults == {}, "no fault any more")
+
+
+def blocked(path: Path) -> bool:
+    """Put a folder where a file is to be written; False where the file was there just now."""
+    try:
+        path.mkdir()
+    except FileExistsError:
+        return False
+    return True
+
+
 def test_an_alert_leaves_and_an_engine_that_is_gone_is_told(tmp_path: Path) -> None:
     """A halt's alert goes to the command; so does the end of a run without a last record."""
     day = lately(tmp_path)
