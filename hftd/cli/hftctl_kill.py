@@ -1,4 +1,4 @@
-"""hftctl's kill: by the daemon where it answers, else by ``hftd kill-offline``; says which.
+"""hftctl's kill: by the daemon where it can, else by ``hftd kill-offline``; says which.
 
 Owns how long an answer is waited for, and the way to the other program. A kill's own answer
 comes when the venue has confirmed, which may take long; so whether the daemon hears is asked on a
@@ -21,7 +21,7 @@ from hftd.cli.hftctl_options import Target
 from hftd.cli.hftctl_show import error_of, exit_code, prepare, show, show_fault, told
 from hftd.control import instances
 from hftd.control.client import Client, call
-from hftd.control.faults import ControlError, NotRunning, TimedOut
+from hftd.control.faults import ControlError, NotPermitted, NotRunning, TimedOut
 from hftd.errors import UsageError
 
 HEARD_S = 1.0  # Longer than that nobody waits for a sign of life.
@@ -49,7 +49,7 @@ def kill_one(
         show("kill", killed.result, target)
         return killed.code
     show_fault(killed.fault, target)
-    if isinstance(killed.fault, TimedOut):
+    if not isinstance(killed.fault, NotRunning | NotPermitted):
         print(_UNHEARD, file=sys.stderr)
     return killed.code
 
@@ -96,9 +96,11 @@ def _kill(params: dict[str, Any], name: str, path: Path | None, wait_s: float) -
         print(f"{name}: path: the daemon", file=sys.stderr, flush=True)
         return Killed(result, None, exit_code(result))
     except ControlError as fault:
-        # A daemon that hears and has not confirmed in the caller's time goes on confirming.
+        # A daemon that hears and has not confirmed in the caller's time goes on confirming. Who
+        # may not kill by the daemon may not without it. Any other fault, a bug of the daemon's
+        # most of all, leaves open whether it is latched and its orders are gone (C31).
         hears = isinstance(fault, TimedOut) and path is not None and _hears(path)
-        if hears or not isinstance(fault, TimedOut | NotRunning):
+        if hears or isinstance(fault, NotPermitted):
             return Killed(None, fault, fault.exit_code)
         return _offline(params, name, fault)
 

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from typing import Any
 import pytest
 
 from hftd.cli.kill_offline import told
+from hftd.control.connection import Peer
+from hftd.control.faults import Refused, TooBusy
 from hftd.domain.codes import TradingState
 from hftd.runtime.identity import read_latch, tag
 from hftd.runtime.lock import InstanceLock
@@ -21,6 +24,7 @@ from hftd.runtime.offline import Order, Outcome
 from hftd.runtime.offline_venue import Swept
 from tests.cli.command import ROOT, Ran, hftd
 from tests.cli.lone_exchange import lone_exchange, open_ids, own_id, place
+from tests.control.small_daemon import SmallDaemon
 
 NAME = "canary"
 OURS = [own_id(tag(NAME), seq) for seq in (1, 2)]
@@ -84,6 +88,32 @@ def test_c32_a_kill_of_a_dead_daemon_takes_this_path(state: Path, port: int) -> 
     assert ended.stdout.startswith("KILLED offline in ") and "0 open orders" in ended.stdout
     assert open_ids(port) == sorted(OTHERS)
     assert json.loads((state / "kill-offline.json").read_text())["reason"] == "it hangs"
+
+
+@pytest.mark.parametrize("fault", [ZeroDivisionError("a bug"), TooBusy("no place"), Refused("no")])
+def test_c31_a_kill_that_the_daemon_fails_at_takes_this_path(
+    state: Path, port: int, fault: Exception
+) -> None:
+    """It answers, but not that it has killed: nothing of ours is left open, and it is latched."""
+    root = state.parents[1]
+
+    def dispatch(method: str, params: dict[str, Any], peer: Peer) -> object:
+        raise fault
+
+    # Short, because a socket's path has 107 bytes at most.
+    with (
+        tempfile.TemporaryDirectory(prefix="hftd-") as run,
+        SmallDaemon(Path(run) / "hftd" / NAME / "control.sock", dispatch),
+    ):
+        ended = subprocess.run(
+            [sys.executable, "-m", "hftd.cli.hftctl", "kill", "--name", NAME],
+            env={"PATH": os.environ["PATH"], "HOME": str(root), "XDG_STATE_HOME": str(root),
+                 "XDG_RUNTIME_DIR": run, **FAST},
+            cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    assert "path: hftd kill-offline canary, since" in ended.stderr
+    assert open_ids(port) == sorted(OTHERS) and is_killed(state)
 
 
 def test_an_exchange_that_is_gone_is_woken(state: Path) -> None:
