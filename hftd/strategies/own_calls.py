@@ -17,7 +17,7 @@ hold for every strategy.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -158,15 +158,31 @@ class Calls:
         record["stopped"] = 1
         if len(self._failures) == FAILURES_KEPT:
             return
-        told = "".join(traceback.format_exception(error))
+        kind = type(error).__name__
+        line = _said(lambda: f"{kind}: {error}", f"{kind}: its text cannot be had")
+        trace = _said(lambda: "".join(traceback.format_exception(error)), line)
         self._failures.append(
             {
                 "instrument": self._instruments[index].name,
                 "errors": int(record["errors"]),
-                "error": f"{type(error).__name__}: {error}"[:TRACEBACK_CHARACTERS],
-                "traceback": told[-TRACEBACK_CHARACTERS:],
+                "error": line[:TRACEBACK_CHARACTERS],
+                "traceback": trace[-TRACEBACK_CHARACTERS:],
             }
         )
+
+
+def _said(speak: Callable[[], str], otherwise: str) -> str:
+    """Return a text of the user's that a journal can hold: how it fails must not fail us.
+
+    An exception may raise as its text is made, and a file's name may hold what is no UTF-8.
+    """
+    try:
+        text = speak()
+    except SystemExit:
+        text = otherwise
+    except Exception:  # noqa: BLE001 - the user's own code as well, and what it raises says enough
+        text = otherwise
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def write_answers(records: Any, answers: Any, reasons: tuple[str, ...]) -> None:

@@ -14,6 +14,7 @@ from hftd.domain.events import CommandKind
 from hftd.domain.facts import FactKind
 from hftd.domain.order import Side
 from hftd.engine.engine import Engine
+from hftd.journal.record import decode_json, encode_json
 from tests.playbook import BTC_USDT, ETH_USDT, Playbook
 from tests.strategies.own_files import MAKER, a_profile, decides
 
@@ -117,6 +118,9 @@ WRONG = (
     ("self.order_size_base = 1", "ValidationError"),
     ("view.memory['x'] = 1", "KeyError"),
     ("raise SystemExit(3)", "SystemExit: 3"),
+    ("open('/caf\\udce9')", "FileNotFoundError: [Errno 2]"),
+    ("raise ValueError('caf\\udce9')", "ValueError: caf\\udce9"),
+    ("raise type('Mute', (Exception,), {'__str__': lambda it: 1 / 0})", "Mute: its text cannot"),
 )
 
 
@@ -127,6 +131,7 @@ def test_what_is_no_answer_is_an_error_of_its_own(tmp_path: Path, body: str, err
     assert play.fact(FactKind.NOTE, code=Code.STRATEGY_FAILED)["value"] == 1
     (told,) = play.engine.strategy.take_failures()
     assert told["error"].startswith(error), told["error"]
+    assert decode_json(encode_json(told)) == told
     assert "mine.py" in told["traceback"] or "own_calls.py" in told["traceback"]
 
 
