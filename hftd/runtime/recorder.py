@@ -84,7 +84,7 @@ class Recorder:
         self._options = options
         self._stopping = self._relieved = False
         self._logs = Logs(options.logs)
-        self._maker = LineMaker()
+        self._maker = LineMaker(debug=options.logs.level == "debug")
         self._ledger = LedgerThread(options.database, options.journal)
         self._orders = SegmentSync(options.journal, Stream.ORDERS)
         self._market = SegmentSync(options.journal, Stream.MARKET)

@@ -43,7 +43,9 @@ class _Repeats:
 class LineMaker:
     """Make lines of records, one after the other."""
 
-    def __init__(self) -> None:
+    def __init__(self, debug: bool = True) -> None:
+        """Make no lines of debug where nobody reads them: most records have no others."""
+        self._debug = debug
         self._submitted: OrderedDict[int, int] = OrderedDict()  # order key -> ts_ns
         self._counted_ns = 0
         self._refusals: OrderedDict[tuple[int, int, int], _Repeats] = OrderedDict()
@@ -67,7 +69,7 @@ class LineMaker:
             yield _line(record, "error", "strategy_error", "strategy", **words_of)
         elif kind == RecordType.COMMAND:
             yield _line(record, "info", "command", "control", **_nested(record))
-        else:
+        elif self._debug:
             yield from _raw(record)
 
     def _fact(self, words: RunWords, fact: Fact, record: Record) -> Iterator[Line]:
@@ -75,7 +77,7 @@ class LineMaker:
             yield from self._refusal(words, fact, record)
             return
         maker = _MAKERS.get(fact["kind"])
-        if maker is None:
+        if maker is None or (maker in _DEBUG and not self._debug):
             return
         level, event, stage, fields = maker(words, fact)
         if fact["kind"] == FactKind.ORDER:
@@ -328,6 +330,8 @@ _MAKERS: dict[int, Callable[[RunWords, Fact], Made]] = {
     FactKind.NOTE: _note,
     FactKind.ALERT: _alert,
 }
+
+_DEBUG = (_position, _balance, _equity)  # Their lines are of debug, always.
 
 
 def _stages(record: Record) -> Iterator[Line]:

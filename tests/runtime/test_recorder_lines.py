@@ -14,9 +14,9 @@ from hftd.store.words import RunWords
 from tests.store.days_work import SECOND_NS, DaysWork, whole_day
 
 
-def lines_of(folder):
+def lines_of(folder, debug=True):
     """Return all lines of a journal."""
-    maker, words, lines = LineMaker(), None, []
+    maker, words, lines = LineMaker(debug), None, []
     for record in JournalReader(folder).records():
         if record.record_type == RecordType.HEADER:
             words = RunWords(decode_json(record.payload))
@@ -27,6 +27,17 @@ def lines_of(folder):
 def fields(lines, event):
     """Return the level, stage and fields of all lines of an event."""
     return [(found.level, found.stage, found.fields) for found in lines if found.event == event]
+
+
+def test_without_debug_the_other_lines_are_the_same(tmp_path):
+    """What nobody reads is not made, and nothing else is missing."""
+    whole_day(tmp_path)
+    all_lines, _ = lines_of(tmp_path)
+    told, _ = lines_of(tmp_path, debug=False)
+    assert told == [line for line in all_lines if line.level != "debug"]
+    assert {"position", "equity"} <= {line.event for line in all_lines} - {
+        line.event for line in told
+    }
 
 
 def test_day_is_told_in_lines(tmp_path):
@@ -123,6 +134,7 @@ def test_every_record_has_a_debug_line(tmp_path):
     ]  # fmt: skip
     assert (lines[1].fields["link"], lines[1].fields["bytes"]) == ("USER", 609)
     assert lines[5].fields["text"] == '{"method":"order.place"}'
+    assert lines_of(tmp_path, debug=False)[0] == lines[:1]
 
 
 def test_tables_of_orders_and_refusals_are_bounded(tmp_path):
