@@ -26,12 +26,11 @@
 #define _GNU_SOURCE
 #include <inttypes.h>
 #include <signal.h>
-#include <sys/syscall.h>
 
 #include "harness_venue.h"
 
 enum { SETTLE_US = 20000, WARM_ROUNDS = 5, LATE_MS = 200, QUIET_US = 400, REFRESH_MS = 300 };
-enum { FLOOD_S = 60, OUTAGE_MS = 3000, DEPTH_EVERY_MS = 100, HELD_MS = 60, ALERT_US = 150, TURN_US = 500, CALM_PERIODS = 105, FIGURES = 6 };
+enum { FLOOD_S = 60, OUTAGE_MS = 3000, DEPTH_EVERY_MS = 100, HELD_MS = 60, ALERT_US = 150, CALM_PERIODS = 105, FIGURES = 6 };
 enum { AWAY_US = 50 };
 
 static pid_t pids[PEERS];
@@ -486,20 +485,6 @@ static void speak_tls(const char *certificate, const char *key)
     (void)key;
     fail("built without TLS");
 #endif
-}
-
-/* Ask for short turns: who has them is let in at once when it wakes up, as the daemon asks too
- * (`machine.wake_at_once`). A kernel that does not know this refuses it, and the harness is late. */
-static void wake_at_once(void)
-{
-    struct {
-        uint32_t size, policy;
-        uint64_t flags;
-        int32_t nice;
-        uint32_t priority;
-        uint64_t turn_ns, deadline, period;
-    } attributes = {.size = 48, .turn_ns = TURN_US * 1000};
-    syscall(SYS_sched_setattr, 0, &attributes, 0);
 }
 
 int main(int argc, char **argv)

@@ -36,6 +36,7 @@ int main(int argc, char **argv)
 {
     if (argc < 4)
         return 64;
+    wake_at_once();
     if (argc > 4 && strcmp(argv[4], "tls") == 0) {
 #ifdef WITH_TLS
         tls_context = SSL_CTX_new(TLS_client_method());

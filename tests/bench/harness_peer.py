@@ -12,6 +12,8 @@ import sys
 import uvloop
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
+from hftd.drivers import machine
+
 
 class _Market(WSListener):
     def __init__(self, order: WSTransport, answer: bytes) -> None:
@@ -27,6 +29,7 @@ def _spin() -> None:
 
 
 async def _main(port: int, spins: bool, size: int) -> None:
+    machine.wake_at_once()  # As the daemon and the floor in C.
     answer = b'{"method":"order.echo"}'.ljust(size)
     base = f"ws://127.0.0.1:{port}"
     order, _ = await ws_connect(WSListener, f"{base}/ws-api/v3?peer=picows")
