@@ -397,7 +397,8 @@ class Live:
         self._signals += 1
         self._notifier.stopping()
         if self._setting_up is not None:
-            self._setting_up.cancel()
+            if self._signals == 1:  # A second cancel would cut off the end of what was started.
+                self._setting_up.cancel()
             return
         if self._signals > 1:
             self._give_up("a second signal came")
