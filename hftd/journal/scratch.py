@@ -25,7 +25,7 @@ class _Memory(Disk):
 
 
 class ScratchJournal(JournalWriter):
-    """Append as to a journal; `rewind` before each input, or it runs full."""
+    """Append as to a journal; `rewind` before each input, or it begins memory after memory."""
 
     def __init__(self) -> None:
         super().__init__(Path(), segment_bytes=BYTES, disk=_Memory())

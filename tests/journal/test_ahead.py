@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import errno
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from hftd.journal.disk import Ahead, Disk
+from hftd.journal.disk import PASSES, Ahead, Disk
 from hftd.journal.pen import AHEAD_BYTES
 from hftd.journal.reader import JournalReader
 from hftd.journal.record import Stream
@@ -163,3 +164,23 @@ def test_the_machines_disk_tells_why_it_cannot_sync_ahead(tmp_path: Path) -> Non
     Disk().sync_ahead(tmp_path / "none", lambda: 1, ahead)
     until(lambda: not ahead.is_busy, "its end")
     assert (ahead.at, ahead.errno) == (-1, errno.ENOENT)
+
+
+def test_a_writer_that_never_stands_still_is_followed_for_so_many_passes(tmp_path: Path) -> None:
+    """Each pass brings what came during the last, and the thread ends after the last of them."""
+    path, ahead = tmp_path / "segment", Ahead()
+    path.write_bytes(bytes(4096))
+    moved = itertools.count(1)
+    Disk().sync_ahead(path, lambda: next(moved), ahead)
+    until(lambda: not ahead.is_busy, "its end")
+    assert (ahead.at, ahead.errno) == (2 * PASSES - 1, 0)
+
+
+def test_what_came_during_a_pass_is_brought_by_the_next(tmp_path: Path) -> None:
+    """The thread ends with the first pass during which nothing came."""
+    path, ahead = tmp_path / "segment", Ahead()
+    path.write_bytes(bytes(4096))
+    ends = iter((100, 200, 200, 200))
+    Disk().sync_ahead(path, lambda: next(ends), ahead)
+    until(lambda: not ahead.is_busy, "its end")
+    assert (ahead.at, ahead.errno, list(ends)) == (200, 0, [])

@@ -18,7 +18,7 @@ import pytest
 
 from hftd.errors import JournalDamaged
 from hftd.journal import segment
-from hftd.journal.cursor import RecorderCursor, durable, publish
+from hftd.journal.cursor import RecorderCursor, durable, overwrite, publish, published
 from hftd.journal.disk import MACHINE, Disk
 from hftd.journal.pen import Pen
 from hftd.journal.reader import JournalReader
@@ -322,3 +322,14 @@ def test_a_tail_gives_no_more_than_it_is_asked_for(tmp_path: Path) -> None:
     writer.append(FACT, 0, b"later")
     assert [record.seq for record in tail.read(9)] == [8]
     assert [seq for seq, _ in payloads(tmp_path, 4)] == [4, 5, 6, 7, 8]
+
+
+@pytest.mark.parametrize("name", ["a", "a fault whose name needs more room than the one before"])
+def test_a_cursor_is_written_over_the_one_that_is_there(tmp_path: Path, name: str) -> None:
+    """A shorter one keeps the file's room, a longer one has what it needs; both read back whole."""
+    publish(tmp_path, RecorderCursor(seq=1, faults={"twenty characters...": ""}))
+    before = (tmp_path / "recorder.json").stat()
+    overwrite(tmp_path, RecorderCursor(seq=2, faults={name: "no space left on the device"[:8]}))
+    after = (tmp_path / "recorder.json").stat()
+    assert published(tmp_path) == RecorderCursor(seq=2, faults={name: "no space"})
+    assert after.st_ino == before.st_ino and after.st_size >= before.st_size
