@@ -37,7 +37,8 @@ from hftd.errors import CredentialsError, HftdError, JournalDamaged
 from hftd.runtime import identity
 from hftd.runtime.offline_engine import Engine, find_engine, is_locked
 from hftd.runtime.offline_known import Known, recall
-from hftd.runtime.offline_venue import Address, Swept, VenueRoad, sweep
+from hftd.runtime.offline_sweep import Swept, sweep
+from hftd.runtime.offline_venue import Address, VenueRoad
 from hftd.runtime.paths import InstancePaths
 from hftd.runtime.tls import client_context
 from hftd.venues.binance.endpoints import Endpoints

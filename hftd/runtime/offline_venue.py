@@ -1,10 +1,10 @@
-"""Our orders off the market by REST alone, in a bounded time, whatever the venue does meanwhile.
+"""Signed requests to a venue, each with an end, whatever the venue does meanwhile.
 
-Owns the requests of the offline kill: which orders of ours are open, their cancels, and the proof
-that none is left. Must not know whose orders they are beyond the tag, nor what happens after.
-It stands on the standard library and on the signatures: it shares no HTTP client, no event loop
-and no state with the daemon, whose fault may be why it is needed. Failures are values. No query
-string ever stands in a message: it holds a signature.
+Owns the road of the offline kill: signatures, connections, the venue's clock, and the time that
+it wants to hear nothing. Must not know what is asked, nor what an answer means. It stands on the
+standard library and on the signatures: it shares no HTTP client, no event loop and no state with
+the daemon, whose fault may be why it is needed. Failures are values. No query string ever stands
+in a message: it holds a signature.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from collections.abc import Callable, Sequence
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any, NamedTuple
 
-from hftd.domain.order import parse_client_order_id
 from hftd.runtime.tls import connection_fault
 from hftd.venues.binance.signing import Signer, signed_query
 
@@ -31,12 +30,9 @@ LONGEST_SECONDS = 12.0
 # The venue's greatest. A cancel or a question that comes late does no harm.
 RECV_WINDOW_MS = 60_000
 MAX_BODY_BYTES = 16 * 1024 * 1024
-WORKERS = 64  # Cancels at once: a slow venue must not make a hundred wait for each other.
-LOOK_SECONDS = 0.2
 LIMIT_STATUSES = (403, 418, 429)
 DEFAULT_WAIT_S = 10.0  # Where the venue did not say for how long.
 BAD_TIMESTAMP = -1021
-UNKNOWN_SYMBOL = -1121  # A symbol that the venue does not know holds no order.
 
 
 class Answer(NamedTuple):
@@ -67,23 +63,6 @@ class Request(NamedTuple):
     method: str
     path: str
     params: dict[str, str | int]
-
-
-class Swept(NamedTuple):
-    """What a sweep found and left; ``left`` holds the venue's own words for each order.
-
-    ``is_clear`` is true where the venue showed none of ours, asked at ``checked_ns`` or later;
-    else ``why`` says what stood in the way, and ``unseen`` names the symbols whose orders were
-    never shown.
-    """
-
-    is_clear: bool
-    checked_ns: int
-    canceled: int
-    foreign: int
-    left: list[dict[str, Any]]
-    why: str
-    unseen: tuple[str, ...] = ()
 
 
 class VenueRoad:
@@ -189,164 +168,3 @@ class VenueRoad:
     def _hold_back(self, retry_after: str) -> None:
         wait_s = float(retry_after) if retry_after.isdecimal() else DEFAULT_WAIT_S
         self._quiet_until = max(self._quiet_until, time.monotonic() + wait_s)
-
-
-def sweep(
-    road: VenueRoad,
-    symbols: Sequence[str],
-    tag: str,
-    *,
-    settle_s: float,
-    bound_s: float,
-    request_s: float = REQUEST_SECONDS,
-    is_gone: Callable[[], bool] = lambda: False,
-) -> Swept:
-    """Cancel all that bears our tag until the venue shows none, or the time is up.
-
-    An order that left before its sender died may still be under way: the venue takes it until
-    its recvWindow has passed. So the answer that counts is one to a question asked after
-    ``settle_s``; what rests by then is canceled at once all the same. ``request_s`` is what the
-    first request of a symbol may take. ``is_gone`` says of a simulated exchange that nobody will
-    answer any more.
-    """
-    began = time.monotonic()
-    span = _Span(began + settle_s, began + bound_s, is_gone)
-    parts = [_Part(road, symbol, tag, span, request_s) for symbol in symbols]
-    threads = [threading.Thread(target=part.run, daemon=True) for part in parts]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        # Each ends by itself at the deadline; one that does not is a part that was not cleared.
-        thread.join(max(0.0, span.deadline - time.monotonic()) + LOOK_SECONDS)
-    left = [order for part in parts for order in list((part.left or {}).values())]
-    canceled, foreign = sum(part.canceled for part in parts), sum(part.foreign for part in parts)
-    if all(part.checked_ns for part in parts):
-        checked_ns = min((part.checked_ns for part in parts), default=time.time_ns())
-        return Swept(True, checked_ns, canceled, foreign, [], "")
-    unseen = tuple(part.symbol for part in parts if part.left is None)
-    return Swept(False, 0, canceled, foreign, left, _why(parts, unseen), unseen)
-
-
-def _why(parts: Sequence[_Part], unseen: tuple[str, ...]) -> str:
-    """Return what stood in the way of each symbol, symbols with the same reason together."""
-    reasons: dict[str, list[str]] = {}
-    for part in parts:
-        if not part.checked_ns:
-            reasons.setdefault(part.why, []).append(part.symbol)
-    told = [f"{', '.join(names)}: {reason}" for reason, names in reasons.items()]
-    if unseen:
-        told.append(f"what is open in {', '.join(unseen)} was never seen")
-    return "; ".join(told)
-
-
-class _Span(NamedTuple):
-    settled: float  # From when on an empty list counts, by the monotonic clock.
-    deadline: float
-    is_gone: Callable[[], bool]
-
-
-class _Part:
-    """The sweep of one symbol, in a thread of its own: no other's silence may delay it.
-
-    ``left`` is what the venue showed last, less what it has confirmed as canceled since; None
-    until it showed anything. ``checked_ns`` is when the question was asked whose answer cleared
-    the symbol, 0 while none has.
-    """
-
-    def __init__(
-        self, road: VenueRoad, symbol: str, tag: str, span: _Span, request_s: float
-    ) -> None:
-        self.symbol = symbol
-        self.left: dict[str, dict[str, Any]] | None = None
-        self.canceled = 0
-        self.foreign = 0
-        self.checked_ns = 0
-        self.why = "it was not looked at"
-        self._road = road
-        self._tag = tag
-        self._span = span
-        self._limit_s = request_s
-        self._strange = 0  # What of the last list was no order, and might hide one of ours.
-
-    def run(self) -> None:
-        """Look and cancel until the symbol is clear, the time is up, or nobody can answer."""
-        while not self.checked_ns and (now := time.monotonic()) < self._span.deadline:
-            quiet_s = self._road.quiet_s
-            if quiet_s and now + quiet_s >= self._span.deadline:
-                self.why = f"the venue wants {quiet_s:.0f} s without requests (429), too long"
-                return
-            if self._span.is_gone():
-                self.why = "the exchange has ended"
-                return
-            pause_s = quiet_s or self._turn()
-            time.sleep(max(0.0, min(pause_s, self._span.deadline - time.monotonic())))
-
-    def _turn(self) -> float:
-        """Look once and cancel what is seen; return how long to wait before the next look."""
-        asked, asked_ns = time.monotonic(), time.time_ns()
-        (answer,) = self._ask([Request("GET", "/api/v3/openOrders", {"symbol": self.symbol})])
-        if not self._seen(answer):
-            return LOOK_SECONDS
-        if self.left:
-            self._cancel()
-        elif self._strange:
-            self.why = f"the venue lists {self._strange} that are no orders"
-        elif asked >= self._span.settled:
-            self.checked_ns = asked_ns
-        else:
-            self.why = "an order under way could still arrive"
-            return max(LOOK_SECONDS, self._span.settled - time.monotonic())
-        return LOOK_SECONDS
-
-    def _ask(self, requests: Sequence[Request]) -> list[Answer]:
-        left_s = max(0.001, self._span.deadline - time.monotonic())
-        answers = self._road.ask(requests, min(self._limit_s, left_s))
-        if any(answer.is_late for answer in answers):
-            self._limit_s = min(2 * self._limit_s, LONGEST_SECONDS)
-        return answers
-
-    def _seen(self, answer: Answer) -> bool:
-        """Take what the venue shows; say whether it showed the symbol's orders."""
-        if answer.code == UNKNOWN_SYMBOL:
-            self.left = {}
-            return True
-        if answer.status != 200 or not isinstance(answer.body, list):
-            no_list = answer.status == 200 and not answer.fault
-            self.why = "the venue answered no list" if no_list else answer.told()
-            return False
-        orders = [order for order in answer.body if _is_order(order)]
-        ours = [order for order in orders if _is_ours(order, self._tag)]
-        self.foreign = len(orders) - len(ours)
-        self.left = {order["clientOrderId"]: order for order in ours}
-        self._strange = len(answer.body) - len(orders)
-        return True
-
-    def _cancel(self) -> None:
-        """Cancel each by its client order id, and keep what the venue did not confirm.
-
-        One that the venue knows no longer is no fault: the next look tells.
-        """
-        assert self.left is not None
-        self.why = "orders of ours are still shown"
-        names = list(self.left)
-        for first in range(0, len(names), WORKERS):
-            batch = names[first : first + WORKERS]
-            answers = self._ask([self._cancel_of(name) for name in batch])
-            for name, answer in zip(batch, answers, strict=True):
-                if answer.status == 200:
-                    self.canceled += 1
-                    del self.left[name]
-                elif answer.status != 400:
-                    self.why = answer.told()
-
-    def _cancel_of(self, name: str) -> Request:
-        named = {"symbol": self.symbol, "origClientOrderId": name}
-        return Request("DELETE", "/api/v3/order", dict(named))
-
-
-def _is_order(listed: object) -> bool:
-    return isinstance(listed, dict) and isinstance(listed.get("clientOrderId"), str)
-
-
-def _is_ours(order: dict[str, Any], tag: str) -> bool:
-    return parse_client_order_id(tag, order["clientOrderId"]) != 0

@@ -21,7 +21,7 @@ from hftd.domain.codes import TradingState
 from hftd.runtime.identity import read_latch, tag
 from hftd.runtime.lock import InstanceLock
 from hftd.runtime.offline import Order, Outcome
-from hftd.runtime.offline_venue import Swept
+from hftd.runtime.offline_sweep import Swept
 from tests.cli.command import ROOT, Ran, hftd
 from tests.cli.lone_exchange import lone_exchange, open_ids, own_id, place
 from tests.control.small_daemon import SmallDaemon
