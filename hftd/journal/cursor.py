@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -16,15 +17,19 @@ from hftd.journal.record import Stream
 _NAME = "recorder.json"
 
 
+# What is no such number is as unreadable as what is no JSON: it would let go what is not read.
+Seq = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
+
+
 class RecorderCursor(msgspec.Struct, frozen=True):
     """What the recorder has read, and what of it is in SQL and on the disk."""
 
-    seq: int = 0  # Everything up to here is in SQL.
-    synced_seq: int = 0  # The orders stream up to here outlives a loss of power.
+    seq: Seq = 0  # Everything up to here is in SQL.
+    synced_seq: Seq = 0  # The orders stream up to here outlives a loss of power.
     ts_ns: int = 0  # When this was written, by the clock of the recorder.
     pid: int = 0
     sync_errno: int = 0  # Not 0: the disk refused a sync, and the kernel tells that once.
-    logged_seq: int = 0  # Everything up to here is in the logs; market data goes no further.
+    logged_seq: Seq = 0  # Everything up to here is in the logs; market data goes no further.
     faults: dict[str, str] = {}  # What of the recorder's other work fails now, and by what.
 
 
@@ -61,7 +66,7 @@ def published(folder: Path) -> RecorderCursor:
     try:
         with open(f"{folder}/{_NAME}", "rb", buffering=0) as file:
             return _DECODER.decode(file.read())
-    except (FileNotFoundError, msgspec.DecodeError):
+    except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return RecorderCursor()
 
 

@@ -19,6 +19,7 @@ from hftd.errors import JournalDamaged
 
 MACHINE_ID = Path("/etc/machine-id")
 TAG_LENGTH = 6
+MAX_EPOCH = (1 << 32) - 1  # A client order id has no room for more.
 
 
 class Latch(NamedTuple):
@@ -63,10 +64,11 @@ def next_epoch(path: Path, unix_s: int) -> int:
 
     Raises: JournalDamaged where the file holds no number: an id must not come twice.
     """
-    text = path.read_text().strip() if path.exists() else "0"
-    if not text.isdecimal():
-        raise JournalDamaged(f"{path}: a boot epoch is needed, was {text[:40]!r}")
-    stored = int(text)
+    found = path.read_bytes().strip() if path.exists() else b"0"
+    # A number without end is damage too, and Python would refuse to read it.
+    if not found.isdigit() or len(found) > len(str(MAX_EPOCH)) or int(found) >= MAX_EPOCH:
+        raise JournalDamaged(f"{path}: a boot epoch is needed, was {found[:40]!r}")
+    stored = int(found)
     epoch = max(stored + 1, unix_s)
     write_durably(path, f"{epoch}\n")
     return epoch
@@ -83,7 +85,7 @@ def read_latch(path: Path) -> Latch:
     try:
         words = json.loads(path.read_text())
         return Latch(TradingState[words["state"]], int(words["code"]), int(words["ts_ns"]))
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise JournalDamaged(f"{path}: a latch file is needed, was unreadable ({error})") from None
 
 

@@ -333,3 +333,21 @@ def test_a_cursor_is_written_over_the_one_that_is_there(tmp_path: Path, name: st
     after = (tmp_path / "recorder.json").stat()
     assert published(tmp_path) == RecorderCursor(seq=2, faults={name: "no space"})
     assert after.st_ino == before.st_ino and after.st_size >= before.st_size
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\0" * 200,
+        b"[" * 100_000,
+        b'{"faults":{"a":"\xff\xfe"}}',
+        b'{"seq":-5}',
+        b'{"logged_seq":99999999999999999999}',
+    ],
+)
+def test_a_cursor_that_cannot_be_read_is_nothing_read(tmp_path: Path, content: bytes) -> None:
+    """It keeps every segment, and stops nobody who looks."""
+    publish(tmp_path, RecorderCursor(seq=7))
+    (tmp_path / "recorder.json").write_bytes(content)
+    assert published(tmp_path) == RecorderCursor()
