@@ -191,6 +191,12 @@ def prove_int64(record: Any, instrument: Instrument) -> None:
             f"int64 atoms is needed",
             key="risk.max_position_base",
         )
+    if instrument.lot_e8 * instrument.lot_e8 >= INT64_SAFE:  # Fees in base are valued by parts.
+        raise ProfileError(
+            f"{instrument.name}: an instrument whose lot squared fits int64 atoms is needed, was "
+            f"a lot of {instrument.lot_size} {instrument.base}",
+            key="instruments",
+        )
 
 
 def targets_ns(profile: Profile) -> dict[Stage, int]:

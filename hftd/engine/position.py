@@ -63,10 +63,17 @@ def apply_to_position(instrument: Any, side: int, price_ticks: int, qty_lots: in
 
 @kernel
 def fee_quote_atoms(instrument: Any, base_fee_atoms: int, mark_ticks: int) -> int:
-    """Return commissions taken in base valued at a mark, rounded up against us."""
-    worth = base_fee_atoms * (mark_ticks * instrument["unit_atoms"])
+    """Return commissions taken in base valued at a mark, rounded up against us.
+
+    Divided first, as in `cost_share`: all fees of a ledger times a price could leave int64, and
+    the loss limits would be blind. What is multiplied undivided stays below a lot squared, which
+    is proven at the start.
+    """
+    lot_price_atoms = mark_ticks * instrument["unit_atoms"]
     lot = instrument["lot_atoms"]
-    return (worth + lot - 1) // lot
+    lots, rest = base_fee_atoms // lot, base_fee_atoms % lot
+    worth = lots * lot_price_atoms + rest * (lot_price_atoms // lot)
+    return worth + (rest * (lot_price_atoms % lot) + lot - 1) // lot
 
 
 @kernel

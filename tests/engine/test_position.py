@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hftd.domain.events import EventKind as E
@@ -133,6 +133,18 @@ def test_a_base_fee_is_valued_against_us() -> None:
     scene.instrument["lot_atoms"] = 1_001
     assert position.fee_quote_atoms(scene.instrument, 1, 1) == 1
     assert position.fee_quote_atoms(scene.instrument, 1_001, 3) == 3 * UNIT
+
+
+@example(2**40, 10**5, 10**9)
+@given(st.integers(0, 2**40), st.integers(1, 10**5), st.sampled_from([1_001, 10**6, 10**8, 10**9]))
+def test_all_fees_of_a_ledger_are_valued_within_int64(fee: int, price: int, lot: int) -> None:
+    """Worth what fractions say, rounded up, however coarse the lot: no sum of fees wraps."""
+    scene = a_scene()
+    record = scene.instrument
+    record["lot_atoms"], record["base_fee_atoms"], record["market_valid"] = lot, fee, 1
+    record["market_bid_ticks"], record["market_ask_ticks"] = price, price + 1
+    position.mark(scene.state, 0)
+    assert int(record["fees_atoms"]) == -(-fee * price * UNIT // lot)
 
 
 def test_the_last_valid_mark_holds_while_there_is_none() -> None:
