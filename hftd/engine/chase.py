@@ -107,7 +107,7 @@ def chase(state: State, out: Out) -> None:
 @kernel
 def apply_status(state: State, event: Any, out: Out) -> None:
     """Apply the venue's answer on one order: adopt what it says, or weigh that it knows none."""
-    slot = orders.find(state, event["order_key"], event["venue_order_id"])
+    slot = orders.find_reported(state, event)
     if slot < 0:
         return
     order = state.orders[slot]
@@ -181,7 +181,7 @@ def booked_lots(state: State, event: Any) -> int:
     What it filled before a new ledger's opening is in that opening; an older ledger is told of
     each fill.
     """
-    place = orders.find_tombstone(state, event["order_key"], 0)
+    place = orders.find_tombstone(state, event["order_key"])
     if place >= 0:
         return state.tombstones[place]["cum_lots"]
     asset = state.instruments[event["instrument"]]["base_asset"]

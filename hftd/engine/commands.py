@@ -57,7 +57,7 @@ def perform(state: State, event: Any, out: Out) -> int:
 @kernel
 def cancel_one(state: State, event: Any, out: Out) -> int:
     """Cancel one open order by its key."""
-    slot = orders.find(state, event["order_key"], 0)
+    slot = orders.find(state, event["order_key"])
     if slot < 0:
         return Code.SIDE_IN_DOUBT
     orders.cancel(state, out, slot, Code.OPERATOR)

@@ -88,7 +88,7 @@ def replaced_lots(state: State, wish: Any) -> int:
     """Return the leaves of the order that the wish replaces, 0 where it replaces none."""
     if wish["kind"] != ActionKind.CANCEL_REPLACE:
         return 0
-    slot = find(state, wish["target_key"], 0)
+    slot = find(state, wish["target_key"])
     return state.orders[slot]["leaves_lots"] if slot >= 0 else 0
 
 

@@ -114,29 +114,63 @@ def crosses(order: Any, wish: Any) -> bool:
 
 
 @kernel
-def find(state: State, key: int, venue_order_id: int) -> int:
-    """Return the slot of an open order by our key, else by the venue's id, else -1."""
+def find(state: State, key: int) -> int:
+    """Return the slot of an open order by our key, else -1."""
+    if key == 0:  # The mark of a free slot.
+        return -1
     for slot in range(state.core[0]["orders_end"]):
-        order = state.orders[slot]
-        if order["key"] == 0:
-            continue
-        if key != 0 and order["key"] == key:
-            return slot
-        if key == 0 and venue_order_id != 0 and order["venue_order_id"] == venue_order_id:
+        if state.orders[slot]["key"] == key:
             return slot
     return -1
 
 
 @kernel
-def find_tombstone(state: State, key: int, venue_order_id: int) -> int:
+def find_reported(state: State, event: Any) -> int:
+    """Return the slot of the open order that an event names, else -1.
+
+    By our key; where it names none, by instrument and the venue's id: a venue counts its ids by
+    symbol, so that orders of two instruments may bear the same one.
+    """
+    if event["order_key"] != 0:
+        return find(state, event["order_key"])
+    venue_order_id, index = event["venue_order_id"], event["instrument"]
+    if venue_order_id == 0:
+        return -1
+    for slot in range(state.core[0]["orders_end"]):
+        order = state.orders[slot]
+        if order["key"] == 0 or order["instrument"] != index:
+            continue
+        if order["venue_order_id"] == venue_order_id:
+            return slot
+    return -1
+
+
+@kernel
+def find_tombstone(state: State, key: int) -> int:
     """Return the place of an ended order among the tombstones, newest first, else -1."""
+    if key == 0:
+        return -1
+    total = state.rings[0]
+    for back in range(min(total, TOMBSTONES_CAPACITY)):
+        place = (total - 1 - back) % TOMBSTONES_CAPACITY
+        if state.tombstones[place]["key"] == key:
+            return place
+    return -1
+
+
+@kernel
+def find_reported_tombstone(state: State, event: Any) -> int:
+    """Return the place of the ended order that an event names, as `find_reported` does."""
+    if event["order_key"] != 0:
+        return find_tombstone(state, event["order_key"])
+    venue_order_id, index = event["venue_order_id"], event["instrument"]
+    if venue_order_id == 0:
+        return -1
     total = state.rings[0]
     for back in range(min(total, TOMBSTONES_CAPACITY)):
         place = (total - 1 - back) % TOMBSTONES_CAPACITY
         tombstone = state.tombstones[place]
-        if key != 0 and tombstone["key"] == key:
-            return place
-        if key == 0 and venue_order_id != 0 and tombstone["venue_order_id"] == venue_order_id:
+        if tombstone["venue_order_id"] == venue_order_id and tombstone["instrument"] == index:
             return place
     return -1
 
@@ -249,7 +283,7 @@ def attribute(state: State, out: Out, index: int) -> None:
 @kernel
 def mark_replaced(state: State, out: Out, target_key: int) -> None:
     """Move the order that goes to PENDING_REPLACE until the venue has answered."""
-    target_slot = find(state, target_key, 0)
+    target_slot = find(state, target_key)
     assert target_slot >= 0
     target = state.orders[target_slot]
     before = target["state"]

@@ -80,7 +80,7 @@ def acknowledge(state: State, order: Any, before: int) -> None:
 @kernel
 def apply_accepted(state: State, event: Any, out: Out) -> None:
     """The venue has the order; one whose cancel is wanted is canceled as it surfaces."""
-    slot = orders.find(state, event["order_key"], event["venue_order_id"])
+    slot = orders.find_reported(state, event)
     if slot < 0:
         revive(state, out, event)
         return
@@ -110,7 +110,7 @@ def revive(state: State, out: Out, event: Any) -> None:
     if orders.is_later_boot(state, event["order_key"]):
         breaker.halt(state, out, Code.SECOND_INSTANCE, event["order_key"], 0)
         return
-    place = orders.find_tombstone(state, event["order_key"], event["venue_order_id"])
+    place = orders.find_reported_tombstone(state, event)
     if place >= 0 and state.tombstones[place]["state"] == OrderState.REJECTED:
         breaker.halt(state, out, Code.LATE_REPORT, event["kind"], 0)
 
@@ -130,7 +130,7 @@ def apply_fill(state: State, event: Any, out: Out) -> None:
         if state.balances[state.instruments[index]["base_asset"]]["opening_known"] == 1:
             breaker.halt(state, out, Code.LATE_REPORT, event["trade_id"], 0)
         return
-    slot = orders.find(state, event["order_key"], event["venue_order_id"])
+    slot = orders.find_reported(state, event)
     if slot < 0 and not is_known(state, event):
         apply_unowned(state, event, out)
         return
@@ -158,7 +158,7 @@ def is_known(state: State, event: Any) -> bool:
     """Tell whether a FILL of no open order is of one that has ended, or of a second instance."""
     if orders.is_later_boot(state, event["order_key"]):
         return True
-    return orders.find_tombstone(state, event["order_key"], event["venue_order_id"]) >= 0
+    return orders.find_reported_tombstone(state, event) >= 0
 
 
 @kernel
@@ -288,7 +288,7 @@ def apply_ended(state: State, event: Any, out: Out, to: int) -> None:
     Fills that the report counts and that have not arrived keep the order open, with just
     their quantity as exposure, until they do (they are asked for after half a second).
     """
-    slot = orders.find(state, event["order_key"], event["venue_order_id"])
+    slot = orders.find_reported(state, event)
     if slot < 0:
         revive(state, out, event)
         return
@@ -315,7 +315,7 @@ def apply_ended(state: State, event: Any, out: Out, to: int) -> None:
 @kernel
 def apply_rejected(state: State, event: Any, out: Out) -> None:
     """The venue refused a create; what a maker expects is told apart from trouble."""
-    slot = orders.find(state, event["order_key"], event["venue_order_id"])
+    slot = orders.find_reported(state, event)
     if slot < 0:
         return
     order = state.orders[slot]
@@ -346,7 +346,7 @@ def apply_rejected(state: State, event: Any, out: Out) -> None:
 @kernel
 def apply_cancel_rejected(state: State, event: Any, out: Out) -> None:
     """A cancel failed: never proof of anything, so the order is asked for."""
-    slot = orders.find(state, event["order_key"], event["venue_order_id"])
+    slot = orders.find_reported(state, event)
     if slot < 0:
         return
     order = state.orders[slot]
@@ -362,7 +362,7 @@ def apply_cancel_rejected(state: State, event: Any, out: Out) -> None:
 @kernel
 def apply_unknown(state: State, event: Any, out: Out) -> None:
     """The answer to a create or cancel is lost: nothing is sent again, the order is asked for."""
-    slot = orders.find(state, event["order_key"], event["venue_order_id"])
+    slot = orders.find_reported(state, event)
     if slot < 0:
         return
     order = state.orders[slot]

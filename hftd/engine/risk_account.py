@@ -116,7 +116,7 @@ def c11_funds(state: State, wish: Any) -> int:
         free = free_atoms(state, instrument["base_asset"])
     needed = wish["qty_lots"] * per_lot
     if wish["kind"] == ActionKind.CANCEL_REPLACE:
-        slot = find(state, wish["target_key"], 0)
+        slot = find(state, wish["target_key"])
         if slot >= 0:
             free += state.orders[slot]["reserved_atoms"]
     if needed <= free:

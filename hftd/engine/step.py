@@ -180,7 +180,7 @@ def observe_account(state: State, event: Any, out: Out) -> None:
 def observe_status(state: State, event: Any, out: Out) -> None:
     """An answer on one order, of our table or not."""
     live = event["status"] == OrderState.NEW or event["status"] == OrderState.PARTIALLY_FILLED
-    known = orders.find(state, event["order_key"], event["venue_order_id"]) >= 0
+    known = orders.find_reported(state, event) >= 0
     if not known and event["found"] == 1 and live and event["order_key"] != 0:
         strangers.apply_unknown_order(state, event, out)
         return
@@ -268,7 +268,7 @@ def judge(state: State, out: Out) -> None:
     for at in range(out.counts[N_WISHES]):
         wish = out.wishes[at]
         if wish["kind"] == ActionKind.CANCEL:
-            slot = orders.find(state, wish["target_key"], 0)
+            slot = orders.find(state, wish["target_key"])
             if slot >= 0:
                 orders.cancel(state, out, slot, wish["code"])
             continue
@@ -290,7 +290,7 @@ def refuse(state: State, out: Out, wish: Any, code: int) -> None:
     """Refuse a wish, and take off the market what it was to replace."""
     risk.refuse(state, out, wish, code)
     if wish["kind"] == ActionKind.CANCEL_REPLACE:
-        slot = orders.find(state, wish["target_key"], 0)
+        slot = orders.find(state, wish["target_key"])
         if slot >= 0:
             orders.cancel(state, out, slot, code)
 

@@ -39,7 +39,7 @@ def apply_unknown_order(state: State, event: Any, out: Out) -> None:
     if later and core["state"] != TradingState.KILLED:
         breaker.halt(state, out, Code.SECOND_INSTANCE, event["order_key"], 0)
         return
-    place = orders.find_tombstone(state, event["order_key"], 0)
+    place = orders.find_tombstone(state, event["order_key"])
     if place >= 0 and is_explained(state, event, place):
         return
     slot = chase.adopt(state, event, out)
@@ -80,10 +80,10 @@ def claim(state: State, event: Any, out: Out) -> bool:
     core = state.core[0]
     key = event["order_key"]
     live = event["status"] == OrderState.NEW or event["status"] == OrderState.PARTIALLY_FILLED
-    place = orders.find_tombstone(state, key, 0)
+    place = orders.find_tombstone(state, key)
     if orders.is_later_boot(state, key):
         breaker.halt(state, out, Code.SECOND_INSTANCE, key, 0)
-    if orders.find(state, key, 0) >= 0:
+    if orders.find(state, key) >= 0:
         chase.apply_status(state, event, out)
         return True
     if place >= 0 and not live:

@@ -338,32 +338,6 @@ def test_a_tombstone_holds_what_the_end_left_whole() -> None:
     ]  # fmt: skip
 
 
-def test_orders_are_found_by_our_key_else_by_the_venues_id() -> None:
-    """In any slot; a key that is given is the only one that counts, and 0 finds nothing."""
-    scene = a_scene()
-    for slot in range(3):
-        put_order(scene, slot, BUY, 100, 5, key=10 + slot, venue_order_id=20 + slot)
-    scene.state.orders[1]["key"] = 0  # A slot that is free, with an id left in it.
-    found = {(10, 0): 0, (12, 0): 2, (0, 22): 2, (0, 21): -1, (11, 0): -1, (9, 22): -1, (0, 0): -1,
-             (10, 22): 0}  # fmt: skip
-    for (key, venue_order_id), slot in found.items():
-        assert orders.find(scene.state, key, venue_order_id) == slot
-    total = scene.state.tombstones.shape[0]
-    for number, key in ((total, 7), (1, 8), (2, 8)):
-        place = number % total
-        scene.state.tombstones[place]["key"] = key
-        scene.state.tombstones[place]["venue_order_id"] = 30 + key
-    scene.state.rings[0] = total + 3  # Newest: places 2, 1 and 0, then round to the last.
-    scene.state.tombstones[total - 1]["key"] = 7
-    for (key, venue_order_id), place in {
-        (8, 0): 2, (7, 0): 0, (0, 38): 2, (0, 37): 0, (5, 38): -1, (0, 0): -1,
-    }.items():  # fmt: skip
-        assert orders.find_tombstone(scene.state, key, venue_order_id) == place
-    scene.state.rings[0] = 1
-    assert orders.find_tombstone(scene.state, 8, 0) == -1, "places that were never written"
-    assert orders.find_tombstone(scene.state, 7, 0) == 0
-
-
 def test_c39_a_later_boot_is_one_after_ours_or_a_number_not_given_yet() -> None:
     """By epoch first, then by the number that the next order would have."""
     scene = a_scene()

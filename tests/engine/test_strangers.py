@@ -206,7 +206,7 @@ def test_an_order_that_was_given_up_and_is_listed_twice_halts() -> None:
     buy, sell = play.key(Side.BUY), play.key(Side.SELL)
     play.feed(E.REJECTED, order_key=buy, code=-900001).accept(sell)
     play.command(C.PAUSE).canceled(sell)
-    place = orders.find_tombstone(play.engine.state, buy, 0)
+    place = orders.find_tombstone(play.engine.state, buy)
     tombstone = play.engine.state.tombstones[place]
     tombstone["ended_seq"], tombstone["shown"] = 0, 0
     play.instrument["orders_asked_seq"] = 1
