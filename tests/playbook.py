@@ -207,7 +207,8 @@ class Playbook:
     def open_orders_end(self, count: int = 0) -> Playbook:
         """End the lists of open orders, one an instrument."""
         for index in range(len(self.instruments)):
-            self.feed(EventKind.OPEN_ORDERS_END, instrument=index, order_count=count)
+            told = {"order_count": count, "until_ns": self.now_ns}
+            self.feed(EventKind.OPEN_ORDERS_END, instrument=index, **told)
         return self
 
     def trades_end(self, count: int = 0) -> Playbook:

@@ -198,7 +198,7 @@ class RareStates(Checker):
                 self.watch.sometimes("recovery began again")
 
     def _is_leaving(self, request_id: str) -> bool:
-        name = self._truth.prefix + request_id.partition(".")[2]
+        name = self._truth.prefix + request_id.split(".")[1]
         key = parse_client_order_id(self._truth.prefix.split("-")[1], name)
         return self._orders.get(key) in (OrderState.PENDING_CANCEL, OrderState.PENDING_REPLACE)
 

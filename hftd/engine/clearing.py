@@ -76,9 +76,14 @@ def cancel_again(state: State, out: Out) -> None:
 
 @kernel
 def apply_open_orders_end(state: State, event: Any) -> None:
-    """One instrument's list is told: the venue is clear once none shows an order of ours."""
+    """One instrument's list is told: the venue is clear once none shows an order of ours.
+
+    One asked for before the kill may have left out what was placed since.
+    """
     core = state.core[0]
     if core["verify_asked_ns"] == 0 or core["venue_clear"] == 1:
+        return
+    if event["until_ns"] < core["kill_requested_ns"]:
         return
     if event["order_count"] > 0:
         core["verify_again_ns"] = core["now_ns"] + SHOWN_AGAIN_NS

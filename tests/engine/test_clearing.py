@@ -28,7 +28,8 @@ def clearing_scene() -> Scene:
 
 def told(scene: Scene, instrument: int, count: int = 0) -> Scene:
     """Tell the end of one instrument's list."""
-    event = an_event(instrument=instrument, order_count=count)
+    asked_ns = int(scene.core["verify_asked_ns"])
+    event = an_event(instrument=instrument, order_count=count, until_ns=asked_ns)
     clearing.apply_open_orders_end(scene.state, event)
     return scene
 
@@ -59,6 +60,18 @@ def test_it_is_clear_once_each_list_shows_none_of_ours() -> None:
     scene.core["now_ns"] += 5
     told(scene, 0)
     assert scene.core["venue_checked_ns"] == 10 * SECOND + 5
+
+
+def test_a_list_asked_for_before_the_kill_clears_nothing() -> None:
+    """It travelled slowly: an order that was placed meanwhile stands on no such list."""
+    scene = clearing_scene()
+    for instrument in (0, 1):
+        event = an_event(instrument=instrument, until_ns=9 * SECOND - 1)
+        clearing.apply_open_orders_end(scene.state, event)
+    assert scene.core["venue_clear"] == 0
+    assert list(scene.state.instruments["unverified"]) == [1, 1]
+    told(told(scene, 0), 1)
+    assert scene.core["venue_clear"] == 1
 
 
 def test_a_list_that_still_shows_one_is_asked_again_soon() -> None:

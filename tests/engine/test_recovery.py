@@ -250,9 +250,11 @@ def test_every_instrument_has_to_answer() -> None:
     for key in [row["key"] for row in play.orders()]:
         play.feed(E.REJECTED, order_key=key, code=-201001)
     assert len(play.did(A.ASK_OPEN_ORDERS)) == 2
-    play.feed(E.OPEN_ORDERS_END, instrument=1).feed(E.OPEN_ORDERS_END, instrument=1)
+    asked = {"until_ns": play.now_ns}
+    play.feed(E.OPEN_ORDERS_END, instrument=1, **asked)
+    play.feed(E.OPEN_ORDERS_END, instrument=1, **asked)
     assert play.core["venue_clear"] == 0
-    play.feed(E.OPEN_ORDERS_END, instrument=0)
+    play.feed(E.OPEN_ORDERS_END, instrument=0, **asked)
     assert play.core["venue_clear"] == 1
 
 

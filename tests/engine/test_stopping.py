@@ -372,7 +372,8 @@ def test_what_is_open_begins_the_proof_anew() -> None:
     assert (int(core["verify_asked_ns"]), int(core["verify_again_ns"])) == (NOW, NOW + SECOND)
     asked = [row for row in scene.actions() if row["kind"] == A.ASK_OPEN_ORDERS]
     assert rows(asked, "instrument") == [(0,), (1,)]
-    clearing.apply_open_orders_end(scene.state, an_event(instrument=1, order_count=1))
+    event = an_event(instrument=1, order_count=1, until_ns=NOW)
+    clearing.apply_open_orders_end(scene.state, event)
     assert (int(core["verify_again_ns"]), core["venue_clear"]) == (NOW + 250 * MS, 0)
     assert scene.state.instruments["unverified"].tolist() == [1, 1]
 

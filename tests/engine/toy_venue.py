@@ -274,7 +274,7 @@ class ToyVenue:
         opened = [order for order in self.orders.values() if order.is_open]
         for order in opened:
             self.status(order)
-        self.feed(E.OPEN_ORDERS_END, order_count=len(opened))
+        self.feed(E.OPEN_ORDERS_END, order_count=len(opened), until_ns=self.play.now_ns)
 
     def answer_trades(self, trade_id: int) -> None:
         """List own trades from an id on."""

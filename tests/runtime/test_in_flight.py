@@ -10,7 +10,7 @@ from hftd.runtime.in_flight import CAPACITY, QUERY_TIMEOUT_NS, InFlight
 from tests.venues.binance.fixtures import KEY, OLD, OLD_TAIL, TAIL
 
 PLACE, CANCEL, REPLACE = f"p1.{TAIL}", f"c1.{OLD_TAIL}", f"r1.{TAIL}.{OLD_TAIL}"
-QUERY = f"q1.{TAIL}"
+QUERY = f"q1.{TAIL}.rs"
 UNKNOWN, CANCEL_UNKNOWN = EventKind.OUTCOME_UNKNOWN, EventKind.CANCEL_UNKNOWN
 FAILED = EventKind.QUERY_FAILED
 
@@ -23,7 +23,7 @@ def table() -> InFlight:
 @pytest.mark.parametrize(
     ("identity", "timeout_ns"),
     [(PLACE, 3_000_000_000), (CANCEL, 3_000_000_000), (REPLACE, 3_000_000_000),
-     (QUERY, QUERY_TIMEOUT_NS), ("o1", QUERY_TIMEOUT_NS)],
+     (QUERY, QUERY_TIMEOUT_NS), ("o1.rs", QUERY_TIMEOUT_NS)],
 )  # fmt: skip
 def test_a_request_is_late_when_its_time_is_over_and_only_once(identity, timeout_ns):
     """Orders may take recvWindow and a second, queries five."""
@@ -73,7 +73,7 @@ def test_a_lost_request_is_in_doubt():
     assert told(in_flight.lost_events(CANCEL, 9)) == [(CANCEL_UNKNOWN, OLD, 0)]
     assert told(in_flight.lost_events(REPLACE, 9)) == [(CANCEL_UNKNOWN, OLD, 0), (UNKNOWN, KEY, 0)]
     assert told(in_flight.lost_events(QUERY, 9)) == [(FAILED, KEY, 0)]
-    assert told(in_flight.lost_events("o1", 9)) == [(FAILED, 0, 0)]
+    assert told(in_flight.lost_events("o1.rs", 9)) == [(FAILED, 0, 0)]
 
 
 def test_an_unsent_request_is_refused_for_certain():
@@ -86,4 +86,4 @@ def test_an_unsent_request_is_refused_for_certain():
         (cancel_rejected, OLD, code), (rejected, KEY, code),
     ]  # fmt: skip
     assert told(in_flight.unsent_events(QUERY, 9)) == [(FAILED, KEY, code)]
-    assert told(in_flight.unsent_events("t1", 9)) == [(FAILED, 0, code)]
+    assert told(in_flight.unsent_events("t1.rs", 9)) == [(FAILED, 0, code)]

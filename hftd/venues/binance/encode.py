@@ -19,7 +19,7 @@ from hftd.domain.instrument import Instrument
 from hftd.domain.order import Side, TimeInForce, to_base36
 from hftd.venues.binance import order_frames
 from hftd.venues.binance.order_frames import NEW_KEY, PRICE, QTY, TARGET_KEY, TIMESTAMP
-from hftd.venues.binance.request_id import Asked, key_text, request_id
+from hftd.venues.binance.request_id import Asked, key_text, question_id, request_id
 from hftd.venues.binance.rest_frames import depth_target, touch_target
 from hftd.venues.binance.venue_table import NS_PER_MS, VenueTable
 
@@ -146,27 +146,27 @@ class Encoder:
             f'"symbol":"{self._instrument(action).symbol}",'
             f'"origClientOrderId":"{self._order_prefix}{key}",'
         )
-        identity = request_id(Asked.QUERY, action.instrument, key)
+        identity = question_id(Asked.QUERY, action.instrument, action.ts_ns, key)
         return self._request(identity, "order.status", params, timestamp_ms)
 
     def _find(self, action: Action, timestamp_ms: int) -> str:
         params = f'"symbol":"{self._instrument(action).symbol}","orderId":{action.venue_order_id},'
         name = to_base36(action.venue_order_id)
-        identity = request_id(Asked.FIND, action.instrument, name)
+        identity = question_id(Asked.FIND, action.instrument, action.ts_ns, name)
         return self._request(identity, "order.status", params, timestamp_ms)
 
     def _open_orders(self, action: Action, timestamp_ms: int) -> str:
         params = f'"symbol":"{self._instrument(action).symbol}",'
-        identity = request_id(Asked.OPEN_ORDERS, action.instrument)
+        identity = question_id(Asked.OPEN_ORDERS, action.instrument, action.ts_ns)
         return self._request(identity, "openOrders.status", params, timestamp_ms)
 
     def _trades(self, action: Action, timestamp_ms: int) -> str:
         # Without fromId the venue answers with the newest page: where history stands.
         begin = f'"fromId":{action.trade_id},' if action.trade_id >= 0 else ""
         params = f'"symbol":"{self._instrument(action).symbol}",{begin}"limit":{TRADES_PAGE},'
-        identity = request_id(Asked.TRADES, action.instrument)
+        identity = question_id(Asked.TRADES, action.instrument, action.ts_ns)
         return self._request(identity, "myTrades", params, timestamp_ms)
 
     def _balances(self, action: Action, timestamp_ms: int) -> str:
-        identity = request_id(Asked.BALANCES, 0)
+        identity = question_id(Asked.BALANCES, 0, action.ts_ns)
         return self._request(identity, "account.status", "", timestamp_ms)

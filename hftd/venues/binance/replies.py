@@ -47,7 +47,14 @@ from hftd.venues.binance.messages import (
     Wait,
 )
 from hftd.venues.binance.request_id import Asked, RequestId
-from hftd.venues.binance.rows import Rows, Unreadable, atoms_of, covering_steps_of, steps_of
+from hftd.venues.binance.rows import (
+    Rows,
+    Unreadable,
+    atoms_of,
+    covering_steps_of,
+    steps_of,
+    whole_steps_of,
+)
 from hftd.venues.binance.venue_table import (
     NS_PER_MS,
     ORDER_STATES,
@@ -219,7 +226,7 @@ def _write_result(result: msgspec.Raw, request: RequestId, venue: VenueTable, ro
             index, key = venue.own_index_of(order.symbol), venue.key_of(order.client_order_id)
             _write_order(EventKind.ORDER_OWNER, order, index, key, venue, rows)
         case Asked.OPEN_ORDERS:
-            _write_open_orders(_orders.decode(data), request.instrument, venue, rows)
+            _write_open_orders(_orders.decode(data), request, venue, rows)
         case Asked.TRADES:
             _write_trades(_trades.decode(data), request.instrument, venue, rows)
         case Asked.BALANCES:
@@ -289,17 +296,24 @@ def _write_order(
         side=side(order.side),
         price_ticks=covering_steps_of(order.price or "0", instrument.tick_e8),
         qty_lots=covering_steps_of(order.orig_qty, instrument.lot_e8),
-        cum_qty_lots=atoms_of(order.executed_qty) // instrument.lot_e8,
+        cum_qty_lots=whole_steps_of(order.executed_qty, instrument.lot_e8),
     )
 
 
-def _write_open_orders(orders: list[OrderReply], index: int, venue: VenueTable, rows: Rows) -> None:
+def _write_open_orders(
+    orders: list[OrderReply], request: RequestId, venue: VenueTable, rows: Rows
+) -> None:
     ours = 0
     for order in orders:
         key = venue.key_of(order.client_order_id)
         ours += key != 0
         _write_status(order, venue.own_index_of(order.symbol), key, venue, rows)
-    rows.add(EventKind.OPEN_ORDERS_END, instrument=index, order_count=ours)
+    rows.add(
+        EventKind.OPEN_ORDERS_END,
+        instrument=request.instrument,
+        order_count=ours,
+        until_ns=request.asked_ns,
+    )
 
 
 def _write_trades(trades: list[TradeReply], index: int, venue: VenueTable, rows: Rows) -> None:

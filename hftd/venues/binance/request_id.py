@@ -4,13 +4,16 @@ Owns the form of our request ids. Must not know what a reply means. An id is one
 `Asked`, the instrument's index in base 36, then what was acted on, each after a dot:
 
     p0.t0k3v1-1a        place the order of epoch t0k3v1, sequence 1a
-    c0.KEY  q0.KEY      cancel, query an order
-    f0.ID               find an order by the venue's id, in base 36
+    c0.KEY              cancel an order
     r0.NEW.OLD          cancel-replace
-    o0  t0  a0          open orders, own trades, balances
+    q0.KEY.WHEN         query an order
+    f0.ID.WHEN          find an order by the venue's id, in base 36
+    o0.WHEN  t0.WHEN  a0.WHEN
+                        open orders, own trades, balances
     s…                  the session's own (logon, subscription, time): never seen by the loop
 
-The longest, ``r``, has 32 of the 36 characters that the venue allows.
+A question ends in when it was asked, in base 36: the late answer to one is never taken for the
+answer to the next. The longest, ``r``, has 32 of the 36 characters that the venue allows.
 """
 
 from __future__ import annotations
@@ -37,17 +40,22 @@ class Asked(Enum):
 
 
 class RequestId(NamedTuple):
-    """A request id taken apart; ``order_key`` is the new order of a cancel-replace."""
+    """A request id taken apart; ``order_key`` is the new order of a cancel-replace.
+
+    ``asked_ns`` is when a question was asked, on the axis of events.
+    """
 
     asked: Asked
     instrument: int
     order_key: int = 0
     target_key: int = 0
     venue_order_id: int = 0
+    asked_ns: int = 0
 
 
 SESSION = "s"
 _KEYS = {Asked.PLACE: 1, Asked.CANCEL: 1, Asked.QUERY: 1, Asked.CANCEL_REPLACE: 2}
+_QUESTIONS = (Asked.QUERY, Asked.FIND, Asked.OPEN_ORDERS, Asked.TRADES, Asked.BALANCES)
 _ASKED = {asked.value: asked for asked in Asked}
 
 
@@ -68,8 +76,13 @@ def key_text(key: int) -> str:
 
 
 def request_id(asked: Asked, instrument: int, *parts: str) -> str:
-    """Return the id of a request; parts are key texts."""
+    """Return the id of an order's request; parts are key texts."""
     return ".".join((asked.value + _index_text(instrument), *parts))
+
+
+def question_id(asked: Asked, instrument: int, asked_ns: int, *parts: str) -> str:
+    """Return the id of a question; parts are a key text or the venue's id."""
+    return request_id(asked, instrument, *parts, to_base36(asked_ns))
 
 
 def _parse_key(text: str) -> int:
@@ -78,6 +91,13 @@ def _parse_key(text: str) -> int:
     if not (0 < epoch < 1 << 32 and 0 <= seq <= SEQ_MAX):
         raise ValueError(f"epoch and sequence are needed, was {text!r}")
     return order_key(epoch, seq)
+
+
+def _parse_number(text: str) -> int:
+    number = int(text, 36)
+    if not 0 <= number <= INT64_MAX:
+        raise ValueError(f"a number of 63 bits is needed, was {text!r}")
+    return number
 
 
 def parse_request_id(text: str, instruments: int) -> RequestId | None:
@@ -90,9 +110,10 @@ def parse_request_id(text: str, instruments: int) -> RequestId | None:
         instrument = int(head, 36)
         if not 0 <= instrument < instruments:
             return None
+        asked_ns = _parse_number(parts.pop()) if asked in _QUESTIONS else 0
         if asked is Asked.FIND:
-            order_id = int(parts[0], 36)
-            return RequestId(asked, instrument, 0, 0, order_id) if order_id <= INT64_MAX else None
+            (part,) = parts
+            return RequestId(asked, instrument, 0, 0, _parse_number(part), asked_ns)
         keys = [_parse_key(part) for part in parts]
     except (ValueError, IndexError):
         return None
@@ -102,4 +123,4 @@ def parse_request_id(text: str, instruments: int) -> RequestId | None:
         return RequestId(asked, instrument, keys[0], keys[1])
     if asked is Asked.PLACE:
         return RequestId(asked, instrument, keys[0])
-    return RequestId(asked, instrument, target_key=keys[0] if keys else 0)
+    return RequestId(asked, instrument, 0, keys[0] if keys else 0, 0, asked_ns)

@@ -87,10 +87,15 @@ def covering_steps_of(text: str, step_e8: int) -> int:
 
     For what must be known and is no money: an order may stand that was sent under other steps.
     """
+    return whole_steps_of(text, step_e8) + (atoms_of(text) % step_e8 > 0)
+
+
+def whole_steps_of(text: str, step_e8: int) -> int:
+    """Return unsigned decimal text in the most whole steps that it covers."""
     value = atoms_of(text)
     if value < 0:
         raise Unreadable(f"no sign is needed, was {text[:40]!r}")
-    return -(-value // step_e8)
+    return value // step_e8
 
 
 def atoms_of(text: str) -> int:

@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 
 from hftd.domain.actions import ActionKind
 from hftd.domain.events import EventKind
-from hftd.domain.order import SEQ_MAX, Side, TimeInForce, client_order_id, order_key
+from hftd.domain.order import SEQ_MAX, Side, TimeInForce, client_order_id, order_key, to_base36
 from hftd.venues.binance.request_id import parse_request_id
 from hftd.venues.binance.session import request_id_of
 from tests.venues.binance.fixtures import (
     BTC,
     ID,
     KEY,
+    NOW_NS,
     OLD,
     OLD_ID,
     OLD_TAIL,
@@ -33,6 +34,7 @@ SUBMIT = {
     "qty_lots": 1_200,
 }  # fmt: skip
 TIMESTAMP_MS = 1_700_000_100_250
+WHEN = to_base36(NOW_NS)
 ORDER_PARAMS = {
     "symbol": "BTCUSDT", "side": "SELL", "type": "LIMIT_MAKER", "quantity": "0.012",
     "price": "60000.5", "newClientOrderId": ID, "newOrderRespType": "RESULT",
@@ -74,13 +76,13 @@ def test_cancel_and_query_name_the_order_by_its_client_id():
     }  # fmt: skip
     assert cancel == {"id": f"c0.{OLD_TAIL}", "method": "order.cancel", "params": params}
     query = request(ActionKind.QUERY_ORDER, target_key=OLD)
-    assert query == {"id": f"q0.{OLD_TAIL}", "method": "order.status", "params": params}
+    assert query == {"id": f"q0.{OLD_TAIL}.{WHEN}", "method": "order.status", "params": params}
 
 
 def test_an_order_without_a_key_is_found_by_the_venue_s_id():
     """What a trade names is asked for as it names it; the request's id says it again."""
     assert request(ActionKind.QUERY_ORDER, instrument=1, venue_order_id=1_300) == {
-        "id": "f1.104", "method": "order.status",
+        "id": f"f1.104.{WHEN}", "method": "order.status",
         "params": {
             "symbol": "ETHUSDT", "orderId": 1_300, "recvWindow": 2000, "timestamp": TIMESTAMP_MS,
         },
@@ -100,15 +102,35 @@ def test_lists_are_asked_for_by_instrument():
     """Open orders and trades per symbol, balances for the account."""
     times = {"recvWindow": 2000, "timestamp": TIMESTAMP_MS}
     assert request(ActionKind.ASK_OPEN_ORDERS, instrument=1) == {
-        "id": "o1", "method": "openOrders.status", "params": {"symbol": "ETHUSDT"} | times,
+        "id": f"o1.{WHEN}", "method": "openOrders.status", "params": {"symbol": "ETHUSDT"} | times,
     }  # fmt: skip
     assert request(ActionKind.ASK_TRADES, instrument=1, trade_id=43) == {
-        "id": "t1", "method": "myTrades",
+        "id": f"t1.{WHEN}", "method": "myTrades",
         "params": {"symbol": "ETHUSDT", "fromId": 43, "limit": 500} | times,
     }  # fmt: skip
     assert request(ActionKind.ASK_BALANCES) == {
-        "id": "a0", "method": "account.status", "params": times,
+        "id": f"a0.{WHEN}", "method": "account.status", "params": times,
     }  # fmt: skip
+
+
+def test_a_question_asked_again_has_another_id_and_an_order_keeps_its_own():
+    """So the late answer to the first is not taken for the answer to the second."""
+    wire = Wire()
+    for kind in (
+        ActionKind.QUERY_ORDER, ActionKind.ASK_OPEN_ORDERS, ActionKind.ASK_TRADES,
+        ActionKind.ASK_BALANCES,
+    ):  # fmt: skip
+        for fields in ({"target_key": OLD}, {"venue_order_id": 2**63 - 1}):
+            ids = set()
+            for ts_ns in (NOW_NS, NOW_NS + 1):
+                frame = wire.codec.encode(action(kind, ts_ns=ts_ns, **fields), 0)
+                assert frame is not None
+                ids.add(json.loads(frame)["id"])
+                asked = parse_request_id(json.loads(frame)["id"], 2)
+                assert asked is not None
+                assert asked.asked_ns == ts_ns
+            assert len(ids) == 2
+            assert max(map(len, ids)) <= 36
 
 
 def test_snapshots_and_touches_are_rest_request_lines():
@@ -149,7 +171,7 @@ def test_what_is_encoded_comes_back_exactly(key, target, ticks, lots):
     assert (asked.order_key, asked.target_key) == (key, target)
     (status,) = wire.order(
         reply(
-            message["id"].replace("r", "q", 1).rpartition(".")[0],
+            message["id"].replace("r", "q", 1).rpartition(".")[0] + ".rs",
             order(price=params["price"], origQty=params["quantity"]),
         )
     )

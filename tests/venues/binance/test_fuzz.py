@@ -33,7 +33,7 @@ SEEDS += [
     (Link.ORDER, json.dumps(message).encode())
     for message in (
         reply("p0.s44we8-7", order()),
-        reply("o0", [order(), order(clientOrderId="web")]),
+        reply("o0.rs", [order(), order(clientOrderId="web")]),
         {"subscriptionId": 0, "event": report(x="TRADE", l="0.01", L="60000.00", t=5, z="0.01")},
     )
 ]

@@ -23,7 +23,7 @@ from tests.venues.binance.fixtures import (
     reply,
 )
 
-PLACE, CANCEL, QUERY = f"p0.{TAIL}", f"c0.{OLD_TAIL}", f"q0.{TAIL}"
+PLACE, CANCEL, QUERY = f"p0.{TAIL}", f"c0.{OLD_TAIL}", f"q0.{TAIL}.rs"
 REPLACE = f"r0.{TAIL}.{OLD_TAIL}"
 TRANSACT_NS = 1_700_000_100_001_000_000
 ACCEPTED = {
@@ -179,7 +179,7 @@ def test_an_answer_about_another_order_accepts_and_owns_nothing():
     """Who has placed one order is not told of another; nor whose a trade is."""
     unknown = {"kind": EventKind.OUTCOME_UNKNOWN, "order_key": KEY}
     assert Wire().order(reply(PLACE, order(clientOrderId=OLD_ID))) == [unknown]
-    assert Wire().order(reply("f0.s", order(orderId=29))) == [{"kind": EventKind.QUERY_FAILED}]
+    assert Wire().order(reply("f0.s.rs", order(orderId=29))) == [{"kind": EventKind.QUERY_FAILED}]
 
 
 def test_a_cancel_replace_that_went_well_gives_both_legs():
@@ -270,7 +270,7 @@ def test_query_replies():
 
 def test_find_replies():
     """An order found by the venue's id: with our key, with none, not at all, or nobody knows."""
-    wire, find = Wire(), "f0.s"
+    wire, find = Wire(), "f0.s.rs"
     words = {
         "kind": EventKind.ORDER_OWNER, "venue_order_id": 28, "found": 1,
         "status": OrderState.FILLED, "side": 1, "price_ticks": 6_000_000, "qty_lots": 1_000,
@@ -283,7 +283,7 @@ def test_find_replies():
     assert wire.order(refused(find, -2013)) == [missing]
     failed = {"kind": EventKind.QUERY_FAILED, "code": -1007}
     assert wire.order(refused(find, -1007, 504)) == [failed]
-    for odd in ("f0", "f0.!", "f0." + 13 * "z"):
+    for odd in ("f0", "f0.s", "f0.!.rs", "f0.rs." + 13 * "z", "f0." + 13 * "z" + ".rs"):
         assert wire.order(refused(odd, -2013)) == []
 
 
@@ -301,7 +301,9 @@ def test_what_is_nested_too_deep_is_unreadable_however_much_stack_is_left(depth,
 def test_open_orders_tell_ours_and_others_apart_and_end():
     """Each order of our tag is a status, any other is foreign; the end counts ours."""
     events = Wire().order(
-        reply("o0", [order(), order(orderId=29, clientOrderId="web_1", side="BUY", status="NEW")])
+        reply(
+            "o0.rs", [order(), order(orderId=29, clientOrderId="web_1", side="BUY", status="NEW")]
+        )
     )
     assert [event["kind"] for event in events] == [
         EventKind.ORDER_STATUS, EventKind.FOREIGN_ORDER, EventKind.OPEN_ORDERS_END,
@@ -314,7 +316,8 @@ def test_open_orders_tell_ours_and_others_apart_and_end():
 
 def test_no_open_orders_is_an_end_without_orders():
     """The end comes for the instrument asked for, even with nothing before it."""
-    assert Wire().order(reply("o1", [])) == [{"kind": EventKind.OPEN_ORDERS_END, "instrument": 1}]
+    end = {"kind": EventKind.OPEN_ORDERS_END, "instrument": 1, "until_ns": 1_000}
+    assert Wire().order(reply("o1.rs", [])) == [end]
 
 
 def test_own_trades_become_fills_without_a_key_and_end_with_the_last_id():
@@ -325,7 +328,7 @@ def test_own_trades_become_fills_without_a_key_and_end_with_the_last_id():
         "commissionAsset": "USDT", "time": 1_700_000_000_001, "isBuyer": True, "isMaker": False,
         "isBestMatch": True,
     }  # fmt: skip
-    events = Wire().order(reply("t0", [trade, trade | {"id": 42, "commissionAsset": "BNB"}]))
+    events = Wire().order(reply("t0.rs", [trade, trade | {"id": 42, "commissionAsset": "BNB"}]))
     assert events[0] == {
         "kind": EventKind.FILL, "exch_ts_ns": 1_700_000_000_001_000_000, "venue_order_id": 28,
         "trade_id": 41, "price_ticks": 6_000_001, "qty_lots": 500, "fee_atoms": 15_000_002,
@@ -348,7 +351,7 @@ def test_a_trade_from_before_a_change_of_steps_keeps_its_id_alone():
     }  # fmt: skip
     for odd in ({"price": "60000.015"}, {"qty": "0.005001"}, {"commission": "1e-9"}):
         wire = Wire()
-        events = wire.order(reply("t0", [trade | odd, trade | {"id": 42}]))
+        events = wire.order(reply("t0.rs", [trade | odd, trade | {"id": 42}]))
         assert events[0] == bare
         assert events[1]["qty_lots"] == 500
         assert events[2] == {"kind": EventKind.TRADES_END, "order_count": 2, "trade_id": 42}
@@ -359,12 +362,16 @@ def test_an_order_from_before_a_change_of_steps_is_told_in_what_covers_it():
     """Of others or ours: it can be seen and canceled, and counts for no less than it is."""
     odd = order(price="60000.011", origQty="0.010001", executedQty="0.000019")
     words = {"price_ticks": 6_000_002, "qty_lots": 1_001, "cum_qty_lots": 1}
-    ours, others, _ = Wire().order(reply("o0", [odd, odd | {"clientOrderId": "web_1"}]))
+    ours, others, _ = Wire().order(reply("o0.rs", [odd, odd | {"clientOrderId": "web_1"}]))
     for event in (ours, others, *Wire().order(reply(QUERY, odd))):
         assert words.items() <= event.items()
     assert (ours["kind"], others["kind"]) == (EventKind.ORDER_STATUS, EventKind.FOREIGN_ORDER)
+    for name in ("price", "origQty", "executedQty"):
+        assert Wire().order(reply("o0.rs", [odd | {name: "-1"}])) == [
+            {"kind": EventKind.QUERY_FAILED}
+        ]
     strange = odd | {"clientOrderId": "web_1", "status": "PENDING_X", "price": None}
-    assert Wire().order(reply("o0", [strange]))[0]["kind"] == EventKind.FOREIGN_ORDER
+    assert Wire().order(reply("o0.rs", [strange]))[0]["kind"] == EventKind.FOREIGN_ORDER
 
 
 def test_balances_come_for_each_asset_of_the_profile_even_if_unlisted():
@@ -375,7 +382,7 @@ def test_balances_come_for_each_asset_of_the_profile_even_if_unlisted():
             {"asset": "DOGE", "free": "1", "locked": "0"},
         ]
     }
-    assert Wire().order(reply("a0", account)) == [
+    assert Wire().order(reply("a0.rs", account)) == [
         {"kind": EventKind.BALANCE},
         {"kind": EventKind.BALANCE, "asset": 1},
         {
@@ -386,7 +393,7 @@ def test_balances_come_for_each_asset_of_the_profile_even_if_unlisted():
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("identity", ["o1", "t1", "a1"])
+@pytest.mark.parametrize("identity", ["o1.rs", "t1.rs", "a1.rs"])
 def test_a_failed_list_is_a_failed_query(identity):
     """Recovery hears that the venue refused, or said what cannot be read."""
     failed = {"kind": EventKind.QUERY_FAILED, "instrument": 1}
@@ -396,7 +403,7 @@ def test_a_failed_list_is_a_failed_query(identity):
 
 def test_more_orders_than_rows_fail_the_query():
     """A list that does not fit is not delivered in part."""
-    assert Wire().order(reply("o0", [order()] * 2_000)) == [{"kind": EventKind.QUERY_FAILED}]
+    assert Wire().order(reply("o0.rs", [order()] * 2_000)) == [{"kind": EventKind.QUERY_FAILED}]
 
 
 @pytest.mark.parametrize(("status", "code"), [(429, -1015), (418, -1003), (403, -1000)])
@@ -501,7 +508,23 @@ def test_an_error_about_the_connection_ends_the_user_stream():
 
 @pytest.mark.parametrize(
     "identity",
-    ["x0", "p", "p9.a-1", "p0", "p0.a", "p0.-", "p0.0-1", "c0.1-1.1-1", "o0.1-1", "r0.1-1", 5, ""],
+    [
+        "x0",
+        "p",
+        "p9.a-1",
+        "p0",
+        "p0.a",
+        "p0.-",
+        "p0.0-1",
+        "c0.1-1.1-1",
+        "o0",
+        "o0.1-1",
+        "o0.1.1",
+        "q0.1-1",
+        "r0.1-1",
+        5,
+        "",
+    ],
 )
 def test_replies_to_ids_that_are_not_ours_give_nothing(identity):
     """A stray id is counted, not believed."""
@@ -513,5 +536,5 @@ def test_replies_to_ids_that_are_not_ours_give_nothing(identity):
 def test_a_client_order_id_of_another_tag_is_foreign():
     """Only ids that bear our tag are ours."""
     assert ID.startswith("h1-abc123-")
-    events = Wire().order(reply("o0", [order(clientOrderId=ID.replace("abc123", "abc124"))]))
+    events = Wire().order(reply("o0.rs", [order(clientOrderId=ID.replace("abc123", "abc124"))]))
     assert events[0]["kind"] == EventKind.FOREIGN_ORDER
