@@ -26,6 +26,8 @@ order is told in the fewest steps that cover it (filled: in whole steps); such a
 of no price, quantity or fee: its id counts, and the engine books nothing that is not exact.
 """
 
+# long: the writers of one table, which is checked against them line by line.
+
 from __future__ import annotations
 
 import msgspec
