@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import traceback
+from typing import NamedTuple
 
 from hftd.domain.actions import Action, ActionKind
 from hftd.drivers.loop import Perform
@@ -19,9 +20,16 @@ from hftd.journal.writer import JournalFull
 from hftd.venues.port import Codec
 
 
-def cancel_all(engine: Engine, codec: Codec, perform: Perform, ts_ns: int) -> int:
-    """Send a cancel for every order of the table; return how many."""
-    count = 0
+class Canceled(NamedTuple):
+    """How many cancels were handed to the road out, and how many could not even be made."""
+
+    handed: int
+    failed: int
+
+
+def cancel_all(engine: Engine, codec: Codec, perform: Perform, ts_ns: int) -> Canceled:
+    """Send a cancel for every order of the table; one that cannot be made keeps none back."""
+    handed = failed = 0
     offset_ns = int(engine.state.core[0]["venue_offset_ns"])
     for order in engine.state.orders:
         if order["key"] == 0:
@@ -29,9 +37,33 @@ def cancel_all(engine: Engine, codec: Codec, perform: Perform, ts_ns: int) -> in
         action = Action(
             ActionKind.CANCEL, int(order["instrument"]), target_key=int(order["key"]), ts_ns=ts_ns
         )
-        perform(action, codec.encode(action, offset_ns))
-        count += 1
-    return count
+        try:
+            perform(action, codec.encode(action, offset_ns))
+        except Exception as error:  # noqa: BLE001 - the top of the driver, and the last resort
+            failed += 1
+            if failed == 1:
+                bug_text(error)
+        else:
+            handed += 1
+    return Canceled(handed, failed)
+
+
+def ending_line(canceled: Canceled, reaches_venue: bool, instance: str, why: HftdError) -> str:
+    """Return what is true of the orders as the process ends: nothing leaves by a link that is down.
+
+    What is left is canceled by the unit's ExecStopPost, or by a person with the same command.
+    """
+    left = canceled.failed if reaches_venue else sum(canceled)
+    begins = []
+    if reaches_venue:
+        begins.append(f"canceling {canceled.handed} orders")
+    if left:
+        reason = "no cancel could be made" if reaches_venue else "the order link is down"
+        begins.append(
+            f"{left} orders may stay open, since {reason}: hftd kill-offline {instance} cancels "
+            "them, which systemd's unit runs by itself"
+        )
+    return f"{'; '.join(begins) or 'no order is open'}; ending: {why}"
 
 
 def failure_of(error: BaseException) -> HftdError:
@@ -46,6 +78,7 @@ def failure_of(error: BaseException) -> HftdError:
 
 def bug_text(error: BaseException | None) -> str:
     """Return a bug of ours in a few words, its traceback told."""
-    with contextlib.suppress(OSError):  # Nobody may be there any more to read it.
+    with contextlib.suppress(OSError, ValueError):  # Nobody may be there any more to read it.
         traceback.print_exception(error, file=sys.stderr)
-    return f"{type(error).__name__}: {error}"
+    # Made by the library, which also knows an exception whose own text raises.
+    return "".join(traceback.format_exception_only(error)).strip()

@@ -24,7 +24,7 @@ from hftd.domain.layout import Records
 from hftd.drivers import machine, memory
 from hftd.drivers.announce import difference_lines, state_text
 from hftd.drivers.books import assets_of, targets_ns
-from hftd.drivers.last_resort import bug_text, cancel_all, failure_of
+from hftd.drivers.last_resort import bug_text, cancel_all, ending_line, failure_of
 from hftd.drivers.latch_file import LatchFile
 from hftd.drivers.listing import listed_instruments
 from hftd.drivers.loop import Loop
@@ -287,13 +287,15 @@ class Live:
         """Take every order off the market by the table as it stands, then end with the error."""
         if self._failure is not None:
             return
+        # First, so that the process ends whatever fails below; one turn of the event loop carries
+        # the cancels out before the links close.
+        asyncio.get_running_loop().call_later(PULSE_SECONDS, self._exit.set)
         self._failure = failure_of(error)
         if hasattr(self, "_connector"):
             codec, perform = self._loop.codec, self._connector.perform
-            count = cancel_all(self._engine, codec, perform, self._clock.ts_ns())
-            self._say(f"canceling {count} orders, then ending: {self._failure}")
-        # One turn of the event loop carries the cancels out before the links close.
-        asyncio.get_running_loop().call_later(PULSE_SECONDS, self._exit.set)
+            reaches_venue = self._connector.may_send
+            canceled = cancel_all(self._engine, codec, perform, self._clock.ts_ns())
+            self._say(ending_line(canceled, reaches_venue, self._paths.name, self._failure))
 
     def _watch_state(self) -> None:
         """Tell people and systemd when the trading state moves; wake who waits for it."""

@@ -38,7 +38,7 @@ from hftd.runtime.tls import client_context
 from hftd.runtime.transport import WebSocketLink
 from hftd.venues.binance.endpoints import Endpoints, market_stream_url
 from hftd.venues.binance.rest_frames import RestKind, rest_frame
-from hftd.venues.binance.session import backoff_s, refusal_text
+from hftd.venues.binance.session import SessionState, backoff_s, refusal_text
 from hftd.venues.binance.signing import Signer
 from hftd.venues.port import Codec, new_event
 
@@ -168,6 +168,11 @@ class Connector:
             self._ask(kind, action.instrument, frame)
         else:
             self.orders.send(frame)
+
+    @property
+    def may_send(self) -> bool:
+        """Whether the order link is logged on, so that a cancel would leave now."""
+        return self.orders.session.state in (SessionState.LIVE, SessionState.SUBSCRIBING)
 
     def sealed(self, frame: bytes) -> bytes:
         """Return an order's frame as it would leave now; nothing is sent."""

@@ -8,7 +8,7 @@ import pytest
 
 from hftd.domain.actions import Action, ActionKind
 from hftd.domain.order import client_order_id, order_key
-from hftd.drivers.last_resort import cancel_all, failure_of
+from hftd.drivers.last_resort import Canceled, cancel_all, ending_line, failure_of
 from hftd.errors import HftdError, InvariantBroken
 from hftd.journal.writer import JournalFull
 from hftd.venues.binance.codec import BinanceCodec
@@ -35,10 +35,10 @@ def test_every_order_of_the_table_is_canceled_whatever_its_state() -> None:
         table[2 * slot]["state"] = state
     codec = BinanceCodec([BTC_USDT, ETH_USDT], ["BTC", "ETH", "USDT"], TAG)
     sent: list[tuple[Action, bytes | None]] = []
-    count = cancel_all(
+    canceled = cancel_all(
         play.engine, codec, lambda action, frame: sent.append((action, frame)), 50 * SECOND
     )
-    assert count == len(sent) == 3
+    assert (canceled, len(sent)) == ((3, 0), 3)
     assert [(a.kind, a.instrument, a.target_key, a.ts_ns) for a, _ in sent] == [
         (ActionKind.CANCEL, instrument, key, 50 * SECOND)
         for instrument, key in zip((0, 1, 0), keys, strict=True)
@@ -57,7 +57,47 @@ def test_an_empty_table_sends_nothing() -> None:
     """No order, no frame."""
     play = Playbook().start()
     codec = BinanceCodec([BTC_USDT], ["BTC", "USDT"], TAG)
-    assert cancel_all(play.engine, codec, lambda *_: pytest.fail("sent"), 1) == 0
+    assert cancel_all(play.engine, codec, lambda *_: pytest.fail("sent"), 1) == (0, 0)
+
+
+class OneUnknown(BinanceCodec):
+    """A codec that cannot make the cancel of one order: its place in the table is broken."""
+
+    def encode(self, action: Action, venue_offset_ns: int) -> bytes | None:
+        """Encode, or break."""
+        if action.target_key == order_key(7, 40):
+            raise KeyError("no such instrument")
+        return super().encode(action, venue_offset_ns)
+
+
+def test_an_order_that_cannot_be_canceled_keeps_no_other_back(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The others are canceled, and the trace of the first is told."""
+    play = Playbook().start()
+    table = play.engine.state.orders
+    for slot in range(3):
+        table[slot]["key"] = order_key(7, 40 + slot)
+    sent: list[int] = []
+    codec = OneUnknown([BTC_USDT], ["BTC", "USDT"], TAG)
+    canceled = cancel_all(play.engine, codec, lambda it, _: sent.append(it.target_key), 1)
+    assert canceled == (2, 1)
+    assert sent == [order_key(7, 41), order_key(7, 42)]
+    assert "no such instrument" in capsys.readouterr().err
+
+
+def test_what_is_told_of_the_orders_is_true() -> None:
+    """Nothing is called canceled that cannot leave; then the command that does it is named."""
+    why = HftdError("a bug")
+    assert ending_line(Canceled(3, 0), True, "canary", why) == "canceling 3 orders; ending: a bug"
+    assert ending_line(Canceled(0, 0), False, "canary", why) == "no order is open; ending: a bug"
+    for canceled, reaches, begins in (
+        (Canceled(2, 1), True, "canceling 2 orders; 1 orders may stay open, since no cancel could"),
+        (Canceled(2, 1), False, "3 orders may stay open, since the order link is down: "),
+    ):
+        line = ending_line(canceled, reaches, "canary", why)
+        assert line.startswith(begins)
+        assert "hftd kill-offline canary cancels them" in line
 
 
 def test_what_ends_the_process_keeps_its_name(capsys: pytest.CaptureFixture[str]) -> None:
@@ -72,3 +112,5 @@ def test_what_ends_the_process_keeps_its_name(capsys: pytest.CaptureFixture[str]
     assert isinstance(bug, InvariantBroken) and bug.exit_code == 70
     assert str(bug).endswith("recovery follows a restart: KeyError: 'x'")
     assert "KeyError: 'x'" in capsys.readouterr().err
+    mute = type("Mute", (Exception,), {"__str__": lambda _: 1 / 0})
+    assert "Mute: <exception str() failed>" in str(failure_of(mute()))
