@@ -6,6 +6,7 @@ how a seed goes, nor print anything.
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import signal
 from collections.abc import Callable, Generator, Iterable
@@ -20,6 +21,8 @@ from hftd.drivers.simulate_seed import Draw, Outcome, RunSeed
 MAX_SHRINK_RUNS = 40
 MIN_MINUTES = 2.0
 QUEUED_A_JOB = 4
+
+_PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 @dataclass
@@ -96,7 +99,7 @@ def run_many(draws: Iterable[Draw], run: RunSeed, jobs: int) -> Generator[Outcom
     # Forked, so that the kernels are loaded once; nothing here has threads yet.
     context = multiprocessing.get_context("fork")
     waiting = iter(draws)
-    with ProcessPoolExecutor(jobs, context, _leave_signals_to_the_first) as pool:
+    with ProcessPoolExecutor(jobs, context, _live_and_die_with_the_first) as pool:
         running = {pool.submit(run, each) for each in islice(waiting, jobs * QUEUED_A_JOB)}
         try:
             while running:
@@ -108,7 +111,9 @@ def run_many(draws: Iterable[Draw], run: RunSeed, jobs: int) -> Generator[Outcom
             pool.shutdown(cancel_futures=True)
 
 
-def _leave_signals_to_the_first() -> None:
+def _live_and_die_with_the_first() -> None:
+    # Each of them holds the queue's other end: none would ever hear that the first was killed.
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     # Ctrl-C reaches the whole group: the process that sums up ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import threading
 from dataclasses import replace
+from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,6 +18,8 @@ from hftd.drivers.simulate_campaign import MAX_SHRINK_RUNS, Total, repeat_line, 
 from hftd.drivers.simulate_circumstances import CIRCUMSTANCES
 from hftd.drivers.simulate_faults import KINDS
 from hftd.drivers.simulate_seed import Draw, Outcome, draw
+from hftd.runtime.children import is_alive
+from tests.e2e.daemon import ROOT, until
 
 NAMES = (*KINDS, *CIRCUMSTANCES)
 
@@ -81,3 +89,35 @@ def test_the_last_line_counts_everything() -> None:
         "300 x real time a core",
     ):  # fmt: skip
         assert words in last
+
+
+def seed_without_end(folder: str, drawn: Draw) -> Outcome:
+    """Tell by a file that this process has begun a seed, and never end it."""
+    Path(folder, str(os.getpid())).touch()
+    threading.Event().wait()
+    return Outcome(drawn)
+
+
+ENDLESS = """
+import sys
+from functools import partial
+from hftd.drivers.simulate_campaign import run_many
+from hftd.drivers.simulate_seed import draw
+from tests.drivers.test_simulate_campaign import seed_without_end
+draws = [draw(seed, 1, "market-making", []) for seed in range(4)]
+list(run_many(draws, partial(seed_without_end, sys.argv[1]), 2))
+"""
+
+
+def test_who_is_killed_leaves_no_seed_running(tmp_path: Path) -> None:
+    """The processes of a campaign end with the one that sums up, however that ends."""
+    first = subprocess.Popen([sys.executable, "-P", "-c", ENDLESS, str(tmp_path)], cwd=ROOT,
+                             env={**os.environ, "PYTHONPATH": str(ROOT)})  # fmt: skip
+    try:
+        until(lambda: first.poll() is not None or len(list(tmp_path.iterdir())) == 2, "two seeds")
+        assert first.poll() is None
+    finally:
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+    pids = [int(each.name) for each in tmp_path.iterdir()]
+    until(lambda: not any(map(is_alive, pids)), "the end of both")
