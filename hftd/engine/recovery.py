@@ -214,12 +214,34 @@ def apply_trades_end(state: State, event: Any, out: Out) -> None:
     state.instruments[index]["trades_told_ns"] = state.core[0]["now_ns"]
     if state.core[0]["recovery_phase"] == Phase.HISTORY:
         judge_history(state, event, out)
+    if state.core[0]["recovery_phase"] == Phase.SETTLE:
+        follow_fills(state, event, out)
     if state.core[0]["recovery_phase"] != Phase.TRADES:
         return
     if event["order_count"] >= TRADES_PAGE and not is_baseline(state, event):
         ask_trades(state, out, index, event["trade_id"] + 1)
     elif not strays.is_waiting(state, index) and is_last_awaited(state, index):
         enter(state, out, Phase.BALANCES)
+
+
+@kernel
+def follow_fills(state: State, event: Any, out: Out) -> None:
+    """A full page that leaves an order short of its fills is followed by the next one.
+
+    What chase.py asks anew begins before that order was sent, and would tell the first page for
+    ever; it waits while pages follow each other.
+    """
+    if event["order_count"] < TRADES_PAGE:
+        return
+    short = 0
+    for slot in range(state.core[0]["orders_end"]):
+        order = state.orders[slot]
+        if order["instrument"] == event["instrument"] and order["final_state"] != 0:
+            order["fills_asked_ns"] = state.core[0]["now_ns"]
+            short += 1
+    if short > 0:
+        action = add_action(state, out, ActionKind.ASK_TRADES, event["instrument"])
+        action["trade_id"] = event["trade_id"] + 1
 
 
 @kernel

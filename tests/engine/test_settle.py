@@ -6,9 +6,12 @@ import pytest
 
 from hftd.domain.actions import ActionKind as A
 from hftd.domain.codes import Code, OnStart, TradingState
+from hftd.domain.events import EventKind as E
 from hftd.domain.facts import FactKind as F
+from hftd.domain.order import OrderState, Side
 from hftd.engine import recovery
 from tests.engine.scene import BUY, SECOND, Scene, a_scene, put_order
+from tests.playbook import Playbook
 
 
 def settling(state: TradingState, policy: OnStart) -> Scene:
@@ -79,3 +82,21 @@ def test_opening_holdings_are_valued_at_the_first_mid_since_their_opening_was_fi
     record["mid_half_ticks"] = 30
     recovery.advance(scene.state, scene.out)
     assert record["opening_mid_half_ticks"] == 20
+
+
+def test_a_fill_beyond_the_first_page_is_listed_while_its_order_is_settled() -> None:
+    """Full page by full page, without the chase between; a page that is not full asks nothing."""
+    play = Playbook()
+    buy, sell = play.resting()
+    price, lots = play.order(buy)["price_ticks"], play.order(buy)["qty_lots"]
+    play.after(seconds=60).boot().links().open_orders_end()
+    play.canceled(sell).status(buy, OrderState.FILLED, cum_qty_lots=lots).pulse()
+    assert play.core["recovery_phase"] == recovery.Phase.SETTLE
+    for page in (500, 1_000):
+        play.after(ms=400).feed(E.TRADES_END, order_count=recovery.TRADES_PAGE, trade_id=page)
+        assert play.expect(A.ASK_TRADES)["trade_id"] == page + 1
+        play.after(ms=200).pulse().expect_none(A.ASK_TRADES)
+    play.told_fill(buy, 1_001, side=Side.BUY, price_ticks=price, qty_lots=lots)
+    assert play.ended(buy) == OrderState.FILLED
+    play.feed(E.TRADES_END, order_count=1, trade_id=1_001)
+    assert play.core["recovery_phase"] == recovery.Phase.BALANCES
