@@ -202,7 +202,12 @@ def learn_baseline(state: State, event: Any) -> None:
 
 @kernel
 def is_baseline(state: State, event: Any) -> bool:
-    """Tell whether own trades are being listed before the ledger has an opening."""
+    """Tell whether own trades are being listed before the ledger has an opening.
+
+    What a report tells meanwhile is no part of the list: it names its order and counts its lots.
+    """
+    if event["order_key"] != 0 or event["cum_qty_lots"] != 0:
+        return False
     opening = state.balances[state.instruments[event["instrument"]]["base_asset"]]["opening_known"]
     return state.core[0]["recovery_phase"] == Phase.TRADES and opening == 0
 

@@ -8,7 +8,7 @@ from hftd.domain.actions import ActionKind as A
 from hftd.domain.codes import Code, OnStart, TradingState
 from hftd.domain.events import EventKind as E
 from hftd.domain.facts import FactKind as F
-from hftd.domain.order import OrderState, Side
+from hftd.domain.order import OrderState, Side, order_key
 from hftd.engine import recovery
 from tests.engine.scene import BUY, SECOND, Scene, a_scene, put_order
 from tests.playbook import Playbook
@@ -100,3 +100,17 @@ def test_a_fill_beyond_the_first_page_is_listed_while_its_order_is_settled() -> 
     assert play.ended(buy) == OrderState.FILLED
     play.feed(E.TRADES_END, order_count=1, trade_id=1_001)
     assert play.core["recovery_phase"] == recovery.Phase.BALANCES
+
+
+def test_a_fill_of_an_adopted_order_while_a_new_ledger_lists_trades_is_booked() -> None:
+    """It is reported, by its order and its lots: no part of the list, which stays out."""
+    old = order_key(3, 9)
+    play = Playbook(sets=["on_start=adopt"]).boot().links()
+    play.status(old, OrderState.NEW, side=Side.BUY, price_ticks=5_990, qty_lots=100)
+    play.open_orders_end()
+    assert play.core["recovery_phase"] == recovery.Phase.TRADES
+    play.fill(old, 100, trade_id=10)
+    assert play.is_over(old)
+    play.told_fill(old, 10, side=Side.BUY, price_ticks=5_990, qty_lots=100)
+    play.trades_end().balances()
+    assert (play.state, play.instrument["position_lots"]) == (TradingState.RUNNING, 100)
