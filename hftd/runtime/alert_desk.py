@@ -8,7 +8,9 @@ A delivery that fails is tried again after the waits of `RETRY_SECONDS`, with wh
 meanwhile, and given up after `GIVE_UP_SECONDS`. From its first failure on its level is in
 ``faults`` until a delivery succeeds, which `health` shows, so that the heartbeat stops. What
 still waits when a recorder is killed is not told again: the log has it, and ``hftctl status``
-shows each alert that nobody has acknowledged.
+shows each alert that nobody has acknowledged. A task that a bug of ours ends is told, is a fault
+like a failed delivery, and is started again by `revive`; the message that it died of goes with it,
+since it might be the cause and would hold back all that come later.
 """
 
 from __future__ import annotations
@@ -16,7 +18,12 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import Awaitable, Callable, Mapping
+import traceback
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 from hftd.runtime.alert_queue import AlertQueue, Message, alert_of, body
 from hftd.runtime.alert_roads import fetch, send, unusable
@@ -32,6 +39,17 @@ GATHER_SECONDS = 0.1  # So that what one record causes becomes one message.
 
 Tell = Callable[[str, str, str], None]  # Event, detail, level: a log line of the recorder.
 IsHealthy = Callable[[], Awaitable[bool]]
+
+
+@dataclass
+class Work:
+    """One task of the desk; ``level`` is empty for the heartbeat's."""
+
+    level: str
+    run: Callable[[], Coroutine[Any, Any, None]]
+    task: asyncio.Task[None]
+    bugs: int = 0
+    in_hand: int = 0  # Alerts of the message that is being sent.
 
 
 class AlertDesk:
@@ -50,7 +68,7 @@ class AlertDesk:
         self._tell, self._is_healthy = tell, is_healthy
         self._queues = {level: AlertQueue(level) for level in watching.roads}
         self._news = {level: asyncio.Event() for level in watching.roads}
-        self._tasks: list[asyncio.Task[None]] = []
+        self._works: list[Work] = []
         self._ending = asyncio.Event()
         self.faults: dict[str, str] = {}
         self.raised = dict.fromkeys(LEVELS, 0)
@@ -62,9 +80,35 @@ class AlertDesk:
         for level, road in self._watching.roads.items():
             if why := unusable(road):
                 self._fail(level, why)
-            self._tasks.append(asyncio.create_task(self._deliver(level)))
+            self._begin(level, partial(self._deliver, level))
         if self._watching.heartbeat_url:
-            self._tasks.append(asyncio.create_task(self._beat()))
+            self._begin("", self._beat)
+
+    def _begin(self, level: str, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self._works.append(Work(level, run, asyncio.create_task(run())))
+
+    def revive(self) -> None:
+        """Tell of each task that a bug of ours has ended, and start it again; asked each turn."""
+        for work in self._works:
+            ended = work.task.done() and not work.task.cancelled()
+            error = work.task.exception() if ended else None
+            # At the end of the recorder it may try a few times more, and is then done.
+            if error is None or (self._ending.is_set() and work.bugs >= len(RETRY_SECONDS)):
+                continue
+            lost = f", {work.in_hand} alerts are lost" if work.in_hand else ""
+            why = f"a bug of ours, {_place_of(error)}{lost}"
+            if work.level:
+                self._fail(work.level, why)
+            else:
+                self._tell("heartbeat_failed", why, "error")
+            # At once the first time; a bug that comes back is given the waits of a dead road.
+            wait_s = (0.0, *RETRY_SECONDS)[min(work.bugs, len(RETRY_SECONDS))]
+            work.bugs, work.in_hand = work.bugs + 1, 0
+            work.task = asyncio.create_task(self._run_after(wait_s, work.run))
+
+    async def _run_after(self, wait_s: float, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        await self._pause(wait_s)
+        await run()
 
     def see(self, line: Line, context: Fields, now_ns: int) -> None:
         """Take notice of a log line. What is older than an hour is history, and not told."""
@@ -86,13 +130,13 @@ class AlertDesk:
     @property
     def is_done(self) -> bool:
         """Whether everything has been delivered, or tried for the last time."""
-        return all(task.done() for task in self._tasks)
+        return all(work.task.done() for work in self._works)
 
     async def close(self) -> None:
         """End at once."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for work in self._works:
+            work.task.cancel()
+        await asyncio.gather(*(work.task for work in self._works), return_exceptions=True)
 
     async def test(self, level: str) -> tuple[bool, str]:
         """Send a test alert by a level's road now; return whether and how it went."""
@@ -127,7 +171,9 @@ class AlertDesk:
                 if ending:
                     return
                 continue
+            self._note_in_hand(level, message.total)
             why = await self._send(message)
+            self._note_in_hand(level, 0)
             if not why:
                 failures = 0
             elif ending:
@@ -143,6 +189,11 @@ class AlertDesk:
                 wait_s = RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)]
                 failures += 1
                 await self._pause(wait_s)
+
+    def _note_in_hand(self, level: str, count: int) -> None:
+        for work in self._works:
+            if work.level == level:
+                work.in_hand = count
 
     async def _until_due(self, queue: AlertQueue, news: asyncio.Event) -> None:
         while not self._ending.is_set():
@@ -195,3 +246,9 @@ class AlertDesk:
                     self._tell("heartbeat_is_back", host, "info")
                 failing = bool(why)
             await self._pause(BEAT_SECONDS)
+
+
+# The text of an error may hold an address with its secret: its kind and its place say enough.
+def _place_of(error: BaseException) -> str:
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}"

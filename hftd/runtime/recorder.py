@@ -198,6 +198,7 @@ class Recorder:
             self._record(records)
             idle_turns = 0 if records else idle_turns + 1
             self._hear_ledger()
+            self._desk.revive()
             self._publish_faults()
             self._sync(market=time.monotonic() - self._market_synced_s > MARKET_SYNC_SECONDS)
             if may_end and not records:

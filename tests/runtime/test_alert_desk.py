@@ -41,6 +41,11 @@ class Desk:
         now_ns = time.time_ns()
         self.desk.see(Line(level, event, "control", now_ns, fields), {"run": "r"}, now_ns)
 
+    def revived(self) -> AlertDesk:
+        """Return the desk after a turn of its recorder."""
+        self.desk.revive()
+        return self.desk
+
     async def end(self) -> None:
         """Let it deliver what waits, and end."""
         self.desk.finish()
@@ -106,6 +111,27 @@ def test_a_storm_is_few_messages(tmp_path: Path) -> None:
             await desk.end()
             assert [told["count"] for told in hook.posted] == [1000, 1000]
             assert [len(told["alerts"]) for told in hook.posted] == [3, 3]
+
+    asyncio.run(work())
+
+
+def test_a_bug_while_an_alert_is_told_holds_no_other_back() -> None:
+    """It is told without its text, is a fault until the next alert has left, and loses its own."""
+
+    async def work() -> None:
+        async with webhook(200) as hook:
+            desk = Desk(critical=Road(url=hook.url))
+            desk.desk.start()
+            # No message can be made of it: half a character, as a file's name may hold it.
+            desk.see("critical", "alert", **{**CRITICAL, "detail": "caf\udce9"})
+            await until(lambda: bool(desk.revived().faults))
+            assert desk.desk.faults["critical"].startswith("a bug of ours, UnicodeEncodeError at ")
+            assert desk.desk.faults["critical"].endswith(", 1 alerts are lost")
+            desk.see("critical", "alert", **{**CRITICAL, "alert": 2})
+            await until(lambda: not desk.revived().faults)
+            assert [told["alerts"][0]["alert"] for told in hook.posted] == [2]
+            assert [event for event, _, _ in desk.told] == ["alert_failed", "alert_road_is_back"]
+            await desk.end()
 
     asyncio.run(work())
 

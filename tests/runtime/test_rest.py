@@ -66,10 +66,11 @@ def test_a_signed_request_verifies_over_the_raw_query():
 
 
 @pytest.mark.parametrize(
-    ("status", "header", "seconds"), [(429, "7", 7), (418, "soon", 0), (500, "", 0)]
+    ("status", "header", "seconds"),
+    [(429, "7", 7), (418, "soon", 0), (500, "", 0), (429, "999999999", 7 * 86_400)],
 )
 def test_an_error_is_an_answer(status, header, seconds):
-    """Status, body and Retry-After come back; nothing is raised."""
+    """Status, body and Retry-After come back, the last within a week; nothing is raised."""
     got, _ = asked(
         lambda rest: rest.get("/x"),
         lambda _: web.Response(status=status, body=b"no", headers={"Retry-After": header}),
