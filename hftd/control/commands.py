@@ -160,7 +160,7 @@ COMMANDS: dict[str, Command] = {
         _query("pnl", "Show profit and loss, day and drawdown."),
         _query("latency", "Show latency by stage against the targets."),
         _query("risk", "Show each limit and how much of it is used."),
-        _act("pause", "Pull all quotes; resume goes on.", _REASON),
+        _act("pause", "Pull all quotes; resume goes on, a restart does not.", _REASON),
         _act("resume", "Quote again after pause or reduce-only."),
         _act("stop", "Cancel all orders, confirm, and end the daemon.", _REASON),
         _act(

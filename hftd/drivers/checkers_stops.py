@@ -47,9 +47,15 @@ class GateClosed(Checker):
         self._flattens = False
 
     def on_boot(self, epoch: int) -> None:
-        """A boot is not paused; a stop without a latch is over."""
-        self._paused = ""
+        """A pause outlives a boot; a stop without a latch is over."""
+        if self._paused != "pause":
+            self._paused = ""
         self._flattens = False
+
+    def on_crash(self, kind: str) -> None:
+        """A loss of power may take the command with the journal's newest records."""
+        if kind == "power":
+            self._paused = ""
 
     def on_latch(self, state: TradingState, code: Code) -> None:
         """A latch closes until it is removed."""
@@ -62,7 +68,8 @@ class GateClosed(Checker):
                 self._stopped = self._told.trading.name
             return
         command = str(decode_json(record.payload).get("command", ""))
-        if command in ("pause", "resume") and self._told.trading in STOPPED:
+        refuses = (*STOPPED, TradingState.STOPPING)
+        if command in ("pause", "resume") and self._told.trading in refuses:
             return  # Refused: a latch holds, and what flattens goes on.
         if command in ("kill", "stop", "pause"):
             self._paused, self._was_reset, self._flattens = command, False, False

@@ -50,6 +50,7 @@ BuildCodec = Callable[[Profile, Sequence[Instrument], str], Codec]
 CARRIED_CORE = (
     "now_ns",
     "decision_seq",
+    "pause_mask",
     "day",
     "day_open_equity_atoms",
     "day_start_equity_atoms",

@@ -6,7 +6,7 @@ What the operator has stopped, the operator begins again: else a world would soo
 
 from __future__ import annotations
 
-from hftd.domain.codes import TradingState
+from hftd.domain.codes import Code, TradingState
 from hftd.domain.events import CommandKind
 from hftd.drivers.simulate_restarts import RestartingWorld
 from hftd.simex.flow_noise import Noise
@@ -45,14 +45,20 @@ class SimulatedOperator:
             self._world.calendar.at(self._world.now_ns + wait_ns, self.restore, TRIES)
 
     def care(self, until_ns: int, noise: Noise) -> None:
-        """Look in now and then; what has halted is begun again, since a halt tests little."""
+        """Look in now and then; what was stopped is begun again, since a halt tests little."""
         world = self._world
         if world.now_ns >= until_ns:
             return
-        if world.alive and self.state() in LATCHED and not self._restoring:
+        if world.alive and self._is_stopped() and not self._restoring:
             self.restore(TRIES)
         wait_ns = noise.between(5, 40) * SECOND_NS
         world.calendar.at(world.now_ns + wait_ns, self.care, until_ns, noise)
+
+    def _is_stopped(self) -> bool:
+        # Until a person begins it again: a pause by command outlives a boot.
+        code = Code(int(self._world.engine.state.core[0]["state_code"]))
+        paused = self.state() is TradingState.PAUSED and code is Code.OPERATOR
+        return paused or self.state() in LATCHED
 
     def give(self, kind: CommandKind) -> None:
         """Give a command, if anybody hears it."""

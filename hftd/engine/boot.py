@@ -26,7 +26,7 @@ def boot(state: State, event: Any, out: Out) -> None:
     core["next_seq"] = 1
     core["on_crash"] = event["on_crash"]
     core["crashed"] = event["crashed"]
-    core["pause_mask"] = 0
+    core["pause_mask"] &= breaker.PAUSES_KEPT
     if core["rate_limited_until_ns"] > core["now_ns"]:  # The venue means our address.
         breaker.pause(state, breaker.PAUSE_RATE)
         add_action(state, out, ActionKind.HOLD_BACK, -1)["until_ns"] = core["rate_limited_until_ns"]

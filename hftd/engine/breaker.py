@@ -6,7 +6,8 @@ pulls quotes and lifts itself when its reason has cleared and a dwell time has p
 leaves them. Nothing on the kill's path reads PnL.
 
 Bits of ``core["pause_mask"]`` are the reasons that hold now; OPERATOR and NO_FILLS are lifted
-by ``resume`` alone. A halt raises an alert, and ``reset`` waits until a person has acknowledged
+by ``resume`` alone, and outlive a boot: who pauses to trade by hand is not quoted beside because
+a process ended. A halt raises an alert, and ``reset`` waits until a person has acknowledged
 it (C41).
 """
 
@@ -39,6 +40,7 @@ PAUSE_ACKS = 512
 PAUSE_JUMP = 1024
 PAUSE_RECONCILE = 2048
 PAUSE_FOREIGN = 4096
+PAUSES_KEPT = PAUSE_OPERATOR | PAUSE_NO_FILLS  # Only a person ends them, so no boot does.
 
 CONTROL_PAUSES = (
     (PAUSE_RECONCILE, int(Code.RECONCILE_DIFFERENCE)),

@@ -13,9 +13,9 @@ The same road is taken at start, after every loss of our own reports, and for ``
 
 A difference is tried three times, since a report may be on its way; then it HALTs, as VENUE_RESET
 where our trades are gone as well, and each difference is a fact with both numbers. Fills are
-never made up. Where a clean end leads follows from the state alone: RECOVERING to RUNNING,
-HALTED and KILLED to PAUSED if ``reset`` was asked for and nothing has halted since, a pause for
-lost reports is lifted.
+never made up. Where a clean end leads follows from the state alone: RECOVERING to RUNNING, or
+to PAUSED where a pause that only ``resume`` ends outlived the boot; HALTED and KILLED to PAUSED if
+``reset`` was asked for and nothing has halted since; a pause for lost reports is lifted.
 """
 
 from __future__ import annotations
@@ -362,9 +362,12 @@ def leave_latch(state: State, out: Out) -> None:
 
 @kernel
 def leave_recovering(state: State, out: Out) -> None:
-    """Run, or halt where the profile wants a person to look after a crash."""
+    """Run, stay paused until ``resume``, or halt where a person is to look after a crash."""
     core = state.core[0]
     if core["crashed"] == 1 and core["on_crash"] == 0:
         breaker.halt(state, out, Code.RECONCILED, 0, 0)
+    elif core["pause_mask"] & breaker.PAUSES_KEPT != 0:
+        code = breaker.pause_code(core["pause_mask"])
+        breaker.set_state(state, out, TradingState.PAUSED, code, 0, 0)
     else:
         breaker.set_state(state, out, TradingState.RUNNING, Code.RECONCILED, 0, 0)

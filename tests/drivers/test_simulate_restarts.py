@@ -86,6 +86,29 @@ def test_a_kill_outlives_the_power(tmp_path: Path) -> None:
     assert world.venue.exchange.bookkeeping(ACCOUNT).open
 
 
+@pytest.mark.parametrize("how", ["stop", "kill -9"])
+def test_a_pause_outlives_the_process_until_resume(how: str, tmp_path: Path) -> None:
+    """Who paused to trade by hand is not quoted beside, however the process ended."""
+    world = world_of(tmp_path, 3)
+    world.boot()
+    after(world, 20)
+    assert world.command(CommandKind.PAUSE) == Code.NONE
+    after(world, 2)
+    if how == "stop":
+        world.command(CommandKind.STOP)
+        after(world, 5)
+        assert world.ended == (STOPPED, 0)
+    else:
+        world.on_death(how)
+    world.boot()
+    after(world, 10)
+    assert state_of(world) == (TradingState.PAUSED, Code.OPERATOR)
+    assert int(world.engine.state.core[0]["submitted"]) == 0
+    assert world.command(CommandKind.RESUME) == Code.NONE
+    after(world, 10)
+    assert world.venue.exchange.bookkeeping(ACCOUNT).open
+
+
 def test_every_run_of_a_world_with_deaths_replays(tmp_path: Path) -> None:
     """A clean end, a kill -9, a loss of power: each run gives its outputs again."""
     world = world_of(tmp_path, 4)

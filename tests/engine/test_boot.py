@@ -16,7 +16,7 @@ from tests.engine.scene import BUY, SECOND, SELL, Scene, a_scene, an_event, put_
 
 # What a boot sets to zero of the daemon's one record.
 FORGOTTEN = {
-    "pause_mask", "market_up", "order_up", "user_up", "clock_sampled_ns", "clock_bad_since_ns",
+    "market_up", "order_up", "user_up", "clock_sampled_ns", "clock_bad_since_ns",
     "journal_failed", "stopping", "exit_sent", "kill_requested_ns", "venue_clear", "reset_wanted",
     "order_tat_ns", "loss_seen_ns", "reject_ns", "breach_ns", "ack_at_ns", "rate_window_ns",
     "loop_lag_ns", "orders_since_fill", "waste_told", "check_asked_ns", "check_differed",
@@ -25,7 +25,7 @@ FORGOTTEN = {
 # What it sets by the event, or by what follows from it.
 SET = {
     "epoch", "next_seq", "on_crash", "crashed", "state", "state_code", "state_since_ns",
-    "recovery_phase", "recovery_since_ns",
+    "pause_mask", "recovery_phase", "recovery_since_ns",
 }  # fmt: skip
 FORGOTTEN_OF_INSTRUMENT = {
     "frame_ns", "touch_update_id", "bid_ticks", "ask_ticks", "last_trade_ticks", "last_trade_id",
@@ -93,6 +93,7 @@ def test_a_boot_forgets_what_is_listed_and_keeps_the_rest() -> None:
     assert not scene.state.balances["known"].any()
     told = {name: int(scene.core[name]) for name in ("epoch", "next_seq", "on_crash", "crashed")}
     assert told == {"epoch": 8, "next_seq": 1, "on_crash": 1, "crashed": 1}
+    assert scene.core["pause_mask"] == breaker.PAUSE_OPERATOR, "of it and PAUSE_USER_STREAM"
     assert (scene.core["state"], scene.core["state_code"]) == (
         TradingState.RECOVERING, Code.STARTING_UP,
     )  # fmt: skip

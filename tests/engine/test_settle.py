@@ -9,7 +9,7 @@ from hftd.domain.codes import Code, OnStart, TradingState
 from hftd.domain.events import EventKind as E
 from hftd.domain.facts import FactKind as F
 from hftd.domain.order import OrderState, Side, order_key
-from hftd.engine import recovery
+from hftd.engine import breaker, recovery
 from tests.engine.scene import BUY, SECOND, Scene, a_scene, put_order
 from tests.playbook import Playbook
 
@@ -68,6 +68,24 @@ def test_a_clean_end_runs_but_after_a_crash_where_a_person_shall_look(
     assert scene.core["state"] == state
     (fact,) = (row for row in scene.facts() if row["kind"] == F.STATE)
     assert (fact["code"], fact["value"], fact["bound"]) == (Code.RECONCILED, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("mask", "code"),
+    [
+        (breaker.PAUSE_OPERATOR, Code.OPERATOR), (breaker.PAUSE_NO_FILLS, Code.ORDERS_WITHOUT_FILL),
+        (breaker.PAUSE_CLOCK, Code.NONE),
+    ],
+)  # fmt: skip
+def test_a_clean_end_stays_paused_where_only_resume_goes_on(mask: int, code: Code) -> None:
+    """What a pause of its own lifts by itself is left to settle."""
+    scene = a_scene()
+    scene.core["state"], scene.core["pause_mask"] = TradingState.RECOVERING, mask
+    recovery.leave_recovering(scene.state, scene.out)
+    (fact,) = (row for row in scene.facts() if row["kind"] == F.STATE)
+    running = (TradingState.RUNNING, Code.RECONCILED)
+    paused = (TradingState.PAUSED, code)
+    assert (fact["state_to"], fact["code"]) == (running if code == Code.NONE else paused)
 
 
 def test_opening_holdings_are_valued_at_the_first_mid_since_their_opening_was_fixed() -> None:

@@ -93,6 +93,8 @@ class CrashWorld(RestartingWorld):
         end_ns = self.now_ns + RECOVERED_S * SECOND_NS
         while self.now_ns < end_ns and not self._is_recovered():
             self.run_until(self.now_ns + SECOND_NS)
+        if self.alive and self.engine.state.core[0]["state"] == TradingState.PAUSED:
+            self.process.take(self.give, CommandKind.RESUME)  # The script's pause outlives it.
         self.run_until(self.now_ns + TRADES_ON_S * SECOND_NS)
         if not self.alive:
             return f"no daemon: {self.ended} {self.said}"
@@ -106,11 +108,11 @@ class CrashWorld(RestartingWorld):
         return self._difference()
 
     def _is_recovered(self) -> bool:
-        """Return whether the daemon trades, or is as killed as it was, and doubts no order."""
+        """Return whether the daemon is as running, paused or killed as it was, without a doubt."""
         if not self.alive:
             return False
         core = self.engine.state.core[0]
-        ready = core["state"] in (TradingState.RUNNING, TradingState.KILLED)
+        ready = core["state"] in (TradingState.RUNNING, TradingState.PAUSED, TradingState.KILLED)
         doubts = self.engine.state.orders["state"] == OrderState.UNKNOWN
         return bool(ready and core["recovery_clean"] and not doubts.any())
 
