@@ -16,7 +16,7 @@ from itertools import islice
 from typing import Any
 
 from hftd.drivers.simulate_faults import OWN_KINDS
-from hftd.drivers.simulate_seed import Draw, Outcome, RunSeed
+from hftd.drivers.simulate_seed import Draw, Outcome, RunSeed, drop_left_behind
 
 MAX_SHRINK_RUNS = 40
 MIN_MINUTES = 2.0
@@ -93,6 +93,7 @@ def _fired(out: Outcome) -> dict[str, int]:
 
 def run_many(draws: Iterable[Draw], run: RunSeed, jobs: int) -> Generator[Outcome, None, None]:
     """Run seeds and yield each outcome as it comes; with one job, here and in order."""
+    drop_left_behind()
     if jobs == 1:
         yield from map(run, draws)
         return

@@ -14,6 +14,8 @@ the others: that is what makes a failing seed shrink.
 from __future__ import annotations
 
 import gc
+import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -35,6 +37,7 @@ from hftd.drivers.simulate_operator import TRIES
 from hftd.drivers.simulate_restarts import STOPPED, RestartingWorld
 from hftd.drivers.watch import BuildCheckers, InvariantViolated, Watch
 from hftd.engine.recovery import Phase
+from hftd.runtime.children import is_alive
 from hftd.simex.flow_noise import Noise
 
 SECOND_NS = 1_000_000_000
@@ -55,6 +58,7 @@ OF_OUR_ORDERS = (
     Code.SIDE_IN_DOUBT,
 )  # fmt: skip
 GOLDEN = 0x9E3779B97F4A7C15
+_PREFIX = "hftd-simulate-"
 
 
 @dataclass(frozen=True)
@@ -277,13 +281,25 @@ def _words_of(bug: Exception) -> str:
 
 def run_seed(drawn: Draw, build: Builders, checkers: BuildCheckers) -> Outcome:
     """Run one seed in a state folder of its own, in memory where the machine has that."""
-    memory_folder = Path("/dev/shm")  # noqa: S108 - a folder of our own is made below it
-    where = memory_folder if memory_folder.is_dir() else None
+    prefix = f"{_PREFIX}{os.getpid()}-"
     with (
-        tempfile.TemporaryDirectory(prefix="hftd-simulate-", dir=where) as folder,
+        tempfile.TemporaryDirectory(prefix=prefix, dir=_memory_folder()) as folder,
         collected_at_the_end(),
     ):
         return SeedRun(drawn, build, checkers, Path(folder)).run()
+
+
+def _memory_folder() -> Path:
+    folder = Path("/dev/shm")  # noqa: S108 - a folder of our own is made below it
+    return folder if folder.is_dir() else Path(tempfile.gettempdir())
+
+
+def drop_left_behind() -> None:
+    """Remove the folders of seeds whose process was killed: they would hold memory for ever."""
+    for path in _memory_folder().glob(f"{_PREFIX}*-*"):
+        pid = path.name.removeprefix(_PREFIX).partition("-")[0]
+        if pid.isdigit() and not is_alive(int(pid)):
+            shutil.rmtree(path, ignore_errors=True)  # Another user's stays.
 
 
 @contextmanager

@@ -14,7 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hftd.cli.simulate import kinds_of, seeds_of, sum_lines
-from hftd.drivers.simulate_campaign import MAX_SHRINK_RUNS, Total, repeat_line, shrink
+from hftd.drivers.simulate_campaign import (
+    MAX_SHRINK_RUNS,
+    Total,
+    repeat_line,
+    run_many,
+    shrink,
+)
 from hftd.drivers.simulate_circumstances import CIRCUMSTANCES
 from hftd.drivers.simulate_faults import KINDS
 from hftd.drivers.simulate_seed import Draw, Outcome, draw
@@ -121,3 +127,17 @@ def test_who_is_killed_leaves_no_seed_running(tmp_path: Path) -> None:
         first.wait()
     pids = [int(each.name) for each in tmp_path.iterdir()]
     until(lambda: not any(map(is_alive, pids)), "the end of both")
+
+
+def test_the_memory_of_a_killed_seed_is_given_back() -> None:
+    """The next seeds remove the folder of one whose process is gone, and no living one's."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        gone.wait()
+    folders = [Path("/dev/shm", f"hftd-simulate-{pid}-test") for pid in (gone.pid, os.getpid())]
+    for folder in folders:
+        folder.mkdir()
+    try:
+        assert list(run_many([], Outcome, 1)) == []
+        assert [folder.is_dir() for folder in folders] == [False, True]
+    finally:
+        folders[1].rmdir()
