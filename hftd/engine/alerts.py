@@ -1,8 +1,8 @@
 """Alerts: what a person must have seen before trading may begin again (C41).
 
-Owns the table of alerts. Must not decide what deserves one: every halt does (breaker.py). Since
-no halt follows another before ``reset``, and ``reset`` waits for each to be acknowledged, the
-table never holds more than a few that nobody has seen.
+Owns the table of alerts. Must not decide what deserves one: every halt does, and a few reasons
+that come while one holds (breaker.py). Each of these at most once before it is acknowledged, and
+``reset`` waits for all, so the table never holds more than a few that nobody has seen.
 """
 
 from __future__ import annotations
@@ -35,6 +35,16 @@ def is_raised(state: State, code: int) -> bool:
     """Tell whether the last alert was for this code: it may be lost with a journal or a ledger."""
     last = state.alerts[state.core[0]["next_alert"] % ALERTS_CAPACITY]
     return last["number"] > 0 and last["code"] == code
+
+
+@kernel
+def is_waiting(state: State, code: int) -> bool:
+    """Tell whether an alert for this code waits to be acknowledged."""
+    for at in range(ALERTS_CAPACITY):
+        alert = state.alerts[at]
+        if alert["number"] > 0 and alert["code"] == code and alert["acknowledged"] == 0:
+            return True
+    return False
 
 
 @kernel

@@ -3,7 +3,8 @@
 Owns the trading state; how the venue is cleared of our orders stands in clearing.py. A pause
 pulls quotes and lifts itself when its reason has cleared and a dwell time has passed; HALTED
 (by a control) and KILLED (by the operator) are latched over restarts, and only ``reset``
-leaves them. Nothing on the kill's path reads PnL.
+leaves them. Nothing on the kill's path reads PnL. A control that breaks while we stop is latched
+for the next start.
 
 Bits of ``core["pause_mask"]`` are the reasons that hold now; OPERATOR and NO_FILLS are lifted
 by ``resume`` alone, and outlive a boot: who pauses to trade by hand is not quoted beside because
@@ -89,9 +90,10 @@ def is_latched(state: State) -> bool:
 
 @kernel
 def halt(state: State, out: Out, code: int, value: int, bound: int) -> None:
-    """Stop by a control: latched, all orders canceled."""
+    """Stop by a control: latched, all orders canceled. No halt follows a halt, see `halt_again`."""
     core = state.core[0]
     if is_latched(state) or core["state"] == TradingState.STOPPING:
+        halt_again(state, out, code, value, bound)
         return
     set_state(state, out, TradingState.HALTED, code, value, bound)
     alerts.raise_alert(state, out, code, value, bound)
@@ -101,6 +103,37 @@ def halt(state: State, out: Out, code: int, value: int, bound: int) -> None:
     if lost and core["halt_and_reduce"] == 1:
         for index in range(state.instruments.shape[0]):
             state.instruments[index]["flatten"] = 1
+
+
+@kernel
+def is_told_once(code: int) -> bool:
+    """Tell whether a halt's reason is an event, which nothing finds again after ``reset``."""
+    return (
+        code == Code.LATE_REPORT
+        or code == Code.SECOND_INSTANCE
+        or code == Code.CLIENT_ID_CLASH
+        or code == Code.BANNED
+    )
+
+
+@kernel
+def halt_again(state: State, out: Out, code: int, value: int, bound: int) -> None:
+    """Keep what would halt where we are latched or stop already: nothing more has to be closed.
+
+    A stop without a latch gets one, since the next start forgets the rest. What is told once
+    withdraws a ``reset`` under way and asks a person (C41); every other control is judged anew as
+    soon as a reset has led to PAUSED.
+    """
+    core = state.core[0]
+    first = core["stopping"] == 1 and not is_latched(state)
+    if not first and not is_told_once(code):
+        return
+    core["reset_wanted"] = 0
+    if not alerts.is_waiting(state, code):
+        alerts.raise_alert(state, out, code, value, bound)
+    if first:
+        core["stopping"] = 2
+        latch(state, out, TradingState.HALTED, code)
 
 
 @kernel
@@ -117,7 +150,10 @@ def kill(state: State, out: Out) -> None:
 def stop(state: State, out: Out) -> None:
     """Cancel, confirm, exit. A latched state keeps its latch: it stands in a file."""
     core = state.core[0]
-    core["stopping"] = 1
+    if is_latched(state):
+        core["stopping"] = 2
+    elif core["stopping"] == 0:
+        core["stopping"] = 1
     set_state(state, out, TradingState.STOPPING, Code.STOP, 0, 0)
     for index in range(state.instruments.shape[0]):
         state.instruments[index]["flatten"] = 0

@@ -101,6 +101,6 @@ def apply_open_orders_end(state: State, event: Any) -> None:
 def check_exit(state: State, out: Out) -> None:
     """A stopping daemon may end once the venue is clear."""
     core = state.core[0]
-    if core["stopping"] == 1 and core["venue_clear"] == 1 and core["exit_sent"] == 0:
+    if core["stopping"] > 0 and core["venue_clear"] == 1 and core["exit_sent"] == 0:
         core["exit_sent"] = 1
         add_action(state, out, ActionKind.EXIT, -1)

@@ -93,7 +93,7 @@ CORE = layout(
     Field("check_wanted", "i8", "1: the operator asked, so differences are told again"),
     Field("venue_clear", "i8", "1: since then the venue has shown no open order of ours"),
     Field("venue_checked_ns", "i8", "when it showed that"),
-    Field("stopping", "i8", "1: exit once clear"),
+    Field("stopping", "i8", "1: exit once clear, 2: and a latch stands"),
     Field("exit_sent", "i8", "1: EXIT was asked for"),
     # Windows.
     Field("reject_ns", f"({WINDOW_CAPACITY},)i8", "times of unexpected rejects, a ring"),

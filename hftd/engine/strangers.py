@@ -35,10 +35,10 @@ SHOWN_TWICE = 2
 def apply_unknown_order(state: State, event: Any, out: Out) -> None:
     """The venue shows an open order of our tag that the table does not hold."""
     core = state.core[0]
-    later = orders.is_later_boot(state, event["order_key"])
-    if later and core["state"] != TradingState.KILLED:
+    if orders.is_later_boot(state, event["order_key"]):
         breaker.halt(state, out, Code.SECOND_INSTANCE, event["order_key"], 0)
-        return
+        if core["state"] != TradingState.KILLED:  # A kill cancels whatever bears our tag.
+            return
     place = orders.find_tombstone(state, event["order_key"])
     if place >= 0 and is_explained(state, event, place):
         return

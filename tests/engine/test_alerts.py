@@ -9,8 +9,8 @@ from hftd.domain.codes import Code, TradingState
 from hftd.domain.events import CommandKind as C
 from hftd.domain.events import EventKind as E
 from hftd.domain.facts import FactKind as F
-from hftd.domain.order import Side
-from hftd.engine import boot, risk
+from hftd.domain.order import OrderState, Side, order_key
+from hftd.engine import boot, breaker, risk
 from tests.engine.scene import BUY, SELL, put_order
 from tests.engine.test_risk import a_desk, wish
 from tests.playbook import Playbook
@@ -82,6 +82,72 @@ def test_c33_reset_needs_a_clean_reconciliation() -> None:
     assert play.state == TradingState.HALTED
     play.command(C.RESET).reconcile()
     assert play.state == TradingState.PAUSED
+
+
+# --- What would halt where nothing runs any more.
+
+LATER = order_key(99, 1)  # Of a boot after ours: a second instance trades.
+
+
+def shown_later(play: Playbook) -> Playbook:
+    """Let the venue list an order of a second instance."""
+    return play.status(LATER, OrderState.NEW, qty_lots=100, price_ticks=5_000)
+
+
+@pytest.mark.parametrize("kill", [False, True])
+def test_c41_what_is_told_once_while_latched_withdraws_a_reset(kill: bool) -> None:
+    """Asked of a person by its own alert, once, however often it is told before."""
+    play = Playbook().start()
+    play.command(C.KILL) if kill else play.feed(E.RATE_LIMITED, code=418).command(C.ACK)
+    play.open_orders_end().after(seconds=6).command(C.RESET)
+    assert (play.fact(F.COMMAND)["code"], play.core["reset_wanted"]) == (Code.NONE, 1)
+    state = play.state
+    shown_later(play)
+    assert (play.fact(F.ALERT)["code"], play.core["reset_wanted"]) == (Code.SECOND_INSTANCE, 0)
+    assert not play.did(A.LATCH)
+    shown_later(play)
+    assert not play.told(F.ALERT)
+    play.canceled(LATER).reconcile()
+    assert play.state == state
+    play.command(C.RESET)
+    assert play.fact(F.COMMAND)["code"] == Code.UNACKNOWLEDGED
+    play.command(C.ACK).command(C.RESET).reconcile()
+    assert play.state == TradingState.PAUSED
+
+
+def test_c33_a_control_that_goes_on_holding_withdraws_no_reset() -> None:
+    """It is judged again as soon as the reset has led to PAUSED, and halts then."""
+    play = halted(6).command(C.ACK).command(C.RESET)
+    breaker.halt(play.engine.state, play.engine.out, int(Code.DAILY_LOSS), 7, 8)
+    play.reconcile()
+    assert (play.state, play.told(F.ALERT)) == (TradingState.PAUSED, [])
+
+
+def test_c41_a_halt_while_it_stops_is_latched_for_the_next_start() -> None:
+    """The stop goes on to its exit, with one alert and one latch, whatever else breaks."""
+    play = Playbook()
+    buy, sell = play.resting()
+    play.command(C.STOP).canceled(buy).canceled(sell)
+    play.feed(E.RATE_LIMITED, code=418)
+    latch = play.expect(A.LATCH)
+    assert (latch["state"], latch["code"]) == (TradingState.HALTED, Code.BANNED)
+    assert play.fact(F.ALERT)["code"] == Code.BANNED
+    play.feed(E.JOURNAL_FAILED, code=5).expect_none(A.LATCH)
+    assert (play.state, play.told(F.ALERT)) == (TradingState.STOPPING, [])
+    play.open_orders_end().expect(A.EXIT)
+    play.boot(latched=latch["state"], code=latch["code"])
+    assert (play.state, play.told(F.ALERT)) == (TradingState.HALTED, [])
+
+
+def test_c31_a_kill_stays_a_kill_whatever_halts_while_it_stops() -> None:
+    """Its latch is not replaced, by a stop before it or after it; the alert is raised."""
+    for commands in ((C.KILL, C.STOP), (C.STOP, C.KILL, C.STOP)):
+        play = Playbook()
+        play.resting()
+        for command in commands:
+            play.command(command)
+        play.feed(E.RATE_LIMITED, code=418).expect_none(A.LATCH)
+        assert play.fact(F.ALERT)["code"] == Code.BANNED
 
 
 # --- C21.
