@@ -261,10 +261,12 @@ def check_references(state: State) -> None:
 def check_unknown(state: State, out: Out) -> None:
     """C27: too many orders UNKNOWN, or an order in doubt or short of fills for too long.
 
-    After a crash every create that was in flight is UNKNOWN: while RECOVERING, when nothing
-    is created, only the age counts.
+    After a crash, or where the link broke, every create that was in flight is UNKNOWN: until our
+    reports are fetched, when nothing is created and each is asked for, only the age counts.
     """
     core = state.core[0]
+    fetching = core["pause_mask"] & PAUSE_USER_STREAM != 0
+    counts = core["state"] != TradingState.RECOVERING and not fetching
     count = 0
     oldest_ns = strays.oldest_ns(state)
     for slot in range(state.core[0]["orders_end"]):
@@ -272,7 +274,7 @@ def check_unknown(state: State, out: Out) -> None:
         if order["key"] == 0 or order["unknown_since_ns"] == 0:
             continue
         oldest_ns = max(oldest_ns, core["now_ns"] - order["unknown_since_ns"])
-        if order["state"] == OrderState.UNKNOWN and core["state"] != TradingState.RECOVERING:
+        if order["state"] == OrderState.UNKNOWN and counts:
             count += 1
     if count > core["max_unknown_orders"] or oldest_ns > core["unknown_timeout_ns"]:
         wiped = venue_reset.has_forgotten_order(state)

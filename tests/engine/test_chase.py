@@ -7,6 +7,7 @@ import pytest
 from hftd.domain.actions import ActionKind as A
 from hftd.domain.codes import Code, TradingState
 from hftd.domain.events import EventKind as E
+from hftd.domain.events import Link
 from hftd.domain.facts import FactKind as F
 from hftd.domain.order import OrderEvent, OrderState, Side
 from hftd.engine import chase
@@ -203,6 +204,21 @@ def test_too_many_in_doubt_halt() -> None:
     play.feed(E.OUTCOME_UNKNOWN, order_key=sell).pulse()
     fact = play.fact(F.STATE)
     assert (fact["code"], fact["value"], fact["bound"]) == (Code.UNKNOWN_ORDERS, 2, 1)
+
+
+def test_creates_in_flight_where_the_link_broke_are_not_too_many() -> None:
+    """C27: until our reports are fetched only their age counts; then as many as ever."""
+    play = Playbook(sets=["risk.max_unknown_orders=1"]).run()
+    buy, sell = play.key(Side.BUY), play.key(Side.SELL)
+    play.link(Link.ORDER, up=0)
+    for key in (buy, sell):
+        play.feed(E.OUTCOME_UNKNOWN, order_key=key)
+    play.pulse().links().pulse()
+    assert play.state == TradingState.PAUSED
+    play.status(buy, OrderState.NEW).open_orders_end(1).canceled(buy)
+    play.status(sell, OrderState.CANCELED).pulse().trades_end().balances()
+    play.after(seconds=2).market().pulse()
+    assert play.state == TradingState.RUNNING
 
 
 def test_one_in_doubt_for_too_long_halts() -> None:
