@@ -100,6 +100,8 @@ def _way_back(result: shapes.Status) -> str:
     words = _WAY_BACK[result["state"]]
     if "VENUE_RESET" in (result["state_reason"] or ""):  # A plain reset would find nothing of ours.
         return words.replace("reset", "reset --venue-wiped")
+    if "RECONCILE_DIFFERENCE" in (result["state_reason"] or "") and result["state"] == "HALTED":
+        return f"{words}. A deposit or withdrawal that nobody reported: add --accept-flows to reset"
     return words
 
 

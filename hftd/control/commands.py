@@ -181,6 +181,12 @@ COMMANDS: dict[str, Command] = {
                 "The venue has forgotten us (VENUE_RESET): take its state as new.",
                 default=False,
             ),
+            Param(
+                "accept_flows",
+                Kind.FLAG,
+                "Book balances that differ as deposits and withdrawals that nobody reported.",
+                default=False,
+            ),
             role=Role.ADMIN,
         ),
         _act(

@@ -49,7 +49,7 @@ class EventKind(IntEnum):
     RATE_LIMITED = 43  # until_ns, code (429, 418, 403)
     JOURNAL_FAILED = 44  # code: errno
     # Operator and recovery.
-    COMMAND = 50  # command, instrument (-1 all), order_key (ACK: alert, 0 all; RESET: 1 wiped)
+    COMMAND = 50  # command, instrument (-1 all), order_key (ACK: alert, 0 all; RESET: ResetKind)
     OPEN_ORDERS_END = 52  # instrument, order_count: of ours listed, until_ns: asked for then
     TRADES_END = 53  # instrument, order_count: delivered in this page, trade_id: the last
     BALANCES_END = 54  # every asset of the profile was delivered
@@ -88,6 +88,14 @@ class CommandKind(IntEnum):
     RECONCILE = 9
     ACK = 10
     SET_LIMITS = 11  # Take all limits that LIMIT events have proposed, or none; value: whose.
+
+
+class ResetKind(IntEnum):
+    """What a person says of a difference between our books and the venue, with ``reset``."""
+
+    PLAIN = 0  # Nothing: books and venue have to agree.
+    VENUE_WIPED = 1  # The venue has forgotten us; its state is taken as new.
+    ACCEPT_FLOWS = 2  # Balances alone differ, by deposits or withdrawals that nobody reported.
 
 
 EVENT = layout(

@@ -37,5 +37,6 @@ def difference_lines(facts: Records, instruments: Sequence[Instrument], tag: str
             continue
         yield (
             f"difference in {assets[int(fact['asset'])]}: our books {from_scaled(ours, E8)}, "
-            f"the venue {from_scaled(venues, E8)}, {from_scaled(venues - ours, E8)} unexplained"
+            f"the venue {from_scaled(venues, E8)}, {from_scaled(venues - ours, E8)} unexplained; "
+            "an unreported deposit or withdrawal: hftctl reset --accept-flows"
         )

@@ -15,9 +15,10 @@ from hftd.control.connection import Peer
 from hftd.control.faults import InvalidParams, Refused
 from hftd.control.shapes import Outcome, Reconciled
 from hftd.domain.codes import Code, TradingState
-from hftd.domain.events import CommandKind
+from hftd.domain.events import CommandKind, ResetKind
 from hftd.domain.order import OrderState, parse_client_order_id
 from hftd.domain.refusals import reason_text
+from hftd.domain.units import E8, from_scaled
 from hftd.drivers.latch_file import LatchFile
 from hftd.drivers.reload import Reload
 from hftd.engine.engine import Engine
@@ -61,6 +62,7 @@ class Operator:
         self._give = give
         self._reload = reload
         self._changed = asyncio.Event()
+        self._flows: dict[str, int] = {}  # Of each asset, when the last reset was asked for.
 
     def tell_changed(self) -> None:
         """Wake whoever waits for a state; called after each input while somebody waits."""
@@ -81,8 +83,8 @@ class Operator:
                 raise InvalidParams(f"id must be a client order id of ours, was {params['id']}")
         if method == "ack":
             key = params["alert"]
-        if params.get("venue_wiped"):
-            key = 1
+        if method == "reset":
+            key = self._reset_kind(params)
         if params.get("foreign"):
             raise Refused("foreign orders are not touched yet; cancel them at the venue")
         before = self._open_keys()
@@ -99,6 +101,14 @@ class Operator:
         if method == "reconcile":
             return self._reconcile(began_ns)
         return self._confirm(method, key, before, began_ns)
+
+    def _reset_kind(self, params: dict[str, Any]) -> ResetKind:
+        if params["venue_wiped"] and params["accept_flows"]:
+            raise InvalidParams("reset takes venue_wiped or accept_flows, was both")
+        self._flows = self._answers.flows()
+        if params["venue_wiped"]:
+            return ResetKind.VENUE_WIPED
+        return ResetKind.ACCEPT_FLOWS if params["accept_flows"] else ResetKind.PLAIN
 
     def _refusal(self, method: str, code: Code) -> str:
         state = TradingState(int(self._engine.state.core[0]["state"])).name
@@ -120,6 +130,11 @@ class Operator:
             return (
                 f"{code.name}: the venue's orders, trades and balances are ours, so it was not "
                 "wiped; hftctl reset without --venue-wiped"
+            )
+        if method == "reset" and code == Code.RECONCILE_DIFFERENCE:
+            return (
+                f"{code.name}: the venue lists trades of ours, so it was not wiped; deposits and "
+                "withdrawals that nobody reported: hftctl reset --accept-flows"
             )
         needed = {
             "pause": "PAUSED and beyond need no pause",
@@ -235,7 +250,7 @@ class Operator:
 
     def _is_reset_wanted(self) -> bool:
         """Tell whether the reset still waits for its reconciliation, which may withdraw it."""
-        return int(self._engine.state.core[0]["reset_wanted"]) == 1
+        return int(self._engine.state.core[0]["reset_wanted"]) != 0
 
     def _line(self, method: str, complete: bool, elapsed_ms: float) -> str:
         left = int((self._engine.state.orders["key"] != 0).sum())
@@ -246,7 +261,8 @@ class Operator:
         if not complete and method == "reset" and not self._is_reset_wanted():
             return (
                 f"reset: NOT COMPLETE after {took}: the venue does not show what our books say; "
-                "what differs: hftctl reconcile. A test host that was wiped: --venue-wiped"
+                "what differs: hftctl reconcile. Deposits and withdrawals that nobody reported: "
+                "--accept-flows. A test host that was wiped: --venue-wiped"
             )
         if not complete:
             doubt = f", {unknown} of them in doubt" if unknown else ""
@@ -259,7 +275,7 @@ class Operator:
             "pause": f"PAUSED in {took}. No open order. Quote again: hftctl resume",
             "resume": self._resumed(),
             "flatten": f"flattened in {took}. {self._answers.position_line()}",
-            "reset": f"reset in {took}; PAUSED. Quote again: hftctl resume",
+            "reset": f"reset in {took}; PAUSED. {self._accepted()}Quote again: hftctl resume",
             "cancel": f"canceled in {took}",
         }
         return lines[method]
@@ -285,6 +301,19 @@ class Operator:
         if state == TradingState.RUNNING:
             return "RUNNING. Why a side is quoted or not: hftctl explain"
         return f"{state.name}. Another reason still pauses: hftctl status names it"
+
+    def _accepted(self) -> str:
+        """Return what the reset has booked as flows: ``Booked as flows: USDT +500. ``"""
+        moved = {
+            asset: atoms - self._flows.get(asset, 0)
+            for asset, atoms in self._answers.flows().items()
+        }
+        told = [
+            f"{asset} {'+' * (atoms > 0)}{from_scaled(atoms, E8)}"
+            for asset, atoms in moved.items()
+            if atoms
+        ]
+        return f"Booked as flows: {', '.join(told)}. " if told else ""
 
     def _remains(self) -> str:
         return f"{self._answers.clear_line()} {self._answers.position_line()} "

@@ -41,6 +41,7 @@ def boot(state: State, event: Any, out: Out) -> None:
     core["kill_requested_ns"] = 0
     core["venue_clear"] = 0
     core["reset_wanted"] = 0
+    core["venue_remembers"] = 0
     core["order_tat_ns"] = 0
     core["loss_seen_ns"] = 0
     core["reject_ns"][:] = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hftd.domain.codes import Code, TradingState
-from hftd.domain.events import CommandKind
+from hftd.domain.events import CommandKind, ResetKind
 from hftd.domain.facts import FactKind
 from hftd.domain.kernel import kernel
 from hftd.engine import alerts, breaker, limits, orders, reconcile, recovery, venue_reset
@@ -95,8 +95,9 @@ def reset(state: State, event: Any, out: Out) -> int:
 
     Not before the latch has stood for its dwell and a person has acknowledged every alert. A
     reconciliation that is under way already will do. Without a journal nothing may trade again.
-    ``order_key`` 1 says that the venue was wiped; it is refused where books and venue agreed last,
-    unless the venue has denied since what it had acknowledged.
+    That the venue was wiped is refused where books and venue agreed last, unless the venue has
+    denied since what it had acknowledged, and where it has listed trades of ours since they differ.
+    What is accepted as flows is found by the reconciliation: see recovery.accept_flows.
     """
     core = state.core[0]
     if not breaker.is_latched(state):
@@ -107,11 +108,14 @@ def reset(state: State, event: Any, out: Out) -> int:
         return Code.UNACKNOWLEDGED
     if core["now_ns"] - core["state_since_ns"] < core["reset_dwell_ns"]:
         return Code.RESET_DWELL
-    wiped = event["order_key"] == 1
+    wiped = event["order_key"] == ResetKind.VENUE_WIPED
     agreed = core["recovery_clean"] == 1 and not venue_reset.has_forgotten_order(state)
     if wiped and agreed:
         return Code.RECONCILED
-    core["reset_wanted"] = 1
+    if wiped and core["venue_remembers"] == 1:
+        return Code.RECONCILE_DIFFERENCE
+    accepts = event["order_key"] == ResetKind.ACCEPT_FLOWS
+    core["reset_wanted"] = ResetKind.ACCEPT_FLOWS if accepts else 1
     if wiped:
         venue_reset.forget(state, out)
     if wiped or core["recovery_phase"] == recovery.Phase.IDLE:

@@ -143,6 +143,23 @@ def apply_foreign_fill(state: State, index: int, event: Any) -> None:
 
 
 @kernel
+def flow_fact(state: State, out: Out, asset: int, delta_atoms: int) -> None:
+    """Record an external flow."""
+    fact = add_fact(state, out, FactKind.EXTERNAL_FLOW, -1)
+    fact["asset"] = asset
+    fact["delta_atoms"] = delta_atoms
+
+
+@kernel
+def book_flow(state: State, out: Out, asset: int, delta_atoms: int) -> None:
+    """Book a deposit, withdrawal or transfer: it moves the baseline, not the PnL."""
+    balance = state.balances[asset]
+    balance["flow_atoms"] += delta_atoms
+    balance["changed_seq"] = state.core[0]["decision_seq"]
+    flow_fact(state, out, asset, delta_atoms)
+
+
+@kernel
 def take_mark(state: State, index: int) -> None:
     """Keep the touch of a valid market as the mark, and when the market told it."""
     instrument = state.instruments[index]
@@ -196,6 +213,12 @@ def excess_lots(instrument: Any) -> int:
 def expected_atoms(balance: Any) -> int:
     """Return what the account must hold of an asset by our own books."""
     return balance["opening_atoms"] + balance["traded_atoms"] + balance["flow_atoms"]
+
+
+@kernel
+def told_atoms(balance: Any) -> int:
+    """Return what the venue says that the account holds of an asset."""
+    return balance["free_atoms"] + balance["locked_atoms"]
 
 
 @kernel

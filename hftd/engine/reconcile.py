@@ -26,7 +26,7 @@ from hftd.domain.kernel import kernel
 from hftd.domain.order import OrderState
 from hftd.engine import breaker, known_trades, recovery, venue_reset
 from hftd.engine.emit import add_action, ask_open_orders, balance_note, order_note
-from hftd.engine.position import expected_atoms
+from hftd.engine.position import expected_atoms, told_atoms
 from hftd.engine.state import (
     KIND_BALANCES,
     KIND_ORDERS,
@@ -195,7 +195,7 @@ def apply_balances_end(state: State, out: Out) -> None:
     in_doubt = False
     for asset in range(state.balances.shape[0]):
         balance = state.balances[asset]
-        told, expected = recovery.told_atoms(balance), expected_atoms(balance)
+        told, expected = told_atoms(balance), expected_atoms(balance)
         if balance["changed_seq"] >= core["check_asked_seq"][KIND_BALANCES]:
             balance["disagreed"] = 0
             in_doubt = in_doubt or told != expected

@@ -10,6 +10,7 @@ The same road is taken at start, after every loss of our own reports, and for ``
                  unknown order once the venue has named the order (strays.py)
     BALANCES     the venue's balances against opening + fills - fees + flows, to the last unit
     HISTORY      only where they differ for good: does the venue still list our last trade?
+                 A person may have said that the rest are flows: booked, and all compared again
 
 A difference is tried three times, since a report may be on its way; then it HALTs, as VENUE_RESET
 where our trades are gone as well, and each difference is a fact with both numbers. Fills are
@@ -25,12 +26,13 @@ from typing import Any
 
 from hftd.domain.actions import ActionKind
 from hftd.domain.codes import Code, OnStart, TradingState
+from hftd.domain.events import ResetKind
 from hftd.domain.facts import FactKind
 from hftd.domain.kernel import kernel
 from hftd.domain.order import OrderState
 from hftd.engine import breaker, known_trades, orders, strays, venue_reset
 from hftd.engine.emit import add_action, add_fact, ask_open_orders, balance_note, note
-from hftd.engine.position import balance_fact, expected_atoms, position_fact
+from hftd.engine.position import balance_fact, book_flow, expected_atoms, position_fact, told_atoms
 from hftd.engine.state import KIND_ORDERS, ORDERS_CAPACITY, Out, State
 
 ATTEMPTS = 3
@@ -250,12 +252,6 @@ def follow_fills(state: State, event: Any, out: Out) -> None:
 
 
 @kernel
-def told_atoms(balance: Any) -> int:
-    """Return what the venue says that the account holds of an asset."""
-    return balance["free_atoms"] + balance["locked_atoms"]
-
-
-@kernel
 def apply_balances_end(state: State, out: Out) -> None:
     """All balances are told: fix the opening of a new ledger, else compare to the last unit."""
     core = state.core[0]
@@ -280,16 +276,44 @@ def apply_balances_end(state: State, out: Out) -> None:
     elif venue_reset.has_trades(state):
         enter(state, out, Phase.HISTORY)
     else:
-        refuse(state, out, Code.RECONCILE_DIFFERENCE)
+        judge_difference(state, out)
 
 
 @kernel
 def judge_history(state: State, event: Any, out: Out) -> None:
     """One instrument's trades from our last one on are told: one that lists any remembers us."""
     if event["order_count"] > 0:
-        refuse(state, out, Code.RECONCILE_DIFFERENCE)
+        state.core[0]["venue_remembers"] = 1
+        judge_difference(state, out)
     elif is_last_awaited(state, event["instrument"]):
+        state.core[0]["venue_remembers"] = 0
         refuse(state, out, Code.VENUE_RESET)
+
+
+@kernel
+def judge_difference(state: State, out: Out) -> None:
+    """Orders and trades agree and balances do not: a person has accepted that, or shall look."""
+    if state.core[0]["reset_wanted"] == ResetKind.ACCEPT_FLOWS:
+        accept_flows(state, out)
+    else:
+        refuse(state, out, Code.RECONCILE_DIFFERENCE)
+
+
+@kernel
+def accept_flows(state: State, out: Out) -> None:
+    """Book what differs as flows that nobody reported; then all is compared once more.
+
+    Position and PnL stay. Once: what differs after that is refused like any difference.
+    """
+    core = state.core[0]
+    for asset in range(state.balances.shape[0]):
+        balance = state.balances[asset]
+        delta_atoms = told_atoms(balance) - expected_atoms(balance)
+        if delta_atoms != 0:
+            book_flow(state, out, asset, delta_atoms)
+    core["reset_wanted"] = 1
+    core["recovery_differed"] = 0
+    enter(state, out, Phase.AGAIN)
 
 
 @kernel
@@ -326,6 +350,7 @@ def finish(state: State, out: Out) -> None:
     core = state.core[0]
     core["recovery_phase"] = Phase.IDLE
     core["recovery_clean"] = 1
+    core["venue_remembers"] = 0
     core["venue_checked_ns"] = core["now_ns"]
     core["user_alive_ns"] = core["now_ns"]
     for index in range(state.instruments.shape[0]):
@@ -343,7 +368,7 @@ def finish(state: State, out: Out) -> None:
     elif breaker.is_latched(state):
         if core["kill_requested_ns"] == 0:  # Latched since before this boot: nothing was sent.
             core["venue_clear"] = 1
-        if core["reset_wanted"] == 1 and core["journal_failed"] == 0:  # It may fail meanwhile.
+        if core["reset_wanted"] != 0 and core["journal_failed"] == 0:  # It may fail meanwhile.
             leave_latch(state, out)
 
 

@@ -35,7 +35,9 @@ from hftd.engine.position import (
 from hftd.engine.position import (
     apply_foreign_fill,
     balance_fact,
+    book_flow,
     excess_lots,
+    flow_fact,
     mark,
     mark_all_dirty,
     position_fact,
@@ -274,14 +276,6 @@ def foreign_fact(state: State, out: Out, event: Any) -> None:
 
 
 @kernel
-def flow_fact(state: State, out: Out, asset: int, delta_atoms: int) -> None:
-    """Record an external flow."""
-    fact = add_fact(state, out, FactKind.EXTERNAL_FLOW, -1)
-    fact["asset"] = asset
-    fact["delta_atoms"] = delta_atoms
-
-
-@kernel
 def apply_ended(state: State, event: Any, out: Out, to: int) -> None:
     """The venue says that an order is over, with so much filled.
 
@@ -393,7 +387,4 @@ def apply_balance(state: State, event: Any, out: Out) -> None:
 @kernel
 def apply_flow(state: State, event: Any, out: Out) -> None:
     """A deposit, withdrawal or transfer: it moves the baseline, not the PnL."""
-    balance = state.balances[event["asset"]]
-    balance["flow_atoms"] += event["delta_atoms"]
-    balance["changed_seq"] = state.core[0]["decision_seq"]
-    flow_fact(state, out, event["asset"], event["delta_atoms"])
+    book_flow(state, out, event["asset"], event["delta_atoms"])

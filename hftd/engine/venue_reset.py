@@ -84,6 +84,7 @@ def forget(state: State, out: Out) -> None:
     core["day_start_equity_atoms"] = 0
     core["peak_equity_atoms"] = 0
     core["loss_seen_ns"] = 0
+    core["venue_remembers"] = 0
 
 
 @kernel

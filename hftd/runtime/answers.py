@@ -147,6 +147,13 @@ class Answers:
         ack = "hftctl ack, " if answers_health.alerts(view) else ""
         return f"{close}Trade again: {ack}hftctl reset --reason …"
 
+    def flows(self) -> dict[str, int]:
+        """Return what flows have moved of each asset since the ledger began; unit: atoms."""
+        balances = self._view().state.balances
+        return {
+            asset: int(row["flow_atoms"]) for asset, row in zip(self._assets, balances, strict=True)
+        }
+
     def alerts(self) -> list[shapes.Alert]:
         """Return the alerts that nobody has acknowledged."""
         return answers_health.alerts(self._view())

@@ -147,7 +147,10 @@ def test_a_trade_by_hand_is_no_position_of_ours(instance: Instance) -> None:
 
 
 def test_what_nothing_explains_halts_with_a_printed_difference(instance: Instance) -> None:
-    """Books and venue apart by a hundred USDT: both sides are printed, nothing is placed."""
+    """Books and venue apart by a hundred USDT: printed, nothing is placed, and accepted by a word.
+
+    What came while the daemon was off is a flow then; position and PnL are what they were.
+    """
     daemon = instance.start().running()
     instance.await_quotes()
     assert daemon.stop() == 0
@@ -158,6 +161,23 @@ def test_what_nothing_explains_halts_with_a_printed_difference(instance: Instanc
     daemon.await_line(r"difference in USDT: our books \S+, the venue \S+, 100 unexplained", 5.0)
     assert instance.ask("orders")["orders"] == []
     assert instance.ask("status")["orders"]["submitted"] == 0
+    assert "--accept-flows" in instance.hftctl("status").stdout
+    held = instance.ask("positions")["positions"][0]["position_base"]
+    assert instance.hftctl("ack").returncode == 0
+    taken: list[str] = []
+
+    def accepted() -> bool:  # It is refused until the halt has stood for its dwell.
+        done = instance.hftctl("reset", "--accept-flows", "--reason", "my deposit")
+        taken.append(done.stdout + done.stderr)
+        return done.returncode == 0
+
+    until(accepted, "the reset", 30.0)
+    assert "PAUSED" in taken[-1] and "USDT +100" in taken[-1], taken
+    assert instance.ask("positions")["positions"][0]["position_base"] == held
+    instance.recorded()
+    assert [Decimal(row[0]) for row in instance.sql("SELECT delta FROM flows")] == [100]
+    assert instance.hftctl("resume").returncode == 0
+    instance.await_quotes()
     assert daemon.stop() == 0
 
 
