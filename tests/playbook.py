@@ -184,7 +184,9 @@ class Playbook:
         qty, price = int(event["qty_lots"]), int(event["price_ticks"])
         self.held[1 + trade[0]] += sign * qty * instrument.lot_e8
         self.held[USDT] -= sign * qty * price * instrument.unit_atoms
-        fee_asset = {FeeAsset.BASE: 1 + trade[0], FeeAsset.QUOTE: USDT}.get(event["fee_asset"])
+        third = int(event["asset"]) or None  # Another instrument's base.
+        of_fee = {FeeAsset.BASE: 1 + trade[0], FeeAsset.QUOTE: USDT, FeeAsset.OTHER: third}
+        fee_asset = of_fee[event["fee_asset"]]
         if fee_asset is not None:
             self.held[fee_asset] -= int(event["fee_atoms"])
 

@@ -127,7 +127,7 @@ EVENT = layout(
     Field("status", "i4", "OrderState told by a query, or InstrumentStatus"),
     Field("found", "i4", "1 where the query found the order"),
     Field("code", "i8", "venue error code, HTTP status or errno"),
-    Field("asset", "i4", "index of the asset"),
+    Field("asset", "i4", "index of the asset; of a fee in OTHER: 0 where not of the profile"),
     Field("free_atoms", "i8", ""),
     Field("locked_atoms", "i8", ""),
     Field("delta_atoms", "i8", ""),

@@ -152,7 +152,8 @@ class PositionIsFills(Checker):
                 lots += sign * trade.qty_lots
                 paid += sign * trade.quote_atoms
                 asset = books.quote_asset if trade.fee_asset == instrument.quote else -1
-                asset = books.base_assets[index] if trade.fee_asset == instrument.base else asset
+                for other, base in enumerate(world.instruments):
+                    asset = books.base_assets[other] if trade.fee_asset == base.base else asset
                 if asset >= 0:
                     traded[asset] -= trade.fee_atoms
             traded[books.base_assets[index]] += lots * instrument.lot_e8

@@ -81,7 +81,8 @@ def apply_fee(state: State, index: int, event: Any) -> None:
     """Book one commission: on the position by asset, and on the balance it was taken from.
 
     A third asset has no price here: the fee counts as the full standard rate in quote and
-    is shown as estimated; its balance is outside the profile and not checked.
+    is shown as estimated. Where it is another instrument's base (BNB, say, that is traded
+    too), it leaves that balance; else its balance is outside the profile and not checked.
     """
     instrument = state.instruments[index]
     core = state.core[0]
@@ -97,6 +98,10 @@ def apply_fee(state: State, index: int, event: Any) -> None:
         rate = max(core["taker_fee_bps_e2"], core["maker_fee_bps_e2"])
         # Divided first, and rounded up against us: notional times rate could leave int64.
         instrument["other_fee_atoms"] += (notional + 999_999) // 1_000_000 * rate
+        if event["asset"] != core["quote_asset"]:
+            balance = state.balances[event["asset"]]
+            balance["traded_atoms"] -= fee
+            balance["changed_seq"] = core["decision_seq"]
 
 
 @kernel
@@ -140,6 +145,9 @@ def apply_foreign_fill(state: State, index: int, event: Any) -> None:
         state.balances[instrument["base_asset"]]["flow_atoms"] -= event["fee_atoms"]
     elif event["fee_asset"] == FeeAsset.QUOTE:
         state.balances[core["quote_asset"]]["flow_atoms"] -= event["fee_atoms"]
+    elif event["asset"] != core["quote_asset"]:
+        state.balances[event["asset"]]["flow_atoms"] -= event["fee_atoms"]
+        state.balances[event["asset"]]["changed_seq"] = core["decision_seq"]
 
 
 @kernel

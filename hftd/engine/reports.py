@@ -262,7 +262,7 @@ def fill_fact(state: State, out: Out, event: Any, key: int) -> None:
 
 @kernel
 def foreign_fact(state: State, out: Out, event: Any) -> None:
-    """Record a trade that is not ours as flows of base and quote."""
+    """Record a trade that is not ours as flows of base and quote, and of the fee's asset."""
     instrument = state.instruments[event["instrument"]]
     sign = 1 if event["side"] == Side.BUY else -1
     base = sign * event["qty_lots"] * instrument["lot_atoms"]
@@ -273,6 +273,9 @@ def foreign_fact(state: State, out: Out, event: Any) -> None:
         quote -= event["fee_atoms"]
     flow_fact(state, out, instrument["base_asset"], base)
     flow_fact(state, out, state.core[0]["quote_asset"], quote)
+    third = event["fee_asset"] == FeeAsset.OTHER
+    if third and event["asset"] != state.core[0]["quote_asset"]:
+        flow_fact(state, out, event["asset"], -event["fee_atoms"])
 
 
 @kernel

@@ -335,6 +335,7 @@ def _write_trades(trades: list[TradeReply], index: int, venue: VenueTable, rows:
             qty_lots=qty_lots,
             fee_atoms=fee_atoms,
             fee_asset=venue.fee_asset(instrument, trade.commission_asset),
+            asset=venue.third_asset(instrument, trade.commission_asset),
             liquidity=Liquidity.MAKER if trade.is_maker else Liquidity.TAKER,
         )
     rows.add(

@@ -123,6 +123,7 @@ def _write_fill(
         cum_qty_lots=steps_of(report.cum_qty, instrument.lot_e8),
         fee_atoms=atoms_of(report.fee),
         fee_asset=venue.fee_asset(instrument, report.fee_asset),
+        asset=venue.third_asset(instrument, report.fee_asset),
         liquidity=Liquidity.MAKER if report.is_maker else Liquidity.TAKER,
     )
 

@@ -96,6 +96,15 @@ class VenueTable:
             return FeeAsset.BASE
         return FeeAsset.QUOTE if asset in (instrument.quote, None) else FeeAsset.OTHER
 
+    def third_asset(self, instrument: Instrument, asset: str | None) -> int:
+        """Return the index of a fee's asset that is another instrument's base, else 0.
+
+        0 is the quote, which is no third asset of anything.
+        """
+        if self.fee_asset(instrument, asset) is not FeeAsset.OTHER or asset is None:
+            return 0
+        return self.index_by_asset.get(asset, 0)
+
 
 def venue_table(instruments: Sequence[Instrument], assets: Sequence[str], tag: str) -> VenueTable:
     """Return the lookups of a profile."""
