@@ -24,6 +24,7 @@ from hftd.domain.codes import TradingState
 from hftd.domain.events import EVENT, Link
 from hftd.domain.facts import FACT
 from hftd.domain.instrument import Instrument
+from hftd.domain.layout import Records
 from hftd.drivers.loop import Loop
 from hftd.drivers.stamps import NoStamps
 from hftd.engine.engine import Engine
@@ -279,15 +280,32 @@ def carry_over(
         carry_balance(old, new, old_index, index)
     carry_one_balance(old, new, 0, 0)
     new.orders[:] = old.orders
-    new.tombstones[:] = old.tombstones
-    new.trades_seen[:] = old.trades_seen
+    new.orders["instrument"] = [places.get(int(i), 0) for i in old.orders["instrument"]]
     new.alerts[:] = old.alerts
-    new.rings[:] = old.rings
-    for records in (new.orders, new.tombstones, new.trades_seen):
-        records["instrument"] = [places.get(int(i), 0) for i in records["instrument"]]
+    rings = ((old.tombstones, new.tombstones), (old.trades_seen, new.trades_seen))
+    for place, (before, after) in enumerate(rings):
+        new.rings[place] = carry_ring(before, after, int(old.rings[place]), places)
     same_strategy = memory.engine.strategy.memory.dtype == engine.strategy.memory.dtype
     if same_strategy and len(places) == len(instruments) == len(memory.instruments):
         engine.strategy.memory[:] = memory.engine.strategy.memory
+
+
+def carry_ring(before: Records, after: Records, total: int, places: dict[int, int]) -> int:
+    """Carry a ring of ``total`` records over; return how many it holds or ever held then.
+
+    Those of an instrument that is no more traded are left out: the venue's ids are counted by
+    symbol, and would name orders and trades of another instrument.
+    """
+    capacity = len(before)
+    order = [at % capacity for at in range(max(0, total - capacity), total)]
+    kept = [at for at in order if int(before[at]["instrument"]) in places]
+    if len(kept) == len(order):
+        after[:] = before
+        after["instrument"] = [places.get(int(at), 0) for at in before["instrument"]]
+        return total
+    after[: len(kept)] = before[kept]
+    after["instrument"][: len(kept)] = [places[int(before[at]["instrument"])] for at in kept]
+    return len(kept)
 
 
 def place_instruments(
@@ -300,6 +318,16 @@ def place_instruments(
     for old_index, before in enumerate(memory.instruments):
         position = int(memory.engine.state.instruments[old_index]["position_lots"])
         if before.name not in names:
+            orders = memory.engine.state.orders
+            count = int(((orders["key"] != 0) & (orders["instrument"] == old_index)).sum())
+            if count > 0:
+                raise ProfileError(
+                    f"{before.name}, since the ledger holds open orders in it ({count}): start "
+                    "with it once more, and stop",
+                    path=str(loaded.path),
+                    key="instruments",
+                    was=", ".join(names),
+                )
             if position != 0:
                 raise ProfileError(
                     f"{before.name}, since the ledger holds a position of "

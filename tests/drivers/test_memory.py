@@ -1,0 +1,61 @@
+"""What a boot takes over of the life before, where the profile has changed in between."""
+
+from __future__ import annotations
+
+import pytest
+
+from hftd import wiring
+from hftd.config.load import load_profile
+from hftd.drivers.memory import Memory, carry_over
+from hftd.engine import known_trades, orders
+from hftd.errors import ProfileError
+from tests.engine.scene import an_event
+from tests.playbook import BTC_USDT, ETH_USDT
+
+BALANCES = 'venue.opening_balances={BTC: "1", ETH: "10", USDT: "100000"}'
+
+
+def remembered() -> Memory:
+    """Return a life that traded ETH and BTC, in that order, under the same ids of the venue."""
+    loaded = load_profile(
+        "market-making", sets=["instruments=[ETH-USDT, BTC-USDT]", BALANCES], environ={}
+    )
+    instruments = [ETH_USDT, BTC_USDT]
+    engine = wiring.build_engine(loaded.profile, instruments)
+    state = engine.state
+    for at, (instrument, venue_id) in enumerate([(0, 100), (1, 101), (0, 102)]):
+        tombstone, seen = state.tombstones[at], state.trades_seen[at]
+        tombstone["key"], tombstone["venue_order_id"] = 7 + at, venue_id
+        tombstone["instrument"] = seen["instrument"] = instrument
+        seen["trade_id"] = venue_id
+    state.rings[:2] = 3
+    return Memory(engine, instruments, False, 0)
+
+
+def test_what_an_instrument_that_is_left_out_did_names_nothing_of_another() -> None:
+    """Its orders and trades are not taken for those that BTC will have under the same ids."""
+    memory = remembered()
+    loaded = load_profile("market-making", environ={})
+    engine = wiring.build_engine(loaded.profile, [BTC_USDT])
+    carry_over(memory, engine, [BTC_USDT], loaded)
+    state = engine.state
+    found = [
+        orders.find_reported_tombstone(state, an_event(venue_order_id=venue_id))
+        for venue_id in (100, 101, 102)
+    ]
+    assert found == [-1, 0, -1]
+    assert [known_trades.was_seen(state, 0, each) for each in (100, 101, 102)] == [
+        False, True, False,
+    ]  # fmt: skip
+    assert state.rings[:2].tolist() == [1, 1]
+
+
+def test_an_instrument_with_an_open_order_is_not_left_out() -> None:
+    """It would be asked for, and canceled, under another instrument's symbol."""
+    memory = remembered()
+    assert memory.engine is not None
+    memory.engine.state.orders[3]["key"] = 9
+    loaded = load_profile("market-making", environ={})
+    engine = wiring.build_engine(loaded.profile, [BTC_USDT])
+    with pytest.raises(ProfileError, match=r"ETH-USDT.*open orders in it \(1\)"):
+        carry_over(memory, engine, [BTC_USDT], loaded)
