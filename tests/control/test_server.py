@@ -92,7 +92,7 @@ def test_the_peer_is_known(daemon: SmallDaemon) -> None:
         (b'{"jsonrpc":"2.0","id":1,"method":"book","params":{"depth":true}}\n', -32602),
         (b'{"jsonrpc":"2.0","id":1,"method":"book","params":{"depth":0}}\n', -32602),
         (b'{"jsonrpc":"2.0","id":1,"method":"reset"}\n', -32602),
-        (b'{"jsonrpc":"2.0","id":1,"method":"kill","params":{"reason":"a\\u001b[2J"}}\n', -32602),
+        (b'{"jsonrpc":"2.0","id":1,"method":"reset","params":{"reason":"a\\u001b[2J"}}\n', -32602),
         (b'{"jsonrpc":"2.0","id":1,"method":"page","params":{"next":"1.1"}}\n', -32602),
         (b'{"jsonrpc":"2.0","id":1,"method":"end","params":{"stream":[]}}\n', -32602),
     ],
