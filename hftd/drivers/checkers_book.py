@@ -195,7 +195,8 @@ class FreshQuotes(Checker):
             self.break_off(
                 f"{self._max_age_ns / 1e6:g} ms at most", f"{age_ns / 1e6:.0f} ms", about
             )
-        if self._behind[index] > PULSES_BEHIND:
+        is_behind = self._touch_id[index] > self._depth_id[index]  # A snapshot may just have come.
+        if is_behind and self._behind[index] > PULSES_BEHIND:
             ids = f"none up to {self._touch_id[index]} for {self._behind[index] / 10:g} s"
             self.break_off("depth of every update", ids, create.client_order_id)
 

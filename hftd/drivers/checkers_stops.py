@@ -15,6 +15,7 @@ from hftd.drivers.watch import Checker, Watch, World
 from hftd.engine.breaker import PAUSE_COLLAR, PAUSE_FOREIGN, PAUSE_OPERATOR, PAUSE_REFERENCE
 from hftd.journal.record import Record, RecordType, decode_json
 
+SECOND_NS = 1_000_000_000
 PULSES_TO_CANCEL = 40  # Four seconds awake: a cancel that a fault ate is sent again by then.
 STOPPED = (TradingState.HALTED, TradingState.KILLED)
 CLOSED = (*STOPPED, TradingState.PAUSED, TradingState.STOPPING)
@@ -262,7 +263,10 @@ class Heals(Checker):
             return
         if state == TradingState.PAUSED:
             asked = PAUSE_OPERATOR | PAUSE_COLLAR | PAUSE_REFERENCE | PAUSE_FOREIGN
-            if not int(core["pause_mask"]) & asked:
+            mask = int(core["pause_mask"])
+            clear_ns = int(core["now_ns"]) - int(core["pause_clear_ns"])
+            dwells = mask == 0 and clear_ns <= int(core["pause_dwell_ns"]) + SECOND_NS
+            if not mask & asked and not dwells:
                 self.break_off("RUNNING", f"PAUSED ({code.name})")
             return
         if state != TradingState.RUNNING:
