@@ -93,7 +93,11 @@ class ReplayTrue(Checker):
         for run in JournalReader(folder).runs():
             try:
                 state_hash = replay(folder, run.name, world.build).state_hash
-            except (ReplayDiffers, JournalDamaged) as differs:
+            except JournalDamaged as damage:
+                # A disk that refused a sync has lost what it had: a loss of power shows that later.
+                if not self.watch.counts.get("fsync failed"):
+                    self.break_off("a journal that reads", damage, run.name)
+            except ReplayDiffers as differs:
                 self.break_off("the journal's own outputs", differs, run.name)
         if state_hash != world.engine.state_hash():
             self.break_off(world.engine.state_hash(), state_hash, "state hash of the last run")

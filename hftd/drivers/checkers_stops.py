@@ -43,6 +43,7 @@ class GateClosed(Checker):
         ).on_daily_loss == "halt_and_reduce"  # fmt: skip
         self._rests = world.loaded.profile.strategy.kind == "market_making"
         self._stopped = ""  # What closed the gate until reset and resume; empty: it is open.
+        self._latched = ""  # As much of that as is on the disk.
         self._paused = ""
         self._was_reset = False
         self._flattens = False
@@ -54,13 +55,13 @@ class GateClosed(Checker):
         self._flattens = False
 
     def on_crash(self, kind: str) -> None:
-        """A loss of power may take the command with the journal's newest records."""
+        """A loss of power may take the command, or the halt, with the journal's newest records."""
         if kind == "power":
-            self._paused = ""
+            self._paused, self._stopped = "", self._latched
 
     def on_latch(self, state: TradingState, code: Code) -> None:
         """A latch closes until it is removed."""
-        self._stopped = state.name if state != TradingState.STARTING else ""
+        self._stopped = self._latched = state.name if state != TradingState.STARTING else ""
 
     def on_record(self, record: Record) -> None:
         """A command or a journaled state closes or opens."""

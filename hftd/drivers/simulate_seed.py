@@ -44,6 +44,7 @@ SECOND_NS = 1_000_000_000
 MS_NS = 1_000_000
 LIVENESS_NS = 60 * SECOND_NS
 QUIET_NS = 20 * SECOND_NS
+AFTER_A_BAN_NS = 5 * SECOND_NS
 LOOK_NS = SECOND_NS // 2
 ON_PERCENTS = (3, 10, 25)  # Of all kinds of faults: many seeds have a few, some have a crowd.
 MARKETS = ("calm", "calm", "calm", "busy", "trending", "crash", "wide")
@@ -229,7 +230,10 @@ class SeedRun:
         if state in (TradingState.HALTED, TradingState.KILLED):
             if code == Code.NONE:
                 return f"{words}: no reason"
-            return f"{words}: {self._open_orders()} open orders" if self._open_orders() else ""
+            # Who is told to hold back cancels nothing, and it may have ended a moment ago.
+            held = int(core["now_ns"]) - int(core["rate_limited_until_ns"]) < AFTER_A_BAN_NS
+            left = 0 if held else self._open_orders()
+            return f"{words}: {left} open orders" if left else ""
         if state is TradingState.PAUSED:
             return "" if code in WAITS_FOR_PEOPLE + OF_THE_MARKET else words
         if state is not TradingState.RUNNING:
