@@ -10,7 +10,7 @@ from hftd.errors import JournalDamaged
 from hftd.journal.cursor import RecorderCursor, publish, published
 from hftd.journal.reader import JournalReader
 from hftd.journal.record import SEGMENT_HEAD_BYTES, RecordType, Stream, decode_json
-from hftd.journal.repair import plan, repair
+from hftd.journal.repair import Hole, plan, repair
 from hftd.journal.segment import segments
 from tests.journal.small import FACT, HEADER, SMALL, small_writer, written_bytes
 
@@ -479,3 +479,11 @@ def _place_of(folder, text):
         if at >= 0:
             return path, at
     raise AssertionError(f"{text!r} stands in no segment")
+
+
+def test_a_hole_is_told_with_the_good_records_around_it(tmp_path):
+    """Where good records follow it says before which; where none do, that it goes to the end."""
+    hole = Hole(tmp_path / "orders-00000002.hj", 512, after_seq=7, before_seq=12)
+    where = "orders-00000002.hj: offset 512: records after seq 7"
+    assert hole.told() == f"{where} and before 12"
+    assert hole._replace(before_seq=0).told() == f"{where} to the end"
