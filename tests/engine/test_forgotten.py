@@ -29,6 +29,7 @@ WIPED = {
 WIPED_OF_BALANCE = {"opening_known", "traded_atoms", "flow_atoms", "disagreed"}
 WIPED_OF_CORE = {
     "day_open_equity_atoms", "day_start_equity_atoms", "peak_equity_atoms", "loss_seen_ns",
+    "venue_remembers",
 }  # fmt: skip
 
 
