@@ -107,9 +107,7 @@ BUGS = (
     Bug(
         "trades-forgotten-at-restart", "G2", "QuantDinger #232", "kill-9",
         "a restart does not know which trades it has booked, and books them again",
-        (Edit("drivers/memory.py", "    new.trades_seen[:] = old.trades_seen\n", ""),
-         Edit("drivers/memory.py", "    new.rings[:] = old.rings\n",
-              "    new.rings[0] = old.rings[0]\n"),
+        (Edit("drivers/memory.py", ", (old.trades_seen, new.trades_seen))", ",)"),
          Edit("drivers/memory.py", "    \"own_trade_id\",\n", ""),
          Edit("drivers/memory.py", "    \"missing_trade_id\",\n", ""),
          Edit("drivers/memory.py", "    \"checked_trade_id\",\n", "")),
