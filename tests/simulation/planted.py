@@ -301,14 +301,14 @@ BUGS = (
         "stop-leaves-orders", "G7", "hummingbot #5931", "operator",
         "the process ends before its orders are gone",
         (Edit("engine/clearing.py",
-              "core[\"stopping\"] == 1 and core[\"venue_clear\"] == 1 and core[\"exit_sent\"] == 0",
-              "core[\"stopping\"] == 1 and core[\"exit_sent\"] == 0"),
+              "core[\"stopping\"] > 0 and core[\"venue_clear\"] == 1 and core[\"exit_sent\"] == 0",
+              "core[\"stopping\"] > 0 and core[\"exit_sent\"] == 0"),
          Edit("engine/breaker.py", "    clearing.begin(state, out, Code.STOP)\n", ""),
          # The quoter, which pulls what no longer may stand, has been told to end as well.
          Edit("engine/quoter.py",
               "        if instrument[\"dirty\"] == 0 or is_adopting(state, index):\n",
               "        if instrument[\"dirty\"] == 0 or is_adopting(state, index) or "
-              "state.core[0][\"stopping\"] == 1:\n")),
+              "state.core[0][\"stopping\"] > 0:\n")),
     ),
     Bug(
         "resume-leaves-halt", "G7", "hummingbot #1508", "operator",
