@@ -380,3 +380,30 @@ def test_a_holding_that_is_named_is_where_to_return_to(
     scene.state.balances["opening_atoms"] = [77, 88, opening]
     recovery.set_target(scene.state, 1)
     assert record["target_position_lots"] == lots
+
+
+def test_a_full_page_is_followed_while_an_order_of_that_instrument_is_short_of_fills() -> None:
+    """Not for an order that rests, nor for another instrument's; then the page was the last."""
+    scene = a_recovery(Phase.SETTLE)
+    put_order(scene, 0, BUY, 100, 5)
+    put_order(scene, 1, BUY, 99, 5, final_state=int(OrderState.FILLED))
+    full = an_event(instrument=0, order_count=recovery.TRADES_PAGE, trade_id=50)
+    scene.state.orders[1]["instrument"] = 1
+    recovery.follow_fills(scene.state, full, scene.out)
+    assert asked(scene) == []
+    scene.state.orders[1]["instrument"] = 0
+    recovery.follow_fills(scene.state, full, scene.out)
+    assert asked(scene) == [(A.ASK_TRADES, 0, 51)]
+    assert scene.state.orders["fills_asked_ns"][:2].tolist() == [0, scene.core["now_ns"]]
+
+
+def test_flows_that_are_accepted_are_those_of_the_assets_that_differ() -> None:
+    """Each is booked by its amount; an asset that agrees has none."""
+    scene = a_recovery(Phase.BALANCES)
+    balances = scene.state.balances
+    balances["opening_known"], balances["opening_atoms"] = 1, 100
+    balances["free_atoms"], balances["locked_atoms"] = [100, 150, 70], 0
+    balances["traded_atoms"] = balances["flow_atoms"] = 0
+    recovery.accept_flows(scene.state, scene.out)
+    assert balances["flow_atoms"].tolist() == [0, 50, -30]
+    assert scene.core["recovery_phase"] == Phase.AGAIN
