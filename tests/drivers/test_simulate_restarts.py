@@ -32,6 +32,16 @@ def after(world: RestartingWorld, seconds: float) -> None:
     world.run_until(world.now_ns + int(seconds * SECOND_NS))
 
 
+def end(world: RestartingWorld, how: str) -> None:
+    """End the process by a stop, or by a death of that kind."""
+    if how == "stop":
+        world.command(CommandKind.STOP)
+        after(world, 5)
+        assert world.ended == (STOPPED, 0)
+    else:
+        world.on_death(how)
+
+
 def truth_lots(world: RestartingWorld) -> int:
     """Return the position by the exchange's own trades."""
     trades = world.venue.exchange.bookkeeping(ACCOUNT).trades.get("BTCUSDT", [])
@@ -94,12 +104,7 @@ def test_a_pause_outlives_the_process_until_resume(how: str, tmp_path: Path) -> 
     after(world, 20)
     assert world.command(CommandKind.PAUSE) == Code.NONE
     after(world, 2)
-    if how == "stop":
-        world.command(CommandKind.STOP)
-        after(world, 5)
-        assert world.ended == (STOPPED, 0)
-    else:
-        world.on_death(how)
+    end(world, how)
     world.boot()
     after(world, 10)
     assert state_of(world) == (TradingState.PAUSED, Code.OPERATOR)
@@ -115,12 +120,7 @@ def test_every_run_of_a_world_with_deaths_replays(tmp_path: Path) -> None:
     for kind in ("kill -9", "power", "stop"):
         world.boot()
         after(world, 25)
-        if kind == "stop":
-            world.command(CommandKind.STOP)
-            after(world, 5)
-            assert world.ended == (STOPPED, 0)
-        else:
-            world.on_death(kind)
+        end(world, kind)
     runs = JournalReader(world.journal_folder).runs()
     assert len(runs) == 3
     for run in runs:

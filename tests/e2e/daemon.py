@@ -44,9 +44,15 @@ Found = TypeVar("Found")
 
 def until(look: Callable[[], Found], what: str, within_s: float = WITHIN_S) -> Found:
     """Look again and again until there is something; return it."""
+    found = within(look, within_s)
+    assert found, f"not within {within_s:g} s: {what}"
+    return found
+
+
+def within(look: Callable[[], Found], within_s: float) -> Found:
+    """Look again and again until there is something or the time is over; return the last look."""
     deadline, pause = time.monotonic() + within_s, threading.Event()
-    while not (found := look()):
-        assert time.monotonic() < deadline, f"not within {within_s:g} s: {what}"
+    while not (found := look()) and time.monotonic() < deadline:
         pause.wait(_LOOK_S)
     return found
 

@@ -7,12 +7,11 @@ import os
 import random
 import signal
 import threading
-import time
 from decimal import Decimal
 from pathlib import Path
 
 from hftd.runtime.children import is_alive
-from tests.e2e.daemon import Instance, until
+from tests.e2e.daemon import Instance, until, within
 
 CRASHES = 20
 SEED = 20_241
@@ -120,12 +119,7 @@ def _was_taken(instance: Instance, known: set[str]) -> bool:
     connection that its other end has reset may lose what was not yet read. Then there is nothing
     to find, and the next crash is looked at.
     """
-    deadline, pause = time.monotonic() + TAKEN_WITHIN_S, threading.Event()
-    while time.monotonic() < deadline:
-        if _taken_ids(instance) - known:
-            return True
-        pause.wait(0.05)
-    return False
+    return bool(within(lambda: _taken_ids(instance) - known, TAKEN_WITHIN_S))
 
 
 def test_a_trade_by_hand_is_no_position_of_ours(instance: Instance) -> None:
