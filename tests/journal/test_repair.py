@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 from hftd.errors import JournalDamaged
 from hftd.journal.cursor import RecorderCursor, publish, published
 from hftd.journal.reader import JournalReader
-from hftd.journal.record import SEGMENT_HEAD_BYTES, RecordType, Stream, decode_json
+from hftd.journal.record import (
+    HEAD_BYTES,
+    SEGMENT_HEAD_BYTES,
+    RecordType,
+    Stream,
+    decode_json,
+)
 from hftd.journal.repair import Hole, plan, repair
 from hftd.journal.segment import segments
 from tests.journal.small import FACT, HEADER, SMALL, small_writer, written_bytes
@@ -138,12 +144,31 @@ def test_a_missing_segment_and_a_spoiled_header_are_holes(tmp_path):
         folder.parent.mkdir()
         worked(folder)
         whole = read(folder)
+        firsts = [part.head.first_seq for part in segments(folder, Stream.ORDERS)]
         spoil(folder / "orders-00000002.hj")
         found, held = mended(folder)
         (hole,) = found.holes
         assert (hole.path.name, hole.offset, found.cut_seq) == ("orders-00000002.hj", 0, 0)
         assert hole.resumed.name == ("orders-00000003.hj" if name == "gone" else hole.path.name)
         assert held == {key: whole[key] for key in held}
+        gone = {key for key in whole if key[0] == 1 and firsts[1] <= key[1] < firsts[2]}
+        assert set(whole) - set(held) == (gone if name == "gone" else set())
+
+
+def test_market_data_that_went_by_size_is_no_hole(tmp_path):
+    """What is left goes on from a segment that is gone: its header says with what."""
+    folder = tmp_path / "journal"
+    writer = small_writer(folder, max_bytes=8 * SMALL)
+    writer.open(HEADER, 0)
+    writer.append_snapshot(1, b"state")
+    for number in range(20):
+        writer.append_market(2, 1, b"depth %d" % number + bytes(3000))
+        publish(folder, RecorderCursor(seq=writer.seq))
+        assert writer.maintain() is None
+    writer.close()
+    assert segments(folder, Stream.MARKET)[0].head.number > 1
+    found = plan(folder)
+    assert (found.holes, found.last_seq) == ([], writer.seq)
 
 
 def test_old_market_data_goes_as_it_would_by_size(tmp_path):
@@ -412,6 +437,28 @@ def test_a_repaired_journal_has_files_as_they_were(tmp_path):
     assert [part.path.name for part in segments(folder, Stream.ORDERS)] == begun
     assert {path.stat().st_size for path in folder.glob("*.hj")} == {SMALL}
     assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_record_that_ends_with_its_segment_is_not_moved_to_the_next(tmp_path):
+    """Orders that are copied whole stand in their segments as they did, to the last byte."""
+    folder = tmp_path / "journal"
+    writer = small_writer(folder)
+    writer.open(HEADER, 0)
+    for number in range(5):
+        writer.append_market(1, 1, b"depth %d" % number)
+    writer.append_snapshot(2, b"state")
+    first = folder / "orders-00000001.hj"
+    end = written_bytes(first) + 7 & -8
+    writer.append(FACT, 3, b"x" * (SMALL - end - HEAD_BYTES))
+    assert written_bytes(first) == SMALL
+    writer.append(FACT, 4, b"next")
+    writer.close()
+    before = first.read_bytes()
+    flip(folder / "market-00000001.hj", SEGMENT_HEAD_BYTES + HEAD_BYTES + 2)
+    found = plan(folder)
+    repair(folder, tmp_path / "aside", found, 9, lambda _fresh: None)
+    assert len(found.holes) == 1
+    assert first.read_bytes()[SEGMENT_HEAD_BYTES:] == before[SEGMENT_HEAD_BYTES:]
 
 
 @settings(max_examples=40, deadline=None)

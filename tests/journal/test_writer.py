@@ -30,6 +30,7 @@ def append_market_until_full(writer):
 def test_two_streams_are_one_order(tmp_path):
     """Records of both streams come back merged by seq, frames with their link."""
     writer = small_writer(tmp_path)
+    assert writer.seq == 0, "nothing is written yet, which a daemon that starts is asked too"
     assert writer.open(HEADER, 5) == 1
     assert writer.append_market(6, 0, b"depth") == 2
     assert writer.append(FACT, 7, b"fact") == 3
