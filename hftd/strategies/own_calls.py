@@ -148,9 +148,9 @@ class Calls:
                 self._decide(world, index, params, memory)
             else:
                 write_answers(answers, strategy.decide(eye.view), strategy.reasons)
-        except SystemExit as error:
-            self._stop(index, record, error)
-        except Exception as error:  # noqa: BLE001 - it stops, the others go on
+        except KeyboardInterrupt:
+            raise  # A person's, at a backtest or a replay.
+        except BaseException as error:  # noqa: BLE001 - whatever it is: it stops, the others go on
             self._stop(index, record, error)
 
     def _stop(self, index: int, record: Any, error: BaseException) -> None:
@@ -178,9 +178,9 @@ def _said(speak: Callable[[], str], otherwise: str) -> str:
     """
     try:
         text = speak()
-    except SystemExit:
-        text = otherwise
-    except Exception:  # noqa: BLE001 - the user's own code as well, and what it raises says enough
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # noqa: BLE001 - the user's own code as well; its kind says enough
         text = otherwise
     return text.encode("utf-8", "backslashreplace").decode()
 

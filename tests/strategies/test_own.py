@@ -118,9 +118,11 @@ WRONG = (
     ("self.order_size_base = 1", "ValidationError"),
     ("view.memory['x'] = 1", "KeyError"),
     ("raise SystemExit(3)", "SystemExit: 3"),
+    ("raise type('Gone', (BaseException,), {})('away')", "Gone: away"),
     ("open('/caf\\udce9')", "FileNotFoundError: [Errno 2]"),
     ("raise ValueError('caf\\udce9')", "ValueError: caf\\udce9"),
     ("raise type('Mute', (Exception,), {'__str__': lambda it: 1 / 0})", "Mute: its text cannot"),
+    ("raise type('Left', (Exception,), {'__str__': lambda it: exit()})", "Left: its text cannot"),
 )
 
 
