@@ -114,6 +114,18 @@ def test_c15_one_bad_print_halts_nothing() -> None:
     assert play.state == TradingState.RUNNING
 
 
+def test_c15_sees_a_loss_where_nobody_is_left_to_sell_to() -> None:
+    """Bids are gone and asks fall: what is held is worth no more than they; in two updates."""
+    play = losing()
+    gone = [(side, first + away, 0) for side, first in ((0, 5988), (1, 6010)) for away in range(3)]
+    play.depth([*gone, (1, 5980, 50)])
+    assert (play.core["day_loss_atoms"], play.instrument["market_valid"]) == (10**8, 0)
+    play.after(ms=300).pulse()
+    assert play.state == TradingState.RUNNING
+    play.depth([(1, 5980, 60)])
+    halted_by(play, Code.DAILY_LOSS)
+
+
 def test_c15_drawdown_from_the_peak() -> None:
     """The day is in profit and fell from its best by more than the limit."""
     play = losing(max_daily_loss_quote="50", max_drawdown_quote="3")

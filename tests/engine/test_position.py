@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from hftd.domain.codes import BookState
 from hftd.domain.events import EventKind as E
 from hftd.domain.facts import FactKind as F
 from hftd.domain.order import FeeAsset, Side
@@ -160,6 +162,29 @@ def test_the_last_valid_mark_holds_while_there_is_none() -> None:
     position.mark(scene.state, 0)
     assert record["unrealized_atoms"] == -6 * 10 * UNIT
     assert position.total_atoms(scene.state) == -4 * 20 * UNIT - 6 * 10 * UNIT
+
+
+@pytest.mark.parametrize(
+    ("state", "bid", "ask", "marks"),
+    [
+        ("SYNCED", 0, 89, (89, 92)), ("SYNCED", 0, 90, (90, 92)), ("SYNCED", 93, 0, (90, 93)),
+        ("SYNCED", 92, 0, (90, 92)), ("SYNCED", 0, 91, None), ("SYNCED", 91, 0, None),
+        ("SYNCED", 0, 0, None), ("SYNCED", 89, 89, None), ("STALE", 0, 89, None),
+        ("STALE", 93, 0, None),
+    ],
+)  # fmt: skip
+def test_the_side_that_is_left_bounds_the_mark(
+    state: str, bid: int, ask: int, marks: tuple[int, int] | None
+) -> None:
+    """A mark that it does not bound stays, and is no newer; nor does a book in doubt bound any."""
+    scene = a_scene()
+    record, book = scene.instrument, scene.book
+    record["mark_bid_ticks"], record["mark_ask_ticks"], record["mark_ns"] = 90, 92, 5
+    record["market_valid"], record["market_bid_ticks"], record["market_ask_ticks"] = 0, bid, ask
+    record["touch_ns"], book["depth_ns"], book["state"] = 7, 8, BookState[state]
+    position.take_mark(scene.state, 0)
+    told = (record["mark_bid_ticks"], record["mark_ask_ticks"], record["mark_ns"])
+    assert told == ((90, 92, 5) if marks is None else (*marks, 8))
 
 
 def test_a_position_fact_carries_all_numbers() -> None:
