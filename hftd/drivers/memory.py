@@ -20,7 +20,6 @@ from hftd.config.load import LoadedProfile
 from hftd.config.schema import Profile
 from hftd.config.strategy_parameters import OwnStrategy
 from hftd.domain.actions import Action
-from hftd.domain.codes import TradingState
 from hftd.domain.events import EVENT, Link
 from hftd.domain.facts import FACT
 from hftd.domain.instrument import Instrument
@@ -64,6 +63,8 @@ CARRIED_CORE = (
     "banned_until_ns",
     "next_alert",
     "orders_end",
+    "latched",
+    "latch_code",
 )
 CARRIED_INSTRUMENT = (
     "position_lots",
@@ -109,12 +110,11 @@ class Memory(NamedTuple):
 
     @property
     def latched(self) -> tuple[int, int]:
-        """Return the TradingState that the run ended in and why, zeros where none that latches."""
+        """Return the TradingState that the latch is to hold and why, zeros where none."""
         if self.engine is None:
             return 0, 0
         core = self.engine.state.core[0]
-        stops = core["state"] in (TradingState.HALTED, TradingState.KILLED)
-        return (int(core["state"]), int(core["state_code"])) if stops else (0, 0)
+        return int(core["latched"]), int(core["latch_code"])
 
     @property
     def last_ns(self) -> int:

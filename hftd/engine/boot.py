@@ -37,6 +37,8 @@ def boot(state: State, event: Any, out: Out) -> None:
     core["clock_bad_since_ns"] = 0
     core["journal_failed"] = 0
     core["stopping"] = 0
+    core["latched"] = event["latched"]
+    core["latch_code"] = event["code"]
     core["exit_sent"] = 0
     core["kill_requested_ns"] = 0
     core["venue_clear"] = 0

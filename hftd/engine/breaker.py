@@ -75,7 +75,12 @@ def set_state(state: State, out: Out, to: int, code: int, value: int, bound: int
 
 @kernel
 def latch(state: State, out: Out, to: int, code: int) -> None:
-    """Ask for the latch to be kept durably (state 0: removed)."""
+    """Ask for the latch to be kept durably (state 0: removed).
+
+    What was asked for stays known: a process may die before the file has it, or while it stops.
+    """
+    state.core[0]["latched"] = to
+    state.core[0]["latch_code"] = code
     action = add_action(state, out, ActionKind.LATCH, -1)
     action["state"] = to
     action["code"] = code
@@ -125,14 +130,13 @@ def halt_again(state: State, out: Out, code: int, value: int, bound: int) -> Non
     soon as a reset has led to PAUSED.
     """
     core = state.core[0]
-    first = core["stopping"] == 1 and not is_latched(state)
+    first = core["stopping"] == 1 and core["latched"] == 0
     if not first and not is_told_once(code):
         return
     core["reset_wanted"] = 0
     if not alerts.is_waiting(state, code):
         alerts.raise_alert(state, out, code, value, bound)
     if first:
-        core["stopping"] = 2
         latch(state, out, TradingState.HALTED, code)
 
 
@@ -150,10 +154,7 @@ def kill(state: State, out: Out) -> None:
 def stop(state: State, out: Out) -> None:
     """Cancel, confirm, exit. A latched state keeps its latch: it stands in a file."""
     core = state.core[0]
-    if is_latched(state):
-        core["stopping"] = 2
-    elif core["stopping"] == 0:
-        core["stopping"] = 1
+    core["stopping"] = 1
     set_state(state, out, TradingState.STOPPING, Code.STOP, 0, 0)
     for index in range(state.instruments.shape[0]):
         state.instruments[index]["flatten"] = 0

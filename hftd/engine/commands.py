@@ -114,8 +114,8 @@ def reset(state: State, event: Any, out: Out) -> int:
         return Code.RECONCILED
     if wiped and core["venue_remembers"] == 1:
         return Code.RECONCILE_DIFFERENCE
-    accepts = event["order_key"] == ResetKind.ACCEPT_FLOWS
-    core["reset_wanted"] = ResetKind.ACCEPT_FLOWS if accepts else 1
+    core["reset_wanted"] = 1
+    core["accepts_flows"] = 1 if event["order_key"] == ResetKind.ACCEPT_FLOWS else 0
     if wiped:
         venue_reset.forget(state, out)
     if wiped or core["recovery_phase"] == recovery.Phase.IDLE:

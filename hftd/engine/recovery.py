@@ -26,7 +26,6 @@ from typing import Any
 
 from hftd.domain.actions import ActionKind
 from hftd.domain.codes import Code, OnStart, TradingState
-from hftd.domain.events import ResetKind
 from hftd.domain.facts import FactKind
 from hftd.domain.kernel import kernel
 from hftd.domain.order import OrderState
@@ -293,7 +292,7 @@ def judge_history(state: State, event: Any, out: Out) -> None:
 @kernel
 def judge_difference(state: State, out: Out) -> None:
     """Orders and trades agree and balances do not: a person has accepted that, or shall look."""
-    if state.core[0]["reset_wanted"] == ResetKind.ACCEPT_FLOWS:
+    if state.core[0]["reset_wanted"] == 1 and state.core[0]["accepts_flows"] == 1:
         accept_flows(state, out)
     else:
         refuse(state, out, Code.RECONCILE_DIFFERENCE)
@@ -311,7 +310,7 @@ def accept_flows(state: State, out: Out) -> None:
         delta_atoms = told_atoms(balance) - expected_atoms(balance)
         if delta_atoms != 0:
             book_flow(state, out, asset, delta_atoms)
-    core["reset_wanted"] = 1
+    core["accepts_flows"] = 0
     core["recovery_differed"] = 0
     enter(state, out, Phase.AGAIN)
 

@@ -75,12 +75,8 @@ CORE = layout(
     Field("recovery_since_ns", "i8", ""),
     Field("recovery_differed", "i8", "comparisons of balances in a row that found a difference"),
     Field("recovery_clean", "i8", "1: books and venue agreed; nothing is created before"),
-    Field(
-        "reset_wanted",
-        "i8",
-        "1: a clean end leaves HALTED or KILLED; a new halt withdraws it; "
-        "2: so, and balances that differ are accepted as flows",
-    ),
+    Field("reset_wanted", "i8", "1: a clean end leaves HALTED or KILLED; a new halt withdraws it"),
+    Field("accepts_flows", "i8", "1: and balances that differ are accepted as flows"),
     Field("venue_remembers", "i8", "1: balances differ, and the venue lists trades of ours"),
     Field("crashed", "i8", "1: the run before did not end by stop"),
     Field("kill_requested_ns", "i8", "when kill, halt or stop began to clear the venue"),
@@ -99,7 +95,9 @@ CORE = layout(
     Field("check_wanted", "i8", "1: the operator asked, so differences are told again"),
     Field("venue_clear", "i8", "1: since then the venue has shown no open order of ours"),
     Field("venue_checked_ns", "i8", "when it showed that"),
-    Field("stopping", "i8", "1: exit once clear, 2: and a latch stands"),
+    Field("stopping", "i8", "1: exit once clear"),
+    Field("latched", "i8", "TradingState that the latch's file is to hold, 0 for none"),
+    Field("latch_code", "i8", "Code: why"),
     Field("exit_sent", "i8", "1: EXIT was asked for"),
     # Windows.
     Field("reject_ns", f"({WINDOW_CAPACITY},)i8", "times of unexpected rejects, a ring"),

@@ -6,11 +6,14 @@ import pytest
 
 from hftd import wiring
 from hftd.config.load import load_profile
+from hftd.domain.codes import Code, TradingState
+from hftd.domain.events import CommandKind as C
+from hftd.domain.events import EventKind as E
 from hftd.drivers.memory import Memory, carry_over
 from hftd.engine import known_trades, orders
 from hftd.errors import ProfileError
 from tests.engine.scene import an_event
-from tests.playbook import BTC_USDT, ETH_USDT
+from tests.playbook import BTC_USDT, ETH_USDT, Playbook
 
 BALANCES = 'venue.opening_balances={BTC: "1", ETH: "10", USDT: "100000"}'
 
@@ -59,3 +62,39 @@ def test_an_instrument_with_an_open_order_is_not_left_out() -> None:
     engine = wiring.build_engine(loaded.profile, [BTC_USDT])
     with pytest.raises(ProfileError, match=r"ETH-USDT.*open orders in it \(1\)"):
         carry_over(memory, engine, [BTC_USDT], loaded)
+
+
+HALTED = (TradingState.HALTED, Code.BANNED)
+KILLED = (TradingState.KILLED, Code.KILL)
+
+
+@pytest.mark.parametrize(
+    ("commands", "latched"),
+    [((C.STOP,), HALTED), ((C.KILL, C.STOP), KILLED), ((C.STOP, C.KILL), KILLED)],
+)
+def test_a_latch_that_its_file_lacks_is_remembered(
+    commands: tuple[C, ...], latched: tuple[int, int]
+) -> None:
+    """By whom dies while it stops, and by whom has only begun its run; until a reset ends it."""
+    play = Playbook()
+    play.resting()
+    for command in commands:
+        play.command(command)
+    play.feed(E.RATE_LIMITED, code=418)
+    memory = Memory(play.engine, [BTC_USDT], False, 0)
+    assert memory.latched == latched
+    loaded = load_profile("market-making", environ={})
+    engine = wiring.build_engine(loaded.profile, [BTC_USDT])
+    carry_over(memory, engine, [BTC_USDT], loaded)
+    assert Memory(engine, [BTC_USDT], True, 0).latched == latched
+
+
+def test_a_latch_that_a_reset_ended_is_not_remembered() -> None:
+    """Nor one that a boot finds nowhere."""
+    play = Playbook().start().command(C.KILL).open_orders_end().after(seconds=5)
+    assert Memory(play.engine, [BTC_USDT], True, 0).latched == KILLED
+    play.command(C.RESET).reconcile()
+    assert play.state == TradingState.PAUSED
+    assert Memory(play.engine, [BTC_USDT], True, 0).latched[0] == 0
+    play.command(C.KILL).boot()
+    assert Memory(play.engine, [BTC_USDT], True, 0).latched == (0, 0)

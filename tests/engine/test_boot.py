@@ -18,7 +18,7 @@ from tests.engine.scene import BUY, SECOND, SELL, Scene, a_scene, an_event, put_
 FORGOTTEN = {
     "market_up", "order_up", "user_up", "clock_sampled_ns", "clock_bad_since_ns",
     "journal_failed", "stopping", "exit_sent", "kill_requested_ns", "venue_clear", "reset_wanted",
-    "venue_remembers",
+    "venue_remembers", "latched", "latch_code",
     "order_tat_ns", "loss_seen_ns", "reject_ns", "breach_ns", "ack_at_ns", "rate_window_ns",
     "loop_lag_ns", "orders_since_fill", "waste_told", "check_asked_ns", "check_differed",
     "check_found", "proposals", "recovery_attempt", "recovery_differed", "recovery_clean",
