@@ -15,6 +15,7 @@ import msgspec
 from hftd.journal.record import Stream
 
 _NAME = "recorder.json"
+WRITERS_DRAFT = f"{_NAME}.begun"
 
 
 # What is no such number is as unreadable as what is no JSON: it would let go what is not read.
@@ -36,9 +37,13 @@ class RecorderCursor(msgspec.Struct, frozen=True):
 _DECODER = msgspec.json.Decoder(RecorderCursor)
 
 
-def publish(folder: Path, cursor: RecorderCursor) -> None:
-    """Replace the cursor file; a reader sees the old or the new one, never half of it."""
-    temporary = folder / f"{_NAME}.new"
+def publish(folder: Path, cursor: RecorderCursor, draft: str = f"{_NAME}.new") -> None:
+    """Replace the cursor file; a reader sees the old or the new one, never half of it.
+
+    A start publishes while the recorder of the run before still reads to its end: each of the two
+    has a ``draft`` of its own, for neither may take away the other's.
+    """
+    temporary = folder / draft
     temporary.write_bytes(msgspec.json.encode(cursor))
     os.replace(temporary, folder / _NAME)
 

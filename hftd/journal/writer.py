@@ -22,7 +22,7 @@ from typing import Any
 
 import msgspec
 
-from hftd.journal.cursor import RecorderCursor, publish, published
+from hftd.journal.cursor import WRITERS_DRAFT, RecorderCursor, publish, published
 from hftd.journal.disk import MACHINE, Disk
 from hftd.journal.pen import Pen
 from hftd.journal.record import (
@@ -99,7 +99,7 @@ class JournalWriter:
                 self._begin(pen, ts_ns)
         # A journal without records has not been read, whatever was said of one before it.
         read = published(self.folder) if self.seq else RecorderCursor()
-        publish(self.folder, msgspec.structs.replace(read, sync_errno=0))
+        publish(self.folder, msgspec.structs.replace(read, sync_errno=0), WRITERS_DRAFT)
         seq = self.append(RecordType.HEADER, ts_ns, encode_json(header))
         if full := self.maintain():
             raise full

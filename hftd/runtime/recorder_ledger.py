@@ -1,6 +1,7 @@
 """The recorder's road into SQL: a thread that projects the journal, however the database is.
 
-Owns the database's moods: not there, not migrated, gone in between, slow, started again. A
+Owns the database's moods: not there, not migrated, gone in between, slow, started again, read-only,
+damaged, set back to an older copy. None of them ends the recorder, which has a log to write. A
 thread, so that log lines, syncs and the socket never wait for SQL; one that nobody has to wait
 for at the process's end. Must not write a log line itself: it is not the log's thread.
 """
@@ -16,14 +17,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sqlalchemy import URL, Engine
-from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 
 from hftd.control.faults import ControlError
 from hftd.errors import HftdError, UsageError
 from hftd.journal.reader import JournalReader
 from hftd.journal.record import Record, Stream
 from hftd.store.database import is_current, migrate, missing_grant, open_database
-from hftd.store.projector import Projector
+from hftd.store.projector import LedgerMoved, Projector
 
 BATCH_RECORDS = 5000
 TURN_SECONDS = 0.02
@@ -78,7 +79,6 @@ class LedgerThread:
     def _run(self) -> None:
         try:
             self._until_there(self._prepare)
-            self._check_same_journal()
             self._follow()
         except HftdError as error:
             self.failure = error
@@ -95,7 +95,9 @@ class LedgerThread:
                     break
                 self._say(*waits)
             except GONE as error:
-                self._say("error", "ledger_unreachable", str(error.orig).strip())
+                self._say("error", "ledger_unreachable", _first_line(error))
+            except DBAPIError as error:  # Read-only, damaged, a right that was taken: to be mended.
+                self._say("error", "ledger_refuses", _first_line(error))
             if self._finish.is_set():
                 raise HftdError("the ledger was not there before the recorder had to end")
             self._finish.wait(RETRY_SECONDS)
@@ -119,6 +121,7 @@ class LedgerThread:
         if grant is not None:
             return Told("error", "ledger_not_granted", f"it may make no temporary table: {grant}")
         self._projector = Projector(self.engine)
+        self._check_same_journal()
         self.seq = self._projector.seq
         self.is_ready = True
         return None
@@ -134,14 +137,22 @@ class LedgerThread:
             )
 
     def _follow(self) -> None:
-        tail = JournalReader(self._journal).tail(self._projector.seq + 1, (Stream.ORDERS,))
+        """Project from where the database is; from there again where it has gone back."""
+        while not self._follow_from(self._projector.seq + 1):
+            pass
+
+    def _follow_from(self, seq: int) -> bool:
+        """Project until there is no more and the end is due; False where to begin anew."""
+        tail = JournalReader(self._journal).tail(seq, (Stream.ORDERS,))
         while True:
             finishing = self._finish.is_set()
             records = tail.read(BATCH_RECORDS)
             if records:
                 self._project(records)
+                if self._projector.seq < records[-1].seq:
+                    return False
             elif finishing:
-                return
+                return True
             else:
                 self._finish.wait(TURN_SECONDS)
 
@@ -149,20 +160,24 @@ class LedgerThread:
         """Bring a batch into SQL, once, whatever becomes of the database meanwhile.
 
         Whether a commit whose answer was lost was carried out is told by the cursor in the
-        database, and by nothing else: it is read again before the batch is tried again.
+        database, and by nothing else: it is read again before the batch is tried again. Where it
+        is before the batch (a standby took over, or a backup was put in place) nothing is written.
         """
-        is_first = True
+        begun, is_first = self._projector.seq, True
 
         def work() -> Told | None:
             nonlocal is_first
             waits = None if is_first else self._prepare()
-            if waits is None:
+            if waits is None and self._projector.seq >= begun:
                 is_first = False
-                self._projector.project(records)
+                try:
+                    self._projector.project(records)
+                except LedgerMoved as moved:
+                    return Told("warning", "ledger_moved", str(moved))
             return waits
 
         self._until_there(work)
-        self.seq = records[-1].seq
+        self.seq = self._projector.seq
 
 
 async def in_daemon_thread(work: Callable[[], Any]) -> Any:
@@ -192,3 +207,7 @@ async def in_daemon_thread(work: Callable[[], Any]) -> Any:
 
     threading.Thread(target=run, daemon=True).start()
     return await done
+
+
+def _first_line(error: DBAPIError) -> str:
+    return (str(error.orig).strip().splitlines() or [type(error.orig).__name__])[0]

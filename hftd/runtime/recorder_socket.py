@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 from hftd.control.commands import Server
 from hftd.control.connection import Peer
@@ -20,7 +21,7 @@ from hftd.control.server import ControlServer
 from hftd.control.shapes import AlertTest
 from hftd.runtime.alert_desk import AlertDesk
 from hftd.runtime.logs import Fields, Logs, last_lines, wanted
-from hftd.runtime.recorder_ledger import GONE, LedgerThread, in_daemon_thread
+from hftd.runtime.recorder_ledger import LedgerThread, in_daemon_thread
 from hftd.store import queries
 
 # Lines that a follower may be behind; beyond it the oldest go, and a line says how many.
@@ -69,7 +70,7 @@ class RecorderSocket:
                 return await in_daemon_thread(ask)
         except TimeoutError:
             raise Refused(f"the ledger does not answer in {ANSWER_SECONDS:g} s") from None
-        except GONE as error:
+        except DBAPIError as error:
             raise Refused(f"the ledger does not answer: {str(error.orig)[:200]}") from error
 
     async def _lines(

@@ -6,6 +6,7 @@ and migrates itself; other databases are migrated by the operator.
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,8 @@ def open_database(url: str | URL) -> Engine:
     """
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite" and parsed.database:
-        Path(parsed.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with contextlib.suppress(OSError):  # Whoever connects is told what is wrong there.
+            Path(parsed.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if parsed.get_backend_name() == "sqlite":
         engine = create_engine(parsed)
     else:

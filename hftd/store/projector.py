@@ -27,6 +27,10 @@ Row = dict[str, Any]
 _LATEST = (tables.ORDERS, tables.POSITIONS, tables.BALANCES)  # The rest appends.
 
 
+class LedgerMoved(Exception):
+    """The database is not where the last batch left it: a copy of before, or another writer."""
+
+
 class Projector:
     """Turn records into rows; ``seq`` is the last that the ledger holds."""
 
@@ -49,8 +53,9 @@ class Projector:
     def project(self, records: Iterable[Record]) -> int:
         """Project records in one transaction; return how many were new.
 
-        Raises: JournalDamaged where facts come before any HEADER; sqlalchemy's errors, after
-            which nothing of the batch is in the ledger and the batch can be projected again.
+        Raises: JournalDamaged where facts come before any HEADER; LedgerMoved where the cursor
+            in the database is not ours; sqlalchemy's errors, after which nothing of the batch is in
+            the ledger and the batch can be projected again.
         """
         batch = _Batch(self._words)
         new = [record for record in records if record.seq > self.seq]
@@ -60,9 +65,13 @@ class Projector:
             batch.add(record)
         with self._engine.begin() as connection:
             batch.write(connection)
-            connection.execute(
-                update(tables.CURSOR).values(seq=new[-1].seq, run=batch.words and batch.words.run)
+            moved = connection.execute(
+                update(tables.CURSOR)
+                .where(tables.CURSOR.c.seq == self.seq)
+                .values(seq=new[-1].seq, run=batch.words and batch.words.run)
             )
+            if moved.rowcount != 1:
+                raise LedgerMoved(f"its cursor is not at seq {self.seq} any more")
         self.seq, self._words = new[-1].seq, batch.words
         return len(new)
 

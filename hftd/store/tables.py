@@ -102,7 +102,7 @@ ORDERS = Table(
     _number("venue_order_id"),
     _number("order_key", needed=True),
     _number("decision_seq"),
-    _text("strategy"),
+    Column("strategy", Text),  # One of a user's own is named by its path.
     _text("config_hash"),
     _number("book_update_id"),
     _text("book_ts"),

@@ -10,6 +10,7 @@ import mmap
 import os
 import re
 import shutil
+import threading
 import zlib
 from pathlib import Path
 from typing import Any
@@ -253,6 +254,31 @@ def test_only_what_was_promised_is_durable(tmp_path: Path) -> None:
     publish(tmp_path, RecorderCursor(seq=9, synced_seq=7))
     assert [durable(tmp_path, stream) for stream in (Stream.ORDERS, Stream.MARKET)] == [7, 0]
     assert [path.name for path in tmp_path.iterdir()] == ["recorder.json"]
+
+
+def test_a_start_and_the_recorder_of_before_do_not_take_away_each_others_cursor(
+    tmp_path: Path,
+) -> None:
+    """A recorder that still reads publishes all the while that a run begins, again and again."""
+    opened(tmp_path)[0].close()
+    ended, faults = threading.Event(), []
+
+    def record() -> None:
+        while not ended.is_set():
+            try:
+                publish(tmp_path, RecorderCursor(seq=1))
+            except OSError as error:
+                faults.append(error)
+
+    recorder = threading.Thread(target=record)
+    recorder.start()
+    try:
+        for _ in range(100):
+            opened(tmp_path)[0].close()
+    finally:
+        ended.set()
+        recorder.join()
+    assert faults == []
 
 
 def test_a_journal_whose_files_are_gone_is_damaged(tmp_path: Path) -> None:

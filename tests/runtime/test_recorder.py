@@ -5,6 +5,7 @@ import json
 import os
 import select
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -35,9 +36,10 @@ def command_line(state):
 
 
 @contextlib.contextmanager
-def recording(state):
+def recording(state, command=None):
     """Run a recorder; it is killed at the end where it has not ended by itself."""
-    child = subprocess.Popen(command_line(state), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    command = command or command_line(state)
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     try:
         yield child
     finally:
@@ -285,6 +287,61 @@ def test_ledger_that_cannot_be_opened_is_waited_for(tmp_path):
         child.stdout.read()
         assert child.wait(20) == 0
     assert ledger(tmp_path) == rebuilt(tmp_path)
+
+
+def test_ledger_that_an_older_copy_replaced_is_made_whole(tmp_path):
+    """A copy of before, put in place while it records: it goes back there and on from there."""
+    day = DaysWork(tmp_path / "journal")
+    day.begin()
+    day.quote()
+    with recording(tmp_path) as child, contextlib.closing(sqlite3.connect(":memory:")) as copy:
+        until(lambda: published(tmp_path / "journal").seq == day.writer.seq, "the first quote")
+        with contextlib.closing(sqlite3.connect(tmp_path / "hftd.db", timeout=10)) as live:
+            live.backup(copy)
+            day.quote()
+            until(lambda: published(tmp_path / "journal").seq == day.writer.seq, "the second")
+            copy.backup(live)
+        day.quote()
+        read_until(child, "ledger_is_back")
+        day.end()
+        child.send_signal(signal.SIGTERM)
+        child.stdout.read()
+        assert child.wait(20) == 0
+    assert ledger(tmp_path) == rebuilt(tmp_path)
+    assert len(ledger(tmp_path)["fills"]) == 6
+
+
+def test_ledger_that_is_no_database_ends_no_recorder(tmp_path):
+    """A spoiled file is told, the log goes on, and once it is moved away all is made anew."""
+    whole_day(tmp_path / "journal")
+    (tmp_path / "hftd.db").write_bytes(b"no database" * 1000)
+    with recording(tmp_path) as child:
+        line = read_until(child, "ledger_refuses")
+        assert "not a database" in line["detail"]
+        with Client(tmp_path / "run/recorder.sock") as client:
+            assert list(client.stream("logs", {"lines": 1}))
+        (tmp_path / "hftd.db").unlink()
+        read_until(child, "ledger_is_back")
+        child.send_signal(signal.SIGTERM)
+        child.stdout.read()
+        assert child.wait(20) == 0
+    assert ledger(tmp_path) == rebuilt(tmp_path)
+
+
+def test_ledger_whose_folder_cannot_be_made_is_waited_for(tmp_path):
+    """A mount that is not there yet, say."""
+    whole_day(tmp_path / "journal")
+    (tmp_path / "disk").write_text("in the way")
+    command = [*command_line(tmp_path), "--database", f"sqlite:///{tmp_path}/disk/ledger.db"]
+    with recording(tmp_path, command) as child:
+        read_until(child, "ledger_unreachable")
+        (tmp_path / "disk").unlink()
+        (tmp_path / "disk").mkdir()
+        read_until(child, "ledger_is_back")
+        child.send_signal(signal.SIGTERM)
+        child.stdout.read()
+        assert child.wait(20) == 0
+    assert (tmp_path / "disk/ledger.db").exists()
 
 
 @pytest.fixture

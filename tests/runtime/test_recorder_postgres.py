@@ -102,6 +102,25 @@ def test_a_server_that_is_not_ready_is_waited_for(server: Postgres, tmp_path: Pa
     assert events.index("fill") < events.index("ledger_is_back")
 
 
+def test_a_standby_that_may_not_be_written_is_waited_for(server: Postgres, tmp_path: Path) -> None:
+    """A database that refuses ends no recorder: it says so, logs on, and catches up."""
+    url = server.database()
+    engine = open_database(url)
+    migrate(engine)
+    engine.dispose()
+    alter = f"ALTER DATABASE {make_url(url).database} SET default_transaction_read_only ="
+    _sql(url, f"{alter} on")
+    whole_day(tmp_path / "journal")
+    with _recording(tmp_path, url) as child:
+        assert "read-only" in str(_read_until(child, "ledger_refuses")["detail"])
+        _sql(url, "SET TRANSACTION READ WRITE", f"{alter} off")
+        _sql(url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> "
+             "pg_backend_pid() AND datname = current_database()")  # fmt: skip
+        _read_until(child, "ledger_is_back")
+        assert _end(child) == 0
+    assert contents(url) == rebuilt(tmp_path)
+
+
 def test_a_server_held_up_stopped_and_started_loses_and_doubles_nothing(
     server: Postgres, tmp_path: Path
 ) -> None:

@@ -17,9 +17,9 @@ from hftd.journal.reader import JournalReader
 from hftd.journal.record import RecordType
 from hftd.store import tables
 from hftd.store.database import is_current, migrate, open_database
-from hftd.store.projector import Projector, rebuild
+from hftd.store.projector import LedgerMoved, Projector, rebuild
 from hftd.store.words import utc_text
-from tests.store.days_work import BEGIN_NS, EPOCH, DaysWork, whole_day
+from tests.store.days_work import BEGIN_NS, EPOCH, DaysWork, header, whole_day
 
 
 def contents(engine):
@@ -158,8 +158,9 @@ def test_projecting_twice_changes_nothing(make_ledger, tmp_path_factory, cuts):
     once = contents(engine)
     assert Projector(engine).project(records) == 0
     # The cursor forgotten: the rows alone have to see that they are there already.
+    with engine.begin() as connection:
+        connection.execute(text("update cursor set seq = 0"))
     projector = Projector(engine)
-    projector.seq = 0
     at = 0
     for cut in (*cuts, len(records)):
         projector.project(records[at : at + cut])
@@ -221,6 +222,34 @@ def test_order_that_two_runs_tell_of_is_one_row(ledger, tmp_path):
     assert (order["state"], order["created_ts"]) == ("CANCELED", utc_text(BEGIN_NS))
     assert order["run"] == rows(ledger, tables.RUNS)[1]["run"]
     assert len(rows(ledger, tables.ORDER_EVENTS)) == 2
+
+
+def test_ledger_that_was_set_back_takes_no_batch_with_a_hole_before_it(ledger, tmp_path):
+    """Where the cursor in the database is another than was left there, nothing is written."""
+    day = whole_day(tmp_path / "journal")
+    projector = Projector(ledger)
+    records = list(JournalReader(tmp_path / "journal").records())
+    projector.project(records[:-5])
+    with ledger.begin() as connection:
+        connection.execute(text("update cursor set seq = seq - 5"))
+    before = contents(ledger)
+    with pytest.raises(LedgerMoved):
+        projector.project(records[-5:])
+    assert contents(ledger) == before
+    again = Projector(ledger)
+    assert again.project(records) == 10
+    assert again.seq == day.writer.seq
+
+
+def test_strategy_is_named_by_a_path_of_any_length(ledger, tmp_path):
+    """A strategy of a user's own stands in a file, whose folders may have long names."""
+    kind = "/home/somebody/.config/hftd/strategies/of/long/standing/and/good/repute.py:Skewed"
+    day = DaysWork(tmp_path / "journal")
+    day.epoch = EPOCH
+    day.writer.open(header() | {"profile": {"strategy": {"kind": kind}}}, day.ts_ns)
+    day.quote()
+    project_all(ledger, tmp_path / "journal")
+    assert rows(ledger, tables.ORDERS, "strategy") == [{"strategy": kind}]
 
 
 def test_fact_before_any_header_is_damage(ledger, tmp_path):
