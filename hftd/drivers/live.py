@@ -146,6 +146,8 @@ class Live:
         """Machine, memory, exchange, instruments, journal: everything before the first link."""
         if (cpu := self._loaded.profile.runtime.cpu) is not None:
             machine.pin(cpu, self._say)  # Before there are children, which keep off that core.
+        machine.stay_in_memory()
+        machine.go_first()
         machine.wake_at_once()
         remembered = memory.recall(JournalReader(self._paths.journal_dir), self._parts.build)
         self._clock.not_before(remembered.last_ns)

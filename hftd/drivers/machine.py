@@ -7,22 +7,27 @@ trades; it is run where a pause costs nothing, or before memory would not be fla
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
 import gc
 import os
 import platform
+import resource
 import struct
 from collections.abc import Callable
+from pathlib import Path
 
 # Containers made since the last collection; frozen ones do not count.
 COLLECT_OBJECTS = 20_000
 TURN_NS = 500_000  # Longer than a frame takes, shorter than anybody's usual turn.
+NICENESS = -20
 
 # sched_setattr(2): size, policy, flags, nice, priority, runtime, deadline, period. Python has
 # no function of its own for it.
 _SCHED_ATTR = struct.Struct("=IIQiIQQQ")
 _SCHED_SETATTR = {"x86_64": 314, "aarch64": 274}
 _RESET_ON_FORK = 0x01
+_CURRENT, _FUTURE, _ON_FAULT = 1, 2, 4  # mlockall(2)
 COLLECT_ANYWAY_OBJECTS = 500_000  # Some 100 MB: a pause of tens of milliseconds is the lesser evil.
 
 
@@ -53,6 +58,36 @@ def pin(cpu: int, say: Callable[[str], None]) -> None:
         os.sched_setaffinity(0, {cpu})
     except OSError as error:
         say(f"runtime.cpu: {cpu} cannot be used, not pinned: {error.strerror}")
+
+
+def go_first() -> None:
+    """Have the core before everybody of the usual weight, kernel threads among them, where we may.
+
+    A kernel thread that looks for cold memory held a core on which a loop spun for 4 to 8 ms, twice
+    a second; at this niceness for over 1 ms once in half a minute (Linux 6.18, by a program that
+    read the clock and nothing else). Real time is no remedy: the kernel takes 50 ms of each second
+    from who spins in it. It needs the right to (the unit gives the niceness itself); without it the
+    loop is only later. A niceness that somebody chose stays, and so does the weight of a session
+    that is not ours alone (see `recorder_start.give_way`). Threads and children have 0 again.
+    """
+    if os.getpriority(os.PRIO_PROCESS, 0) != 0:
+        return
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, 0, NICENESS)
+        if os.getsid(0) == os.getpid():
+            Path("/proc/self/autogroup").write_text(str(NICENESS))
+
+
+def stay_in_memory() -> None:
+    """Have no page that is there taken from us; where we may have only so many, ask for none.
+
+    A page of our code or of a library that was taken back is read from the disk when it is needed
+    next: some milliseconds in the middle of an order. It needs LimitMEMLOCK=infinity, as in the
+    unit, or the privilege: with a limit, memory that is asked for later would be refused.
+    """
+    limit, _ = resource.getrlimit(resource.RLIMIT_MEMLOCK)
+    if limit == resource.RLIM_INFINITY or os.geteuid() == 0:
+        ctypes.CDLL(None).mlockall(_CURRENT | _FUTURE | _ON_FAULT)
 
 
 def wake_at_once() -> None:

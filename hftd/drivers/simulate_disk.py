@@ -16,11 +16,11 @@ from __future__ import annotations
 import errno
 import mmap
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from hftd.journal.disk import Ahead, Disk
+from hftd.journal.disk import Ahead, Disk, Place
 from hftd.journal.record import PAGE
 from hftd.simex.flow_noise import Noise
 
@@ -69,6 +69,10 @@ class SimulatedDisk(Disk):
             ahead.errno = error.errno or errno.EIO
         else:
             ahead.at = written()
+
+    def make_ready(self, places: Sequence[Place]) -> Callable[[bool], None]:
+        """Do nothing: no page of these ever makes anybody wait."""
+        return lambda _goes_on: None
 
     def free_bytes(self, folder: Path) -> int:
         """Return plenty, or nothing."""

@@ -1,21 +1,36 @@
 """The disk below the writer: files that are made and mapped, and the room that is left.
 
-Owns the only four things that the writer wants of a disk. The simulation hands in one that
+Owns the only five things that the writer wants of a disk. The simulation hands in one that
 runs full, refuses and forgets; whoever reads a journal reads its files as they are.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import mmap
 import os
+import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Protocol
 
-from hftd.journal import segment
+from hftd.journal import pages, segment
+from hftd.journal.record import PAGE
 
 PASSES = 20  # Each brings what came during the last: a few ms of it, until a moment without any.
+# So far before the writer, and at least so often where it has moved: a sync takes it back.
+READY_BYTES = 256 << 10
+READY_SECONDS = 1.0
+
+
+class Place(Protocol):
+    """Where somebody writes: a file's address (0 where none is mapped), its size, and how far."""
+
+    address: int
+    size: int
+    pos: int
 
 
 class Ahead:
@@ -50,10 +65,38 @@ class Disk:
         ahead.is_busy = True
         threading.Thread(target=_sync_ahead, args=(path, written, ahead), daemon=True).start()
 
+    def make_ready(self, places: Sequence[Place]) -> Callable[[bool], None]:
+        """Make the pages writable that somebody comes to next, in a thread; return what wakes it.
+
+        The first write to a page of a file, and the first after each sync of it, asks the file
+        system, which may be at writing its own journal: with 240 orders a second some were 10 to
+        70 ms late for that (ext4). The thread waits without the interpreter, and has that for
+        some microseconds a pass. What wakes it ends it when called with False.
+        """
+        woken: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        threading.Thread(target=_make_ready, args=(places, woken), daemon=True).start()
+        return woken.put
+
     def free_bytes(self, folder: Path) -> int:
         """Return how much of the disk is free to us."""
         disk = os.statvfs(folder)
         return disk.f_bavail * disk.f_frsize
+
+
+def _make_ready(places: Sequence[Place], woken: queue.SimpleQueue[bool]) -> None:
+    known: dict[int, tuple[int, int]] = {}
+    goes_on = True
+    while goes_on:
+        for number, place in enumerate(places):
+            here, at = (place.address, place.pos), place.pos // PAGE * PAGE
+            size_bytes = min(READY_BYTES, place.size - at)
+            # Where nothing was written nothing is made anew: the kernel would bring it to the disk
+            # each time. A file that is let go of meanwhile leaves an address of no use, no harm.
+            if place.address and size_bytes > 0 and known.get(number) != here:
+                pages.make_writable(place.address + at, size_bytes)
+                known[number] = here
+        with contextlib.suppress(queue.Empty):
+            goes_on = woken.get(timeout=READY_SECONDS)
 
 
 def _sync_ahead(path: Path, written: Callable[[], int], ahead: Ahead) -> None:

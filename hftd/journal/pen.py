@@ -13,6 +13,7 @@ from hftd.errors import RecordsDamaged
 from hftd.journal import segment
 from hftd.journal.cursor import durable
 from hftd.journal.disk import Ahead, Disk
+from hftd.journal.pages import address_of
 from hftd.journal.record import (
     PAGE,
     SEGMENT_HEAD_BYTES,
@@ -30,13 +31,18 @@ AHEAD_BYTES = 1 << 20  # A smaller segment leaves too little to sync for it to b
 
 
 class Pen:
-    """Where a stream is written: ``map`` at ``pos``, up to ``size``, after the crc ``chain``."""
+    """Where a stream is written: ``map`` at ``pos``, up to ``size``, after the crc ``chain``.
+
+    ``map`` is mapped at ``address``; beyond ``ready_to`` its pages may not be ready for writing.
+    """
 
     def __init__(self, folder: Path, stream: Stream, segment_bytes: int, disk: Disk) -> None:
         self.segments: list[segment.Segment] = []
         self.map: mmap.mmap | None = None
         self.pos = 0
         self.size = 0
+        self.address = 0
+        self.ready_to = 0
         self.chain = 0
         self.ahead = Ahead()
         self._folder, self._stream, self._segment_bytes = folder, stream, segment_bytes
@@ -72,7 +78,7 @@ class Pen:
             return 0
         path, head = self.segments[-1]
         self.map = self._disk.map(path)
-        self.size = len(self.map)
+        self.size, self.address = len(self.map), address_of(self.map)
         self.pos, self.chain, seq = SEGMENT_HEAD_BYTES, head.chain, head.first_seq - 1
         with memoryview(self.map) as view:
             while found := read_record(view, self.pos, self.chain, self._stream):
@@ -113,6 +119,7 @@ class Pen:
         number = self.segments[-1].head.number + 1 if self.segments else 1
         head = encode_segment_head(self._stream, number, first_seq, ts_ns, self.chain)
         self.map, self.size, self._spare = self._spare, len(self._spare), None
+        self.address, self.ready_to = address_of(self.map), 0
         self.map[:SEGMENT_HEAD_BYTES] = head
         self.pos, self._synced = SEGMENT_HEAD_BYTES, 0
         known = SegmentHead(1, self._stream, number, first_seq, ts_ns, self.chain)
@@ -161,6 +168,7 @@ class Pen:
 
     def close(self) -> None:
         """Let go of the files."""
+        self.address = 0
         for mapped in (self.map, self._spare):
             if mapped is not None:
                 mapped.close()

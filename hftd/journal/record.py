@@ -178,6 +178,18 @@ def read_record(view: memoryview, pos: int, chain: int, stream: Stream) -> Found
     return Found(record, (end + ALIGN - 1) & -ALIGN, crc)
 
 
+def last_record(view: memoryview, pos: int) -> tuple[int, int]:
+    """Go on from a record that begins at ``pos`` by lengths; return the last one's begin and end.
+
+    Verifies nothing, so that it costs little: one that is being written may seem to be shorter, so
+    whoever asks again begins with it.
+    """
+    begin = end = pos
+    while end + HEAD_BYTES <= len(view) and MARK.unpack_from(view, end)[0] == MAGIC:
+        begin, end = end, end + record_bytes(BODY.unpack_from(view, end + MARK.size)[0])
+    return begin, min(end, len(view))
+
+
 def written_end(view: memoryview, pos: int) -> int:
     """Return where the zeros begin that a segment ends with, not before ``pos``."""
     end = len(view)

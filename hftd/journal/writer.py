@@ -23,7 +23,7 @@ from typing import Any
 import msgspec
 
 from hftd.journal.cursor import WRITERS_DRAFT, RecorderCursor, publish, published
-from hftd.journal.disk import MACHINE, Disk
+from hftd.journal.disk import MACHINE, READY_BYTES, Disk
 from hftd.journal.pen import Pen
 from hftd.journal.record import (
     ALIGN,
@@ -81,6 +81,7 @@ class JournalWriter:
         self._failed_path = folder / "sync_failed"  # Until the next run: a segment is given up.
         self._orders = Pen(folder, Stream.ORDERS, segment_bytes, disk)
         self._market = Pen(folder, Stream.MARKET, segment_bytes, disk)
+        self._make_ready: Callable[[bool], None] = lambda _goes_on: None
 
     def open(self, header: dict[str, Any], ts_ns: int) -> int:
         """Cut torn tails, begin a run with its HEADER record on the disk, return its seq.
@@ -100,6 +101,7 @@ class JournalWriter:
         # A journal without records has not been read, whatever was said of one before it.
         read = published(self.folder) if self.seq else RecorderCursor()
         publish(self.folder, msgspec.structs.replace(read, sync_errno=0), WRITERS_DRAFT)
+        self._make_ready = self._disk.make_ready((self._orders, self._market))
         seq = self.append(RecordType.HEADER, ts_ns, encode_json(header))
         if full := self.maintain():
             raise full
@@ -165,6 +167,7 @@ class JournalWriter:
     def close(self) -> None:
         """Sync and let go of the files; nothing is shortened, the next run writes on."""
         self.sync()
+        self._make_ready(False)
         for pen in (self._orders, self._market):
             pen.close()
 
@@ -182,6 +185,9 @@ class JournalWriter:
         end = pos + len(data)
         pen.map[pos:end] = data  # type: ignore[index]  # open() has begun a segment.
         pen.pos = (end + ALIGN - 1) & -ALIGN
+        if end > pen.ready_to:
+            pen.ready_to = end + READY_BYTES // 2
+            self._make_ready(True)
         self.seq = seq
         return seq
 

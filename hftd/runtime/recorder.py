@@ -58,7 +58,8 @@ BATCH_RECORDS = 1000
 TURN_SECONDS = 0.01
 IDLE_TURN_SECONDS = 0.05
 IDLE_AFTER_TURNS = 100
-MARKET_SYNC_SECONDS = 1.0
+# What a loss of power may take; what was synced costs the engine's next write a page fault.
+SYNC_SECONDS, MARKET_SYNC_SECONDS = 0.05, 1.0
 LEDGER_END_SECONDS = 8.0  # Below what the engine allows the recorder for its end.
 
 
@@ -88,7 +89,7 @@ class Recorder:
         self._ledger = LedgerThread(options.database, options.journal)
         self._orders = SegmentSync(options.journal, Stream.ORDERS)
         self._market = SegmentSync(options.journal, Stream.MARKET)
-        self._market_synced_s = 0.0
+        self._synced_s = self._market_synced_s = 0.0
         self._orders_seq = 0
         self._logged_seq = 0
         self._logged_ts_ns = 0
@@ -200,7 +201,7 @@ class Recorder:
             self._hear_ledger()
             self._desk.revive()
             self._publish_faults()
-            self._sync(market=time.monotonic() - self._market_synced_s > MARKET_SYNC_SECONDS)
+            self._sync_when_due(time.monotonic())
             if may_end and not records:
                 if not deadline_s:
                     deadline_s = time.monotonic() + LEDGER_END_SECONDS
@@ -287,6 +288,11 @@ class Recorder:
         for line in self._maker.lines(self._words, record):
             self._logs.write(line, common)
             self._desk.see(line, common, now_ns)
+
+    def _sync_when_due(self, now_s: float) -> None:
+        if now_s - self._synced_s > SYNC_SECONDS:
+            self._synced_s = now_s
+            self._sync(market=now_s - self._market_synced_s > MARKET_SYNC_SECONDS)
 
     def _sync(self, *, market: bool) -> None:
         seq = max(self._orders_seq, self._cursor.synced_seq)

@@ -25,7 +25,7 @@ def give_way() -> None:
     had half of a core that the engine spins on, whatever its niceness. Where somebody began it
     within a session of theirs, a shell or a test, that session's weight is not its to set.
     """
-    os.nice(NICENESS)
+    os.setpriority(os.PRIO_PROCESS, 0, NICENESS)
     if os.getsid(0) != os.getpid():
         return
     with contextlib.suppress(OSError):  # No such groups, or no right to set them.

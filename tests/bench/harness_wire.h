@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -77,7 +78,8 @@ static inline void wake_at_once(void)
         int32_t nice;
         uint32_t priority;
         uint64_t turn_ns, deadline, period;
-    } attributes = {.size = 48, .turn_ns = TURN_US * 1000};
+    } attributes = {
+        .size = 48, .nice = getpriority(PRIO_PROCESS, 0), .turn_ns = TURN_US * 1000};
     syscall(SYS_sched_setattr, 0, &attributes, 0);
 }
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -27,12 +26,12 @@ import numpy as np
 from hftd.runtime.exchange_markets import DEFAULT_KEY, ExchangeWish, build_venue
 from tests.bench.foreign import Missing, environment
 from tests.bench.harness import (
-    TIMED_CORE,
     Harness,
     await_answer,
     build,
     floors,
     sets_of,
+    stand_on_the_timed_core,
     trading,
 )
 from tests.bench.rows import ROOT, Row, save, text
@@ -94,7 +93,7 @@ def running(harness: Harness, pythons: dict[str, Path], stream: str) -> Iterator
             command = [str(python), "-m", f"tests.bench.peer_{name}", str(harness.port), stream]
             environ = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(Path.home())}
             started[name] = subprocess.Popen(command, cwd=ROOT, env=environ, start_new_session=True)
-            os.sched_setaffinity(started[name].pid, {TIMED_CORE})  # Its threads come later.
+            stand_on_the_timed_core(started[name].pid)  # Its threads come later.
         time.sleep(2.0)  # Whoever is stopped while it connects takes longer.
         for name in started:
             await_answer(harness, name, stream)  # ccxt takes seconds to load.
