@@ -23,6 +23,8 @@ from hftd.config.values import (
 )
 
 Count = Annotated[Integer, Field(gt=0, le=10_000)]
+# The engine keeps the times of so many: a higher count would never be reached.
+CountInWindow = Annotated[Integer, Field(gt=0, le=64)]
 
 
 def _as_gross_exposure(values: dict[str, Any]) -> Any:
@@ -62,11 +64,11 @@ class RiskLimits(Section):
     """Value of all open orders at most (C14); default: max_gross_exposure_quote."""
     max_quote_distance_bps: Annotated[PositiveBps, Field(le=5_000)] = Decimal(500)
     """Furthest that an order's passive side may stand from the reference price (C05)."""
-    collar_breach_count: Count = 3
+    collar_breach_count: CountInWindow = 3
     """Collar refusals within the window that PAUSE (C05)."""
     collar_breach_window_ms: PositiveMs = 10_000
     """The window of collar_breach_count."""
-    reject_storm_count: Count = 5
+    reject_storm_count: CountInWindow = 5
     """Unexpected rejects by the venue within the window that HALT (C19)."""
     reject_storm_window_ms: PositiveMs = 10_000
     """The window of reject_storm_count."""

@@ -38,6 +38,9 @@ from hftd.config.watching import Alerts, Metrics
 
 MAX_INSTRUMENTS: Final = 50
 
+# As SQLAlchemy reads a URL: up to the first @, whatever stands between; or among its options.
+_PASSWORD: Final = re.compile(r"://[^:/]*:[^@]*@|[?&](?:ssl)?password=")
+
 # Controls that must stand before production hosts are allowed; the safety work brings them.
 CONTROLS_MISSING_FOR_LIVE: Final = "C43"
 
@@ -165,7 +168,7 @@ class Storage(Section):
 
     @model_validator(mode="after")
     def _known_database(self) -> Self:
-        if re.search(r"://[^/]*:[^/]*@", self.url):
+        if _PASSWORD.search(self.url):
             expected = "no password in it; storage.password: env:NAME brings it"
             raise misplaced("url", expected, withheld=True)
         if not self.url.startswith(("sqlite:///", "postgresql+psycopg://")):
@@ -334,7 +337,7 @@ def _check_instruments(profile: Profile) -> None:
 
 
 def _check_order_sizes(profile: Profile) -> None:
-    """Refuse sizes that the gate would refuse each time (C03, C12)."""
+    """Refuse sizes and distances that the gate would refuse each time (C03, C05, C12)."""
     for instrument in profile.instruments:
         strategy, limits = profile.strategy_of(instrument), profile.limits(instrument)
         key = f"{profile.strategy_key(instrument)}.order_size_base"

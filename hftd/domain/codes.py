@@ -143,6 +143,7 @@ class VenueCode(IntEnum):
     MARKET_CLOSED = -201004
     NOT_ATTEMPTED = -202201  # The cancel leg failed, so the new order was never tried.
     NOT_SENT = -900001  # Our own link was down or full: the venue never saw it.
+    WRONG_TIME = -1021  # Too late, or ahead of the venue's clock.
     UNKNOWN_ORDER = -2011
     NO_SUCH_ORDER = -2013
 

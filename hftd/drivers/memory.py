@@ -86,6 +86,7 @@ CARRIED_INSTRUMENT = (
     "opening_mid_half_ticks",
     "fills",
 )
+IN_TICKS = ("mark_bid_ticks", "mark_ask_ticks", "opening_mid_half_ticks")
 CARRIED_BALANCE = ("opening_known", "opening_atoms", "traded_atoms", "flow_atoms")
 
 
@@ -275,8 +276,10 @@ def carry_over(
         new.core[0][name] = old.core[0][name]
     places = place_instruments(memory, instruments, loaded)
     for old_index, index in places.items():
+        kept = memory.instruments[old_index].tick_e8 == instruments[index].tick_e8
         for name in CARRIED_INSTRUMENT:
-            new.instruments[index][name] = old.instruments[old_index][name]
+            if kept or name not in IN_TICKS:  # Of other ticks the next market tells them anew.
+                new.instruments[index][name] = old.instruments[old_index][name]
         carry_balance(old, new, old_index, index)
     carry_one_balance(old, new, 0, 0)
     new.orders[:] = old.orders

@@ -30,10 +30,16 @@ from hftd.domain.instrument import InstrumentStatus
 from hftd.domain.kernel import kernel
 from hftd.domain.order import OrderState, Side, TimeInForce
 from hftd.engine.emit import add_fact, add_wish
-from hftd.engine.exposure import open_count, open_lots
+from hftd.engine.exposure import free_atoms, open_count, open_lots
 from hftd.engine.position import excess_lots
 from hftd.engine.state import N_WISHES, WISHES_CAPACITY, Out, State
-from hftd.engine.targets import canary_lots, condition, least_lots, say_waiting
+from hftd.engine.targets import (
+    canary_lots,
+    condition,
+    least_lots,
+    per_lot_atoms,
+    say_waiting,
+)
 
 ADOPTED_WAIT_NS = 10_000_000_000  # Adopted orders are not left long without a book.
 CANCEL_AGAIN_NS = 1_000_000_000  # A rejected cancel usually raced a fill; the report follows.
@@ -232,10 +238,21 @@ def revise(state: State, out: Out, index: int, side: int, slot: int) -> None:
     too_young = now - order["acked_ns"] < instrument["min_quote_life_ns"]
     if too_young or is_waiting(state, index, side):
         return
-    if fits_beside(state, index, side, lots, target["reduce_only"]):
-        wish_order(state, out, index, side, ActionKind.CANCEL_REPLACE, order["key"])
-    else:
+    if not fits_beside(state, index, side, lots, target["reduce_only"]):
         cancel_once(state, out, order, Code.POSITION_LIMIT)
+    elif not keeps_reserve(state, index, side, target["price_ticks"], lots):
+        cancel_once(state, out, order, Code.FUNDS)
+    else:
+        wish_order(state, out, index, side, ActionKind.CANCEL_REPLACE, order["key"])
+
+
+@kernel
+def keeps_reserve(state: State, index: int, side: int, price_ticks: int, qty_lots: int) -> bool:
+    """Tell whether old and new order together leave the reserve alone, where there is one."""
+    instrument = state.instruments[index]
+    asset = state.core[0]["quote_asset"] if side == Side.BUY else instrument["base_asset"]
+    needed = qty_lots * per_lot_atoms(instrument, side, price_ticks)
+    return state.balances[asset]["reserve_atoms"] == 0 or needed <= free_atoms(state, asset)
 
 
 @kernel

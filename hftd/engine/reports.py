@@ -331,6 +331,8 @@ def apply_rejected(state: State, event: Any, out: Out) -> None:
         state.targets[order["instrument"], order["side"]]["miss_away_ticks"] = 1
     elif event["code"] == VenueCode.MARKET_CLOSED:  # C02, until a listing says TRADING again.
         state.instruments[order["instrument"]]["status"] = InstrumentStatus.BREAK
+    elif event["code"] == VenueCode.WRONG_TIME:  # C24, until the next sample of its clock.
+        breaker.pause(state, breaker.PAUSE_CLOCK)
     elif not expected:
         core["rejected"] += 1
         core["reject_ns"][core["reject_next"] % WINDOW_CAPACITY] = core["now_ns"]

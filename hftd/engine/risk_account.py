@@ -105,17 +105,20 @@ def c10_duplicate(state: State, wish: Any) -> int:
 def c11_funds(state: State, wish: Any) -> int:
     """The balance carries the order: a buy its notional, a sell its base quantity.
 
-    The replaced order's funds count as free, since the venue cancels before it places.
+    The replaced order's funds count as free, since the venue cancels before it places; but not
+    beside a reserve, of which the venue knows nothing: what fills first is spent as well.
     """
     instrument = state.instruments[wish["instrument"]]
     if wish["side"] == Side.BUY:
-        per_lot = wish["price_ticks"] * instrument["unit_atoms"]
-        free = free_atoms(state, state.core[0]["quote_asset"])
+        per_lot, asset = (
+            wish["price_ticks"] * instrument["unit_atoms"],
+            state.core[0]["quote_asset"],
+        )
     else:
-        per_lot = instrument["lot_atoms"]
-        free = free_atoms(state, instrument["base_asset"])
-    needed = wish["qty_lots"] * per_lot
-    if wish["kind"] == ActionKind.CANCEL_REPLACE:
+        per_lot, asset = instrument["lot_atoms"], instrument["base_asset"]
+    needed, free = wish["qty_lots"] * per_lot, free_atoms(state, asset)
+    reserved = state.balances[asset]["reserve_atoms"] > 0
+    if wish["kind"] == ActionKind.CANCEL_REPLACE and not reserved:
         slot = find(state, wish["target_key"])
         if slot >= 0:
             free += state.orders[slot]["reserved_atoms"]

@@ -114,6 +114,8 @@ def apply_link_down(state: State, _event: Any, out: Out) -> None:
         instrument["uncovered_ns"] = 0
         instrument["resync_asked_ns"] = 0
         instrument["resync_attempt"] = 0
+        for side in range(2):
+            state.targets[index, side]["miss_update_id"] = 0
 
 
 @kernel

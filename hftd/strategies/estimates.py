@@ -4,7 +4,9 @@ Owns the fields of memory below. Must not know which formula uses them, nor a pr
 
 **sigma**, the volatility in bps of mid per square root of a second: the mean of the squared
 moves of mid over a second (or as long as nothing happened), newer ones weighing more, half as
-much after `half_life_s`. While few are known each weighs the same.
+much after `half_life_s`. While few are known each weighs the same. Nothing is taken of what lies
+between two looks more than `LONGEST_NS` apart (a restart, a market that was away): what moved
+there moved in hours, or in a market that nobody saw.
 
 **A and k** of the intensity A exp(-k d) with which orders arrive that reach a distance d from
 mid on one side: of all public trades that are not ours, those on one side of mid between two
@@ -29,7 +31,7 @@ from hftd.strategies.elementary import LN_2, exp, ln
 
 DISTANCES = 16
 SAMPLE_NS = 1_000_000_000
-LONGEST_S = 60.0  # A longer silence counts as so long: it says nothing of volatility.
+LONGEST_NS = 60_000_000_000
 LEAST_SAMPLES = 30
 LEAST_ORDERS = 30
 PLATEAU = 0.95  # A distance that this part of all orders reaches is inside the touch.
@@ -42,7 +44,7 @@ MEMORY_FIELDS = (
     Field("sampled_ns", "i8", "when that was"),
     Field("samples", "i8", "moves of mid seen"),
     Field("variance_bps2", "f8", "squared moves a second, weighted"),
-    Field("trade_id", "i8", "last public trade counted"),
+    Field("trades_kept", "i8", "public trades that the window had ever kept when last counted"),
     Field("orders", "i8", "orders of others seen"),
     Field("watched_s", "f8", "time that the counts below are of, weighted"),
     Field("reached", f"({DISTANCES},)f8", "orders that reached each distance, weighted"),
@@ -59,10 +61,10 @@ def watch(instrument: Any, params: Any, memory: Any, now_ns: int) -> None:
     """
     if instrument["market_valid"] == 0:
         return
-    if memory["sampled_ns"] == 0:
+    if memory["sampled_ns"] == 0 or now_ns - memory["sampled_ns"] > LONGEST_NS:
         memory["sampled_ns"] = now_ns
         memory["sampled_half_ticks"] = instrument["mid_half_ticks"]
-        memory["trade_id"] = instrument["last_trade_id"]
+        memory["trades_kept"] = instrument["trade_window_next"]
     else:
         count_orders(instrument, params, memory)
     memory["mid_half_ticks"] = instrument["mid_half_ticks"]
@@ -72,19 +74,22 @@ def watch(instrument: Any, params: Any, memory: Any, now_ns: int) -> None:
 
 @kernel
 def count_orders(instrument: Any, params: Any, memory: Any) -> None:
-    """Count the public trades since the last decision as at most one order a side."""
-    mid_half, seen = memory["mid_half_ticks"], memory["trade_id"]
+    """Count the public trades since the last decision as at most one order a side.
+
+    The newest in the window, by how many it has kept: a venue's ids may begin anew, and a boot
+    begins with none. What has turned out to be a fill of ours was taken out of it.
+    """
+    mid_half, kept = memory["mid_half_ticks"], instrument["trade_window_next"]
+    fresh = kept - memory["trades_kept"] if kept >= memory["trades_kept"] else kept
     above, below = 0, 0
-    newest = seen
-    for place in range(TRADE_WINDOW_CAPACITY):
-        trade_id = instrument["trade_window_id"][place]
-        if trade_id <= seen:
+    for back in range(min(fresh, TRADE_WINDOW_CAPACITY)):
+        price_ticks = instrument["trade_window_ticks"][(kept - 1 - back) % TRADE_WINDOW_CAPACITY]
+        if price_ticks == 0:
             continue
-        newest = max(newest, trade_id)
-        away = 2 * instrument["trade_window_ticks"][place] - mid_half
+        away = 2 * price_ticks - mid_half
         above = max(above, away)
         below = max(below, -away)
-    memory["trade_id"] = newest
+    memory["trades_kept"] = kept
     for away in (above, below):
         if away > 0:
             memory["orders"] += 1
@@ -102,7 +107,7 @@ def reach(params: Any, memory: Any, distance_bps: float) -> None:
 @kernel
 def sample(instrument: Any, params: Any, memory: Any, now_ns: int) -> None:
     """Take the move of mid since the last sample, let what is old weigh less, fit A and k."""
-    passed_s = min((now_ns - memory["sampled_ns"]) / SAMPLE_NS, LONGEST_S)
+    passed_s = (now_ns - memory["sampled_ns"]) / SAMPLE_NS
     before = memory["sampled_half_ticks"]
     move_bps = (instrument["mid_half_ticks"] - before) * BPS / before
     memory["samples"] += 1

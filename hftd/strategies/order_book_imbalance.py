@@ -7,8 +7,9 @@ In: flat, rested, the imbalance at or past `threshold` for `dwell_ms`, and the t
 cost of crossing (the spread: half of it in, half of it out) and both taker fees is
 `min_edge_bps` at least. Out: `holding_ms` over, or mid moved `stop_bps` against or `target_bps`
 for the entry, whichever is first; then `cooldown_ms` of rest. Both by IOC at the touch. An
-attempt that found nothing begins the dwell anew; an exit is tried again until flat. A rest of
-the position too small for the venue is dust and counts as flat.
+attempt that found nothing begins the dwell anew; an exit is tried again until flat, in slices of
+the order limits: a position may be worth more than one order since its entry, or hold dust of
+before beside it. A rest of the position too small for the venue is dust and counts as flat.
 
 The entry's time and mid are those of the update that first showed the position.
 """
@@ -27,6 +28,7 @@ from hftd.domain.kernel import kernel
 from hftd.domain.layout import Field, Records, layout
 from hftd.domain.order import Side
 from hftd.engine.exposure import open_count
+from hftd.engine.flatten import slice_lots
 from hftd.engine.position import excess_lots
 from hftd.engine.state import State
 from hftd.engine.targets import (
@@ -186,7 +188,7 @@ def leave(state: State, params: Any, memory: Any, index: int, side: int) -> None
         return
     price = touch_ticks(instrument, side)
     funded = funds_atoms(state, index, side) // per_lot_atoms(instrument, side, price)
-    lots = before_canary_lots(state, max(0, min(abs(excess_lots(instrument)), funded)))
+    lots = before_canary_lots(state, max(0, min(slice_lots(instrument, price), funded)))
     if has_size(state, index, target, price, lots):
         want(target, price, lots)
         target["take"] = 1

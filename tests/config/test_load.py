@@ -293,9 +293,19 @@ def test_half_a_key_pair_is_refused(tmp_path: Path) -> None:
     assert error.key == "venue.api_secret"
 
 
-def test_a_password_in_the_storage_url_is_refused_and_not_repeated(tmp_path: Path) -> None:
-    """A database password goes by reference, like every other secret."""
-    url = 'storage: {url: "postgresql+psycopg://me:hunter2@localhost/hftd"}\n'
+@pytest.mark.parametrize(
+    "place",
+    [
+        "me:hunter2@localhost/hftd",
+        "me:hun/hunter2@localhost/hftd",
+        "h/hftd?user=me&password=hunter2",
+    ],
+)
+def test_a_password_in_the_storage_url_is_refused_and_not_repeated(
+    tmp_path: Path, place: str
+) -> None:
+    """A database password goes by reference, like every other secret: the URL is in an argv."""
+    url = f'storage: {{url: "postgresql+psycopg://{place}"}}\n'
     error = refusal(write(tmp_path, GOOD + url))
     assert error.key == "storage.url"
     assert "hunter2" not in str(error)

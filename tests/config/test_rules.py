@@ -28,6 +28,8 @@ def mine(tmp_path: Path) -> Path:
         ("canary.size_factor=1.1", "canary.size_factor", "at most 1, was 1.1"),
         ("canary.size_factor=0.0000001", "canary.size_factor", "at most 6 decimals"),
         ("storage.url=mysql://localhost/x", "storage.url", "sqlite:///… or postgresql"),
+        ("risk.reject_storm_count=65", "risk.reject_storm_count", "at most 64, was 65"),
+        ("risk.collar_breach_count=65", "risk.collar_breach_count", "at most 64, was 65"),
         ("venue.fees.maker_bps=-1", "venue.fees.maker_bps", "at least 0, was -1"),
         ("venue.recv_window_ms=60000", "venue.recv_window_ms", "at most 5000, was 60000"),
         (

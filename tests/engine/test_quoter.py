@@ -389,3 +389,17 @@ def test_instruments_do_not_meddle() -> None:
     assert wishes(scene) == [(SUBMIT, BUY, 100, 10, 0)]
     refused(scene, Code.NO_EDGE)
     assert wishes(scene) == []
+
+
+def test_beside_a_reserve_the_old_order_goes_first() -> None:
+    """What it still fills is spent as well as its successor, and the venue knows no reserve."""
+    scene = a_market()
+    put_order(scene, 0, BUY, 99, 10, reserved_atoms=99 * 10 * 1_000)
+    wanted(scene, 100, 10)
+    quote = scene.state.balances[0]
+    quote["opening_atoms"] = (99 + 100) * 10 * 1_000
+    assert [kind for kind, *_ in wishes(scene)] == [REPLACE]
+    quote["reserve_atoms"] = 1
+    assert [kind for kind, *_ in wishes(scene)] == [CANCEL]
+    quote["opening_atoms"] += 1
+    assert [kind for kind, *_ in wishes(scene)] == [REPLACE]

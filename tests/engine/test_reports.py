@@ -6,7 +6,7 @@ import pytest
 
 from hftd.domain.actions import ActionKind as A
 from hftd.domain.codes import Code, TradingState
-from hftd.domain.events import CommandKind
+from hftd.domain.events import CommandKind, Link
 from hftd.domain.events import EventKind as E
 from hftd.domain.facts import FactKind as F
 from hftd.domain.order import FeeAsset, OrderEvent, OrderState, Side, TimeInForce
@@ -225,6 +225,31 @@ def test_a_would_cross_miss_quotes_one_tick_away_after_an_update() -> None:
     assert play.core["post_only_missed"] == 1
     play.market(5990, 6010, lots=4900)
     assert play.expect(A.SUBMIT, side=Side.BUY)["price_ticks"] == 5989
+
+
+def test_a_miss_is_over_where_a_venues_update_ids_begin_anew() -> None:
+    """The link fell after it, and the book that came counts from one: its second touch is newer."""
+    play = Playbook().run()
+    buy, sell = play.key(Side.BUY), play.key(Side.SELL)
+    play.accept(sell).feed(E.REJECTED, order_key=buy, code=-201001)
+    play.link(Link.MARKET, up=0).link(Link.MARKET).canceled(sell)
+    play.next_update_id = 0
+    play.engine.state.books[0]["last_update_id"] = 0
+    play.after(1).market(5990, 6010).market(5990, 6010, lots=4900)
+    assert play.expect(A.SUBMIT, side=Side.BUY)["price_ticks"] == 5989
+
+
+def test_orders_refused_for_their_timestamp_pause_and_are_no_storm() -> None:
+    """C24, G12: -1021 of ten orders in flight is one wrong clock; the next sample lifts it."""
+    play = Playbook().run()
+    for lots in range(4900, 4905):
+        buy, sell = play.key(Side.BUY), play.key(Side.SELL)
+        play.feed(E.REJECTED, order_key=buy, code=-1021).expect_none(A.SUBMIT)
+        play.feed(E.REJECTED, order_key=sell, code=-1021).expect_none(A.SUBMIT)
+        assert (play.state, play.core["state_code"]) == (TradingState.PAUSED, Code.CLOCK)
+        play.feed(E.CLOCK).pulse().expect_none(A.SUBMIT)
+        play.after(2).market(5990, 6010, lots=lots)
+        assert play.state == TradingState.RUNNING
 
 
 def test_a_closed_market_stops_quoting_without_a_storm() -> None:

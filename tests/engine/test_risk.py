@@ -402,6 +402,9 @@ def test_c11_a_replaced_order_lends_its_funds() -> None:
     replaced = {"kind": int(ActionKind.CANCEL_REPLACE), "target_key": int(old["key"])}
     assert not allowed(scene)
     assert allowed(scene, **replaced)
+    scene.state.balances[0]["opening_atoms"] += 1
+    scene.state.balances[0]["reserve_atoms"] = 1  # What fills first would be spent as well.
+    assert not allowed(scene, **replaced)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 
 from hftd.config.strategy_parameters import AvellanedaStoikov, Glft
 from hftd.domain.codes import Code
-from hftd.engine import signals
+from hftd.engine import prints, signals
 from hftd.strategies import avellaneda_stoikov, estimates, glft
 from hftd.strategies.elementary import ln_1p
 from tests.engine.scene import BUY, SELL, Scene, a_scene, show_market
@@ -50,10 +50,8 @@ class Model:
 
     def trade(self, price_ticks: int) -> None:
         """Let somebody trade."""
-        at = self.trades % len(self.instrument["trade_window_id"])
         self.trades += 1
-        self.instrument["trade_window_id"][at] = self.trades
-        self.instrument["trade_window_ticks"][at] = price_ticks
+        prints.keep_in_window(self.instrument, self.trades, price_ticks, self.now_ns)
         self.instrument["last_trade_id"] = self.trades
 
     def decide(self) -> tuple[Any, Any]:
@@ -198,3 +196,44 @@ def test_an_invalid_market_is_not_watched() -> None:
     model.instrument["market_valid"] = 0
     estimates.watch(model.instrument, model.params[0], model.memory[0], model.now_ns)
     assert model.memory[0]["samples"] == 0
+
+
+def test_a_fill_of_ours_that_shows_late_is_no_order_of_others() -> None:
+    """It was printed while the market was in doubt; at price 0 it would reach every distance."""
+    model = Model()
+    model.decide()
+    model.trade(10_010)
+    prints.forget_own_trade(model.instrument, model.trades)
+    model.decide()
+    assert (model.memory[0]["orders"], model.memory[0]["reached"].sum()) == (0, 0)
+
+
+def test_arrivals_are_counted_where_a_venues_ids_begin_anew() -> None:
+    """An exchange that lost its memory numbers its trades from one again."""
+    model = Model()
+    model.trades = 1_000_000
+    model.decide()
+    model.trade(10_010)
+    model.decide()
+    model.trades = 0
+    model.trade(10_010)
+    model.decide()
+    assert model.memory[0]["orders"] == 2
+
+
+def test_what_nobody_saw_is_no_volatility() -> None:
+    """Overnight the mid moved by 300 bps, and trades came in: neither says what a second does."""
+    model = Model()
+    for _ in range(40):
+        model.after(1)
+        model.decide()
+    model.after(8 * 3600)
+    model.market(10_290, 10_310)
+    model.trade(10_400)
+    model.decide()
+    kept = model.memory[0]
+    assert (kept["variance_bps2"], kept["orders"]) == (0, 0)
+    model.after(2)
+    model.market(10_291, 10_311)
+    model.decide()
+    assert 0 < kept["variance_bps2"] < 1

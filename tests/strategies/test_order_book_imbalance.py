@@ -45,6 +45,8 @@ class Taker:
         order_book_imbalance.fit_instruments(strategy, self.scene.state.instruments)
         self.scene.instrument["unit_atoms"] = INSTRUMENT.unit_atoms
         self.scene.instrument["lot_atoms"] = INSTRUMENT.lot_e8
+        self.scene.instrument["max_order_lots_reduce"] = 1_000
+        self.scene.instrument["max_order_notional_atoms_reduce"] = 10**15
 
     def at(
         self, ms: int, lots: tuple[int, int] = LEVEL, *, mid: int = 10_000, half: int = 1
@@ -217,6 +219,15 @@ def test_an_exit_sells_no_more_than_there_is() -> None:
     taker = a_holder(70)
     taker.scene.state.balances[1]["opening_atoms"] = 69_999
     assert order_of(taker.at(10_000)[SELL])[1] == 69
+
+
+def test_an_exit_that_is_too_large_for_one_order_goes_in_slices() -> None:
+    """A stop that the order limits refuse is no stop: dust was held beside, or the price rose."""
+    taker = a_holder(-70)
+    taker.scene.instrument["max_order_lots_reduce"] = 60
+    assert order_of(taker.at(100, mid=10_015)[BUY]) == (10_016, 60, 1)
+    taker.scene.instrument["max_order_notional_atoms_reduce"] = 10_016 * 10 * 50 + 1
+    assert order_of(taker.at(100, mid=10_015)[BUY]) == (10_016, 50, 1)
 
 
 def test_after_leaving_it_rests() -> None:

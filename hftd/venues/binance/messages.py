@@ -95,7 +95,7 @@ class TradeReply(Struct, rename="camel"):
     price: str
     qty: str
     commission: str
-    commission_asset: str
+    commission_asset: str | None
     time: Millis
     is_buyer: bool
     is_maker: bool

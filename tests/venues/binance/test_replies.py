@@ -338,6 +338,18 @@ def test_own_trades_become_fills_without_a_key_and_end_with_the_last_id():
     assert events[2] == {"kind": EventKind.TRADES_END, "order_count": 2, "trade_id": 42}
 
 
+def test_a_trade_whose_fee_has_no_asset_is_a_trade():
+    """A fee of nothing may name none; one unreadable trade would hide the whole list for ever."""
+    trade = {
+        "symbol": "BTCUSDT", "id": 41, "orderId": 28, "price": "60000.00", "qty": "0.005",
+        "commission": "0", "commissionAsset": None, "time": 1, "isBuyer": True, "isMaker": True,
+    }  # fmt: skip
+    fill, end = Wire().order(reply("t0.rs", [trade]))
+    assert (fill["kind"], fill["trade_id"], end["kind"]) == (
+        EventKind.FILL, 41, EventKind.TRADES_END,
+    )  # fmt: skip
+
+
 def test_a_trade_from_before_a_change_of_steps_keeps_its_id_alone():
     """It makes no list unreadable, and no money of it is rounded."""
     trade = {
