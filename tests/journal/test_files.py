@@ -9,6 +9,7 @@ import errno
 import mmap
 import os
 import re
+import resource
 import shutil
 import threading
 import zlib
@@ -377,3 +378,18 @@ def test_a_cursor_that_cannot_be_read_is_nothing_read(tmp_path: Path, content: b
     publish(tmp_path, RecorderCursor(seq=7))
     (tmp_path / "recorder.json").write_bytes(content)
     assert published(tmp_path) == RecorderCursor()
+
+
+def test_a_file_that_gets_no_room_is_not_left_behind(tmp_path: Path) -> None:
+    """The disk's refusal is the caller's to tell, and the next try may make the file."""
+    path = tmp_path / "orders-00000001.hj"
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            segment.make(path, 8192)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not path.exists()
+    segment.make(path, 8192)
+    assert path.stat().st_size == 8192

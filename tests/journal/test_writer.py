@@ -27,6 +27,12 @@ def append_market_until_full(writer):
         writer.append_market(0, 0, bytes(3000))
 
 
+def append_orders_until_full(writer):
+    """Append facts for as long as there is room, with the look of each second."""
+    while writer.append(FACT, 1, bytes(1000)):
+        assert writer.maintain() is writer.full
+
+
 def test_two_streams_are_one_order(tmp_path):
     """Records of both streams come back merged by seq, frames with their link."""
     writer = small_writer(tmp_path)
@@ -265,6 +271,38 @@ def test_sync_that_failed_for_the_writer_is_final(tmp_path, sync):
         writer.close()
     written = [payload for _, payload in payloads(tmp_path)]
     assert written == [b"on the disk or not", b"on 0", b"on 1"]
+
+
+class Full(Disk):
+    """The machine's disk, on which there is no room for another file when told so."""
+
+    def __init__(self):
+        self.errno = 0
+
+    def make(self, path, size_bytes):
+        """Make a file as the machine does, or say why not."""
+        if self.errno:
+            raise OSError(self.errno, os.strerror(self.errno))
+        super().make(path, size_bytes)
+
+
+@pytest.mark.parametrize("refused", [errno.ENOSPC, errno.EDQUOT])
+def test_no_room_for_the_next_segment_says_which_file_and_why(tmp_path, refused):
+    """It is told while records still fit, raised when none does any more, and room mends it."""
+    disk = Full()
+    writer = small_writer(tmp_path, disk=disk)
+    writer.open(HEADER, 0)
+    disk.errno = refused
+    with pytest.raises(JournalFull, match=r"orders-00000003\.hj: ") as raised:
+        append_orders_until_full(writer)
+    assert (raised.value.reason, raised.value.errno) == ("no_space", refused)
+    assert raised.value.detail.endswith(os.strerror(refused))
+    assert (writer.full.reason, writer.full.errno) == ("no_space", refused)
+    last = writer.seq
+    assert writer.append_market(1, 0, b"the other stream has room") == last + 1
+    disk.errno = 0
+    assert writer.maintain() is None
+    assert writer.append(FACT, 2, b"room again") == last + 2
 
 
 # Two records at a time, then time for a reader to be waiting for the next.
