@@ -3,8 +3,9 @@
 Owns which tests a part runs and whether compiled. A kernel's line counts where it ran as Python
 and nowhere else, so that the kernels' rooms run uncompiled. All others run compiled, as in
 production: a daemon that runs as plain Python under a tracer takes hours over what these tests
-ask of it. Left out is what repeats others at length: the simulation's seeds by the hundred, a book
-beside a naive one for a hundred thousand requests, the set-up, which runs nothing of ``hftd``.
+ask of it. Left out is what repeats others at length: recorded days uncompiled, the simulation's
+seeds by the hundred, a book beside a naive one for a hundred thousand requests; and the set-up,
+which runs nothing of ``hftd``.
 
 What a part found is kept below ``build``, in a folder named by the sources of ``hftd``: data of
 other sources, whose lines stand elsewhere, is never mixed in.
@@ -39,7 +40,10 @@ class Part(NamedTuple):
 
 
 PARTS = {
-    "kernels": Part(("domain", "engine", "strategies", "venues"), compiled=False),
+    "kernels": Part(
+        ("domain", "engine", "strategies", "venues"), compiled=False,
+        arguments=("-k", "not every_recorded_frame and not kernels_agree"),
+    ),
     "exchange": Part(("simex",), arguments=("-k", "not very_many and not long_mixture")),
     "runtime": Part(("runtime", "drivers")),
     "daemons": Part(("e2e",), arguments=("-k", "not twenty_crashes")),
