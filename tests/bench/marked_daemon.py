@@ -4,7 +4,8 @@
 are wrapped before it begins. A mark is the end of a stage, so that nothing lies between two
 stages; a seam that is not there any more is left out, and its time falls to the next one. Each
 row of FILE is a market frame that led to an order: how many marks, then pairs of a label's number
-and the time (``CLOCK_MONOTONIC``, as the harness has it). `LABELS` says what the numbers mean.
+and the time (``CLOCK_MONOTONIC``, as the harness has it). `LABELS` says what the numbers mean. The
+file of that name with `COST` behind it has what one mark takes, in ns.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ LABELS = (
 IN_CALLBACK, TO_LOOP, FRAME, DECODE, BOOK = range(5)  # BOOK and two more: the engine's stages.
 FACTS, INTENT, ENCODE, OUT, TO_LINK, SEND = range(7, len(LABELS))
 WIDTH = 64
+COST, CALLS, TURNS = ".cost", 1_000, 20
 
 
 class Marks:
@@ -78,6 +80,28 @@ def after(owner: Any, name: str, marks: Marks, label: int) -> None:
         return result
 
     setattr(owner, name, inner)
+
+
+class _Seam:
+    def bare(self) -> None:
+        """Do nothing."""
+
+    def marked(self) -> None:
+        """Do nothing, until it is wrapped."""
+
+
+def cost_ns(marks: Marks) -> float:
+    """Return what a mark takes, and its call, when it is hot: when it is cold it takes more."""
+    after(_Seam, "marked", marks, SEND)
+    seam, times = _Seam(), []
+    for call in (seam.bare, seam.marked) * TURNS:
+        marks.begin()
+        began = perf_counter_ns()
+        for _ in range(CALLS):
+            call()
+        times.append(perf_counter_ns() - began)
+    marks.on = False
+    return (min(times[1::2]) - min(times[::2])) / CALLS
 
 
 def wrap(marks: Marks) -> None:
@@ -137,7 +161,10 @@ def main() -> None:
     from hftd.runtime import kernel_cache
 
     kernel_cache.prepare()  # Before anything imports Numba.
-    wrap(Marks(Path(sys.argv[1]), int(sys.argv[2])))
+    path = Path(sys.argv[1])
+    marks = Marks(path, int(sys.argv[2]))
+    path.with_name(path.name + COST).write_text(str(cost_ns(marks)))
+    wrap(marks)
     from hftd.cli.hftd import main as daemon
 
     sys.argv = ["hftd", "start", *sys.argv[3:]]

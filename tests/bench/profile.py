@@ -6,8 +6,9 @@ stages is measured as well: from the exchange's send to our callback (its system
 the wake-up, the event loop, the WebSocket frame), and from our send to the exchange's sight of the
 order. Each stage ends where the next begins: there is no rest that nobody has timed. A stage's
 figure is its mean over the middle fifth of the rounds by their whole time, so that stages add up to
-a round that did happen: medians of skewed stages would add up to less than any. Their sum is told
-beside the wire's p50 of the daemon without marks.
+a round that did happen: medians of skewed stages would add up to less than any. Each mark's own
+cost, measured hot by the daemon that has them, is taken off its stage. The sum is told beside the
+wire's p50 of the daemon without marks.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from tests.bench.harness import PROFILE, Harness, Trading, build, end, sets_of, trading
-from tests.bench.marked_daemon import LABELS, SEND, TO_LINK, WIDTH
+from tests.bench.marked_daemon import COST, LABELS, SEND, TO_LINK, WIDTH
 from tests.bench.rows import Row, save, text
 from tests.e2e.daemon import Instance
 
@@ -66,8 +67,10 @@ def alone(
     return found
 
 
-def stages(rounds: np.ndarray[Any, Any], marks: np.ndarray[Any, Any]) -> list[dict[str, int]]:
-    """Return ns by stage of each round whose marks are found.
+def stages(
+    rounds: np.ndarray[Any, Any], marks: np.ndarray[Any, Any], cost_ns: float
+) -> list[dict[str, float]]:
+    """Return ns by stage of each round whose marks are found, less what the marks cost.
 
     Shapes: rounds (n, 6) as the harness tells them; marks (m, WIDTH) as the daemon wrote them.
     """
@@ -79,13 +82,13 @@ def stages(rounds: np.ndarray[Any, Any], marks: np.ndarray[Any, Any]) -> list[di
             continue
         count = int(marks[at, 0])
         pairs = marks[at, 1 : 1 + 2 * count].reshape(-1, 2).tolist()
-        row = dict.fromkeys((SENDING, TO_CALLBACK, *LABELS[1:SEND], TO_EXCHANGE), 0)
+        row = dict.fromkeys((SENDING, TO_CALLBACK, *LABELS[1:SEND], TO_EXCHANGE), 0.0)
         row[SENDING], last = min(send, pairs[0][1] - sent_at), pairs[0][1]
         row[TO_CALLBACK] = last - sent_at - row[SENDING]
         for label, at_ns in pairs[1:]:
             if label == SEND:
                 break
-            row[LABELS[label]] += at_ns - last
+            row[LABELS[label]] += at_ns - last - cost_ns
             last = at_ns
             if label == TO_LINK:
                 break
@@ -94,7 +97,7 @@ def stages(rounds: np.ndarray[Any, Any], marks: np.ndarray[Any, Any]) -> list[di
     return found
 
 
-def middle(rows: list[dict[str, int]]) -> dict[str, float]:
+def middle(rows: list[dict[str, float]]) -> dict[str, float]:
     """Return each stage's mean over the middle fifth of the rounds by their whole time."""
     ranked = sorted(rows, key=lambda row: sum(row.values()))
     chosen = ranked[len(ranked) * 2 // 5 : len(ranked) * 3 // 5 + 1]
@@ -116,7 +119,9 @@ def measure(folder: Path, mode: str, options: argparse.Namespace) -> dict[str, A
                 bare.append(alone(plain, pids[1:], *how))
                 seen.append(alone(with_marks, pids[:1], *how))
             marks = np.fromfile(path, np.int64).reshape(-1, WIDTH)
-            rows = stages(np.concatenate(seen), marks[: int((marks[:, 0] > 0).sum())])
+            cost_ns = float(path.with_name(path.name + COST).read_text())
+            kept = marks[: int((marks[:, 0] > 0).sum())]
+            rows = stages(np.concatenate(seen), kept, cost_ns)
             means = middle(rows)
             first, firsts = (np.concatenate(each)[:, 0] for each in (bare, seen))
             found[stream] = {
@@ -124,6 +129,7 @@ def measure(folder: Path, mode: str, options: argparse.Namespace) -> dict[str, A
                 "sum_us": round(sum(means.values()) / 1000, 2),
                 "wire_p50_us": round(float(np.median(first[first >= 0])) / 1000, 2),
                 "wire_p50_marked_us": round(float(np.median(firsts[firsts >= 0])) / 1000, 2),
+                "mark_ns": round(cost_ns),
                 "rounds": len(rows),
             }
     return found
