@@ -266,8 +266,11 @@ def carry_over(
 ) -> None:
     """Bring the books of the last run into a fresh engine.
 
+    Prices do not come along where the venue has changed the tick since, but those of open orders,
+    in the fewest new ticks that cover them.
+
     Raises: ProfileError where the profile of today leaves out an instrument with a position
-    or an open order, or an instrument whose steps have changed since.
+    or an open order, or has one whose lot has changed since.
     """
     if memory.engine is None:
         return
@@ -275,21 +278,27 @@ def carry_over(
     for name in CARRIED_CORE:
         new.core[0][name] = old.core[0][name]
     places = place_instruments(memory, instruments, loaded)
-    for old_index, index in places.items():
-        kept = memory.instruments[old_index].tick_e8 == instruments[index].tick_e8
-        for name in CARRIED_INSTRUMENT:
-            if kept or name not in IN_TICKS:  # Of other ticks the next market tells them anew.
-                new.instruments[index][name] = old.instruments[old_index][name]
-        carry_balance(old, new, old_index, index)
-    carry_one_balance(old, new, 0, 0)
     new.orders[:] = old.orders
     new.orders["instrument"] = [places.get(int(i), 0) for i in old.orders["instrument"]]
+    same_ticks = True
+    for old_index, index in places.items():
+        old_e8, new_e8 = memory.instruments[old_index].tick_e8, instruments[index].tick_e8
+        for name in CARRIED_INSTRUMENT:
+            if old_e8 == new_e8 or name not in IN_TICKS:
+                new.instruments[index][name] = old.instruments[old_index][name]
+        if old_e8 != new_e8:
+            same_ticks = False
+            mine, prices = new.orders["instrument"] == index, new.orders["price_ticks"]
+            prices[mine] = -(-prices[mine] * old_e8 // new_e8)
+        carry_balance(old, new, old_index, index)
+    carry_one_balance(old, new, 0, 0)
     new.alerts[:] = old.alerts
     rings = ((old.tombstones, new.tombstones), (old.trades_seen, new.trades_seen))
     for place, (before, after) in enumerate(rings):
         new.rings[place] = carry_ring(before, after, int(old.rings[place]), places)
     same_strategy = memory.engine.strategy.memory.dtype == engine.strategy.memory.dtype
-    if same_strategy and len(places) == len(instruments) == len(memory.instruments):
+    same_places = len(places) == len(instruments) == len(memory.instruments)
+    if same_strategy and same_places and same_ticks:
         engine.strategy.memory[:] = memory.engine.strategy.memory
 
 
@@ -341,13 +350,13 @@ def place_instruments(
                 )
             continue
         after = instruments[names.index(before.name)]
-        if (before.tick_e8, before.lot_e8) != (after.tick_e8, after.lot_e8) and position != 0:
+        if before.lot_e8 != after.lot_e8 and position != 0:
             raise ProfileError(
-                f"{before.name}: the steps of the ledger's position, tick {before.tick_size} and "
-                f"lot {before.lot_size} (or start --fresh)",
+                f"{before.name}: the lot of the ledger's position, {before.lot_size} (or start "
+                "--fresh)",
                 path=str(loaded.path),
                 key="venue",
-                was=f"tick {after.tick_size} and lot {after.lot_size}",
+                was=after.lot_size,
             )
         places[old_index] = names.index(before.name)
     return places

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from hftd import wiring
@@ -98,3 +100,44 @@ def test_a_latch_that_a_reset_ended_is_not_remembered() -> None:
     assert Memory(play.engine, [BTC_USDT], True, 0).latched[0] == 0
     play.command(C.KILL).boot()
     assert Memory(play.engine, [BTC_USDT], True, 0).latched == (0, 0)
+
+
+def a_holder() -> Memory:
+    """Return a life that holds BTC, has fees in it, and an open order at 60,010."""
+    engine = wiring.build_engine(load_profile("market-making", environ={}).profile, [BTC_USDT])
+    record, order = engine.state.instruments[0], engine.state.orders[0]
+    record["position_lots"], record["cost_atoms"], record["base_fee_atoms"] = 500, 9, 7
+    record["mark_bid_ticks"], record["mark_ask_ticks"] = 6_000, 6_001
+    record["opening_mid_half_ticks"] = 12_000
+    order["key"], order["price_ticks"], order["qty_lots"] = 7, 6_001, 500
+    engine.state.core[0]["orders_end"] = 1
+    engine.strategy.memory["spread_open"] = 1
+    return Memory(engine, [BTC_USDT], True, 0)
+
+
+def test_a_position_outlives_a_change_of_the_tick() -> None:
+    """Lots and money come along; of prices only an open order's, and no memory in old ticks."""
+    memory, loaded = a_holder(), load_profile("market-making", environ={})
+    coarser = replace(BTC_USDT, tick_e8=4_000_000_000)
+    engine = wiring.build_engine(loaded.profile, [coarser])
+    carry_over(memory, engine, [coarser], loaded)
+    record, order = engine.state.instruments[0], engine.state.orders[0]
+    assert (record["position_lots"], record["cost_atoms"], record["base_fee_atoms"]) == (500, 9, 7)
+    assert (record["mark_bid_ticks"], record["mark_ask_ticks"]) == (0, 0)
+    assert record["opening_mid_half_ticks"] == 0
+    assert (order["price_ticks"], order["qty_lots"]) == (1_501, 500)
+    assert engine.strategy.memory["spread_open"] == 0
+
+
+def test_a_position_in_other_lots_is_not_taken_over() -> None:
+    """So many lots would be another quantity; with the same steps all of it is."""
+    memory, loaded = a_holder(), load_profile("market-making", environ={})
+    other = replace(BTC_USDT, lot_e8=10_000)
+    engine = wiring.build_engine(loaded.profile, [other])
+    says = r"the lot of the ledger's position, 0\.00001 .*was 0\.0001"
+    with pytest.raises(ProfileError, match=says):
+        carry_over(memory, engine, [other], loaded)
+    engine = wiring.build_engine(loaded.profile, [BTC_USDT])
+    carry_over(memory, engine, [BTC_USDT], loaded)
+    assert engine.state.instruments[0]["mark_bid_ticks"] == 6_000
+    assert engine.strategy.memory["spread_open"] == 1

@@ -22,6 +22,7 @@ from hftd.venues.binance.scan import (
     OPEN_LIST,
     OPEN_OBJECT,
     QUOTE,
+    is_zero,
     matches,
     next_key,
     peek,
@@ -170,11 +171,19 @@ def _write_trade(data: bytes, steps: Levels, events: Records, places: Levels) ->
 
 
 @kernel
+def _scan_best(data: bytes, price_at: int, qty_at: int, steps: Levels) -> tuple[int, int, int]:
+    # An empty side has a price of 0 and a quantity of 0; one of them alone is no touch.
+    if is_zero(data, price_at) and is_zero(data, qty_at):
+        return 0, 0, price_at
+    return scan_pair(data, price_at, max(1, qty_at), steps)
+
+
+@kernel
 def _write_touch(data: bytes, steps: Levels, events: Records, places: Levels) -> int:
     event = events[0]
     last_update_id, after_id = scan_integer(data, places[LAST_ID])
-    bid_ticks, bid_lots, after_bid = scan_pair(data, places[BIDS], max(1, places[BID_QTY]), steps)
-    ask_ticks, ask_lots, after_ask = scan_pair(data, places[ASKS], max(1, places[ASK_QTY]), steps)
+    bid_ticks, bid_lots, after_bid = _scan_best(data, places[BIDS], places[BID_QTY], steps)
+    ask_ticks, ask_lots, after_ask = _scan_best(data, places[ASKS], places[ASK_QTY], steps)
     if after_id == BAD or after_bid == BAD or after_ask == BAD:
         return BAD
     event["kind"] = TOUCH

@@ -155,6 +155,21 @@ def scan_integer(data: bytes, at: int) -> tuple[int, int]:
     return value, at
 
 
+@kernel
+def is_zero(data: bytes, at: int) -> bool:
+    """Return whether the quoted decimal at ``at`` is 0, however many zeros it is written with."""
+    if peek(data, at) != QUOTE or peek(data, at + 1) != ZERO:
+        return False
+    at += 2
+    while peek(data, at) == ZERO:
+        at += 1
+    if peek(data, at) == POINT:
+        at += 1
+        while peek(data, at) == ZERO:
+            at += 1
+    return peek(data, at) == QUOTE
+
+
 # long: one walk over the bytes; a kernel called per number costs a third of the decoding.
 @kernel
 def scan_pair(

@@ -52,6 +52,21 @@ def test_book_ticker_becomes_touch():
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("zero", ["0", "0.00000000", "000.0"])
+def test_an_empty_side_of_a_touch_is_no_price(zero):
+    """The book has lost a side, and was read well: it is not broken, there is nothing to quote."""
+    wire = Wire()
+    (event,) = wire.market(TOUCH | {"b": zero, "B": zero})
+    assert event == {
+        "kind": EventKind.TOUCH, "last_update_id": 400, "ask_ticks": 6_000_001,
+        "ask_lots": 400_001,
+    }  # fmt: skip
+    (event,) = wire.market(TOUCH | {"a": zero, "A": zero})
+    assert event["bid_ticks"] == 6_000_000
+    for half in ({"b": zero}, {"B": ".0", "b": zero}, {"a": zero, "A": "-0"}):
+        assert wire.market(TOUCH | half) == [{"kind": EventKind.BOOK_BROKEN}]
+
+
 @pytest.mark.parametrize("payload", [DEPTH, TRADE, TOUCH])
 def test_fields_may_come_in_any_order_with_unknown_ones_between(payload):
     """JSON has no order of members: reversed and with members unknown to us it reads alike."""
