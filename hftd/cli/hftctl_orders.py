@@ -161,7 +161,7 @@ def _past(key: str, value: Any) -> str | Span:
         return clock(value) if key == "ts" else str(value)[:16].replace("T", " ")
     if key.endswith("_us"):
         return micros(value)
-    return _side(value) if key == "side" else str(value)
+    return _side(value) if key == "side" else dash(value)
 
 
 def _fills(rows: list[shapes.Fill]) -> list[Line]:

@@ -131,10 +131,8 @@ def _trading(run: RunFigures) -> str:
 
 # By itself: what the opening holdings gain by price is mostly far more than what trading makes.
 def _equity(run: RunFigures) -> str:
-    first = run.equity[0] if run.equity else None
-    points = [] if first is None else [
-        (one.ts_ns, (one.equity - first.equity) / ATOMS) for one in run.equity
-    ]  # fmt: skip
+    known = run.known_equity
+    points = [(one.ts_ns, (one.equity - known[0].equity) / ATOMS) for one in known]
     line = Line(f"equity since the start, {run.words.quote_asset}", "c5", points)
     return _chart_of_time(run, "equity", [line] if points else [], zero=True)
 

@@ -53,17 +53,18 @@ def money(run: RunFigures) -> Table:
     rows: list[tuple[str, ...]] = []
     if run.equity:
         first, last = run.equity[0], run.equity[-1]
+        gain, known = run.holdings_gain_atoms(), run.known_equity
         rows = [
             ("realized", atoms(last.realized - first.realized)),
             ("unrealized", atoms(last.unrealized - first.unrealized)),
             ("fees, valued in quote", atoms(last.fees - first.fees)),
             ("trading total", atoms(last.total - first.total)),
-            ("holdings' gain by price", atoms(run.holdings_gain_atoms() or 0)),
-            ("equity at the end", atoms(last.equity)),
+            ("holdings' gain by price", "-" if gain is None else atoms(gain)),
+            ("equity at the end", atoms(known[-1].equity) if known else "-"),
         ]
     rows += [(f"fees in {asset}", atoms(paid)) for asset, paid in sorted(run.fee_atoms.items())]
-    rows += [(f"flow of {asset}", atoms(delta)) for _, asset, delta in run.flows]
-    note = "Trading total is realized and unrealized less fees, over this run."
+    rows += [(f"flow of {flow.asset}", atoms(flow.atoms)) for flow in run.flows]
+    note = "Trading total is realized and unrealized less fees, over this run, at mid."
     return Table("Money", ("", quote), rows, note)
 
 

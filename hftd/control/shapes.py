@@ -254,7 +254,7 @@ class PastPnl(TypedDict):
     """One row of ``history pnl``: the account at the end of a minute."""
 
     ts: str
-    equity_quote: str
+    equity_quote: str | None
     realized_quote: str
     unrealized_quote: str
     fees_quote: str

@@ -22,7 +22,7 @@ class FactKind(IntEnum):
     BOOK = 5  # an instrument's book: state_from, state_to, code
     POSITION = 6  # after a fill or flow: position and PnL of one instrument
     BALANCE = 7  # asset: free, locked as the venue says, expected as we say
-    EQUITY = 8  # once a second: equity, realized, unrealized, fees, day, drawdown
+    EQUITY = 8  # once a second, at mid: equity, realized, unrealized, fees; day, drawdown
     EXTERNAL_FLOW = 9  # asset, delta_atoms
     DIFFERENCE = 10  # reconciliation: code, value (ours), bound (the venue's); of an order: lots
     COMMAND = 11  # an operator's command was applied: command, code (NONE: done)
@@ -69,7 +69,7 @@ FACT = layout(
     Field("unrealized_atoms", "i8", ""),
     Field("fees_atoms", "i8", "all fees valued in quote"),
     Field("total_atoms", "i8", ""),
-    Field("equity_atoms", "i8", ""),
+    Field("equity_atoms", "i8", "what our books hold, 0 while that is not known"),
     Field("day_loss_atoms", "i8", ""),
     Field("drawdown_atoms", "i8", ""),
     Field("turnover_atoms", "i8", ""),

@@ -3,7 +3,7 @@
 Average cost: a fill that reduces takes its share of the cost, rounded toward zero, and the
 rest stays with the open position; so realized + unrealized - fees = total holds exactly,
 whatever the rounding. Fees are taken in the received asset; those in base are valued at the
-mark. Marks for limits: long at bid, short at ask.
+mark. Marks for limits: long at bid, short at ask; what is shown once a second is at mid.
 """
 
 from __future__ import annotations
@@ -270,28 +270,58 @@ def balance_fact(state: State, out: Out, asset: int) -> None:
 
 
 @kernel
+def mid_mark(instrument: Any) -> int:
+    """Return what is shown is valued at: mid, before a boot's first the last mark; 0 for none.
+
+    Units: half ticks.
+    """
+    mid = instrument["mid_half_ticks"]
+    return mid if mid != 0 else instrument["mark_bid_ticks"] + instrument["mark_ask_ticks"]
+
+
+@kernel
+def worth_at_mid(instrument: Any, base_atoms: int) -> int:
+    """Return what base atoms are worth at the mark of what is shown. Units: quote atoms."""
+    half_ticks = mid_mark(instrument)
+    below = half_ticks // 2
+    worth = fee_quote_atoms(instrument, base_atoms, below)
+    return (worth + fee_quote_atoms(instrument, base_atoms, half_ticks - below)) // 2
+
+
+@kernel
 def equity_atoms(state: State) -> int:
-    """Return what our books hold, at mid."""
+    """Return what our books hold, at mid; 0 while that is not known."""
     held = expected_atoms(state.balances[state.core[0]["quote_asset"]])
     for index in range(state.instruments.shape[0]):
         instrument = state.instruments[index]
-        base = expected_atoms(state.balances[instrument["base_asset"]])
-        worth = base // instrument["lot_atoms"] * instrument["mid_half_ticks"]
-        held += worth * instrument["unit_atoms"] // 2
+        balance = state.balances[instrument["base_asset"]]
+        base = expected_atoms(balance)
+        if balance["opening_known"] == 0 or (base != 0 and mid_mark(instrument) == 0):
+            return 0
+        held += worth_at_mid(instrument, base)
     return held
 
 
 @kernel
 def equity_fact(state: State, out: Out) -> None:
-    """Record the profile's PnL, the day's loss, the drawdown and the turnover."""
+    """Record the profile's PnL and equity at mid, for people: one mark, or they would not agree.
+
+    Beside them the day's loss, the drawdown and the turnover, as the limits judge them.
+    """
     core = state.core[0]
     fact = add_fact(state, out, FactKind.EQUITY, -1)
     realized, unrealized, fees = 0, 0, 0
     for index in range(state.instruments.shape[0]):
         instrument = state.instruments[index]
         realized += instrument["realized_atoms"]
-        unrealized += instrument["unrealized_atoms"]
-        fees += instrument["fees_atoms"]
+        if mid_mark(instrument) == 0:
+            unrealized += instrument["unrealized_atoms"]
+            fees += instrument["fees_atoms"]
+            continue
+        held = instrument["position_lots"] * instrument["lot_atoms"]
+        unrealized += worth_at_mid(instrument, held) - instrument["cost_atoms"]
+        fees += worth_at_mid(instrument, instrument["base_fee_atoms"])
+        fees += instrument["quote_fee_atoms"] + instrument["other_fee_atoms"]
     fact["realized_atoms"] = realized
     fact["unrealized_atoms"] = unrealized
     fact["fees_atoms"] = fees

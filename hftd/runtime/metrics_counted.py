@@ -111,6 +111,8 @@ class Counted:
             self._quote((instrument, side), fact["code"], fact["ts_ns"])
         elif kind == FactKind.EQUITY:
             self.account_atoms = {name: fact[f"{name}_atoms"] for name in ACCOUNT}
+            if not fact["equity_atoms"]:  # Not known yet.
+                del self.account_atoms["equity"]
 
     def _fill(self, words: RunWords, fact: Fact, name: str, side: str) -> None:
         instrument = words.instrument(fact)

@@ -9,7 +9,9 @@ at the end. Knows neither files nor how a page looks.
   the market's records; negative is adverse selection. A fill whose horizon lies beyond the
   records has none, and is counted;
 - both in bps of the fills' value at mid, so that a large fill counts for more than a small one;
-- holdings' gain: the change of equity that trading and flows do not explain.
+- holdings' gain: the change of equity that trading and flows do not explain, all at mid, a flow at
+  that of its moment: the market's, or where that part of it was dropped by size the last that a
+  fact of ours told. Not known where neither is there.
 """
 
 from __future__ import annotations
@@ -64,11 +66,20 @@ class EquityPoint(NamedTuple):
     """The account once a second, in quote atoms."""
 
     ts_ns: int
-    equity: int
+    equity: int  # 0 where it was not known.
     total: int
     realized: int
     unrealized: int
     fees: int
+
+
+class Flow(NamedTuple):
+    """A deposit, a withdrawal or a trade by hand, in atoms of its asset."""
+
+    ts_ns: int
+    asset: str
+    atoms: int
+    told_half_ticks: int  # Mid of its instrument as our facts told it last, 0 where none did.
 
 
 @dataclass
@@ -94,7 +105,7 @@ class RunFigures:
         self.fills: list[FillFigures] = []
         self.fee_atoms: Counter[str] = Counter()  # by asset
         self.equity: list[EquityPoint] = []
-        self.flows: list[tuple[int, str, int]] = []  # ts_ns, asset, atoms
+        self.flows: list[Flow] = []
         self.orders: Counter[str] = Counter()  # by OrderEvent
         self.refusals: Counter[str] = Counter()  # by Code
         self.rejections: Counter[str] = Counter()
@@ -102,6 +113,7 @@ class RunFigures:
         self.side_ns: Counter[tuple[int, int, str]] = Counter()  # instrument, side, reason
         self.stages: dict[str, StageFigures] = {}
         self.mids = [InstrumentMids() for _ in self.instruments]
+        self._told_mids = {instrument.base: 0 for instrument in self.instruments}  # Half ticks.
         self._state: tuple[str, int] | None = None
         self._quoting: dict[tuple[int, int], tuple[str, int]] = {}
 
@@ -158,22 +170,34 @@ class RunFigures:
             one.price_ticks * one.qty_lots for one in self.fills if one.instrument == instrument
         )
 
-    def holdings_gain_atoms(self) -> int | None:
-        """Return the change of equity that neither trading nor flows explain, in quote atoms."""
-        if not self.equity:
-            return None
-        first, last = self.equity[0], self.equity[-1]
-        moved = sum(
-            self._flow_atoms(*flow) for flow in self.flows if first.ts_ns < flow[0] <= last.ts_ns
-        )
-        return last.equity - first.equity - (last.total - first.total) - moved
+    @property
+    def known_equity(self) -> list[EquityPoint]:
+        """The seconds in which the equity was known."""
+        return [one for one in self.equity if one.equity]
 
-    def _flow_atoms(self, ts_ns: int, asset: str, atoms: int) -> int:
+    def holdings_gain_atoms(self) -> int | None:
+        """Return the change of equity that neither trading nor flows explain, in quote atoms.
+
+        None where it cannot be told.
+        """
+        known = self.known_equity
+        if not known:
+            return None
+        first, last = known[0], known[-1]
+        moved = [
+            self._flow_atoms(flow) for flow in self.flows if first.ts_ns < flow.ts_ns <= last.ts_ns
+        ]
+        if None in moved:
+            return None
+        explained = last.total - first.total + sum(worth for worth in moved if worth is not None)
+        return last.equity - first.equity - explained
+
+    def _flow_atoms(self, flow: Flow) -> int | None:
         for index, instrument in enumerate(self.instruments):
-            if instrument.base == asset:
-                mid = self.mids[index].at(ts_ns) or 0
-                return atoms * mid * instrument.tick_e8 // (2 * 10**8)
-        return atoms if asset == self.words.quote_asset else 0
+            if instrument.base == flow.asset:
+                mid = self.mids[index].at(flow.ts_ns) or flow.told_half_ticks
+                return flow.atoms * mid * instrument.tick_e8 // (2 * 10**8) if mid else None
+        return flow.atoms if flow.asset == self.words.quote_asset else 0
 
     def _of(self, instrument: int, side: int | None) -> list[FillFigures]:
         return [
@@ -184,6 +208,9 @@ class RunFigures:
 
     def _fact(self, fact: Fact) -> None:
         kind, ts_ns = fact["kind"], fact["ts_ns"]
+        if fact["instrument"] >= 0 and fact["mid_half_ticks"]:
+            told = self.instruments[fact["instrument"]]
+            self._told_mids[told.base] = fact["mid_half_ticks"]
         if kind == FactKind.ORDER:
             self.orders[name_of(OrderEvent, fact["order_event"])] += 1
             self.mids[fact["instrument"]].apply_order(fact)
@@ -202,7 +229,9 @@ class RunFigures:
             names = ("equity", "total", "realized", "unrealized", "fees")
             self.equity.append(EquityPoint(ts_ns, *(fact[f"{name}_atoms"] for name in names)))
         elif kind == FactKind.EXTERNAL_FLOW:
-            self.flows.append((ts_ns, self.words.asset(fact), fact["delta_atoms"]))
+            asset = self.words.asset(fact)
+            told_half_ticks = self._told_mids.get(asset, 0)
+            self.flows.append(Flow(ts_ns, asset, fact["delta_atoms"], told_half_ticks))
 
     def _fill(self, fact: Fact) -> None:
         instrument = self.instruments[fact["instrument"]]

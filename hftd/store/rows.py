@@ -307,6 +307,9 @@ def _command(block: Block) -> Made:
 def _equity(block: Block) -> Made:
     names = ("equity", "realized", "unrealized", "fees", "total", "day_loss", "drawdown")
     columns = _begin(block) | _amounts(block, *names, "turnover", suffix="_quote")
+    for name in ("equity_quote", "equity_atoms"):  # 0 is an equity that was not known.
+        columns[name] = [value if atoms else None for value, atoms in zip(
+            columns[name], block.column("equity_atoms"), strict=True)]  # fmt: skip
     return [(tables.EQUITY, columns)]
 
 

@@ -198,3 +198,47 @@ def test_a_position_fact_carries_all_numbers() -> None:
     assert fact["kind"] == F.POSITION
     assert fact["total_atoms"] == 4 * 20 * UNIT + 6 * 0
     assert fact["position_lots"] == 6
+
+
+@given(fills, st.integers(1, 5_000), st.integers(1, 50), st.integers(0, 10**7), st.integers(0, 999))
+def test_equity_less_the_trading_total_is_what_was_there_at_the_same_mid(
+    trades: list[tuple[int, int, int]], bid: int, spread: int, opening: int, fee: int
+) -> None:
+    """However long or short, with fees in base and less than a lot of it: to some atoms."""
+    scene = a_scene()
+    state, record = scene.state, scene.instrument
+    state.balances["opening_atoms"] = 0
+    quote, base = scene.core["quote_asset"], record["base_asset"]
+    state.balances["opening_atoms"][quote], state.balances["opening_atoms"][base] = 10**9, opening
+    state.balances["flow_atoms"][base] = 17
+    for side, price, lots in trades:
+        event = an_event(kind=int(E.FILL), side=side, price_ticks=price, qty_lots=lots)
+        event["fee_asset"], event["fee_atoms"] = int(FeeAsset.BASE), fee
+        position.apply_fill(state, 0, event)
+    mid = 2 * bid + spread
+    record["mid_half_ticks"] = mid
+    scene.begin()
+    position.equity_fact(state, scene.out)
+    (fact,) = scene.facts()
+    held = 10**9 + Fraction((opening + 17) * mid * UNIT, 2 * LOT_ATOMS)
+    assert abs(int(fact["equity_atoms"]) - int(fact["total_atoms"]) - held) <= 4
+    assert fact["total_atoms"] == (
+        fact["realized_atoms"] + fact["unrealized_atoms"] - fact["fees_atoms"]
+    )
+
+
+def test_equity_is_not_known_without_an_opening_or_a_mark() -> None:
+    """It is 0 then, and never the part that is known; the last mark of a boot before will do."""
+    scene = a_scene()
+    state, record = scene.state, scene.instrument
+    state.balances["opening_known"] = state.balances["opening_atoms"] = 0
+    state.balances["opening_atoms"][record["base_asset"]] = 5 * LOT_ATOMS
+    state.balances["opening_atoms"][scene.core["quote_asset"]] = 700
+    record["mid_half_ticks"] = 20
+    assert position.equity_atoms(state) == 0
+    state.balances["opening_known"] = 1
+    assert position.equity_atoms(state) == 700 + 5 * 10 * UNIT
+    record["mid_half_ticks"] = 0
+    assert position.equity_atoms(state) == 0
+    record["mark_bid_ticks"], record["mark_ask_ticks"] = 9, 12
+    assert position.equity_atoms(state) == 700 + 5 * 21 * UNIT // 2

@@ -189,6 +189,32 @@ def test_holdings_gain_is_what_trading_and_flows_do_not_explain(gain, traded, de
     assert run.holdings_gain_atoms() == gain
 
 
+def test_equity_that_was_not_known_is_no_gain_of_the_holdings():
+    """Before the opening or a mark is known it is told as 0: no worth that came or went."""
+    run = figures_of(
+        fact(BEGIN_NS, FactKind.EQUITY, equity_atoms=0),
+        fact(BEGIN_NS + 1, FactKind.EQUITY, equity_atoms=900, total_atoms=5),
+        fact(BEGIN_NS + 2, FactKind.EQUITY, equity_atoms=907, total_atoms=6),
+        fact(BEGIN_NS + 3, FactKind.EQUITY, equity_atoms=0, total_atoms=6),
+    )
+    assert run.holdings_gain_atoms() == 6
+    assert figures_of(fact(BEGIN_NS, FactKind.EQUITY)).holdings_gain_atoms() is None
+
+
+@pytest.mark.parametrize(("told", "gain"), [(True, 25), (False, None)])
+def test_a_flow_is_valued_though_the_market_of_its_moment_is_gone(told, gain):
+    """By the mid that a fact of ours told last; without any the gain is not known, and not 0."""
+    e8 = 10**8
+    mid = (fact(BEGIN_NS, FactKind.POSITION, mid_half_ticks=12001),) if told else ()
+    run = figures_of(
+        fact(BEGIN_NS, FactKind.EQUITY, equity_atoms=500 * e8),
+        *mid,
+        fact(BEGIN_NS + 1, FactKind.EXTERNAL_FLOW, instrument=-1, asset=1, delta_atoms=2 * e8),
+        fact(BEGIN_NS + 2, FactKind.EQUITY, equity_atoms=(500 + 2 * 60_005 + 25) * e8),
+    )
+    assert run.holdings_gain_atoms() == (None if gain is None else gain * e8)
+
+
 def test_fees_and_refusals_are_counted_by_kind():
     """Fees by the asset that was taken, orders by what befell them, refusals by code."""
     run = figures_of(
