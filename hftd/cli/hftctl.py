@@ -22,8 +22,8 @@ from typing import Any
 from hftd import __version__
 from hftd.cli.hftctl_kill import kill_all, kill_one, name_of
 from hftd.cli.hftctl_options import Target, parse
-from hftd.cli.hftctl_show import color, show, show_fault
-from hftd.control import instances
+from hftd.cli.hftctl_show import color, say, show, show_fault
+from hftd.control import instances, streams
 from hftd.control.client import Client, call
 from hftd.control.commands import COMMANDS, Command, validate
 from hftd.control.faults import ControlError, NotRunning, TimedOut
@@ -37,6 +37,7 @@ _INTERRUPTED = 130  # 128 + SIGINT, as a shell says it
 
 def main() -> None:
     """Run hftctl; the process ends with one of its exit codes."""
+    streams.secure()
     # A name in another encoding's terminal shall look odd rather than end a kill.
     for out in (sys.stdout, sys.stderr):
         if hasattr(out, "reconfigure"):
@@ -46,9 +47,8 @@ def main() -> None:
         sys.stdout.flush()
     except KeyboardInterrupt:
         code = _INTERRUPTED
-    except BrokenPipeError:
-        # The reader of a pipe has seen enough (head). What is unsaid stays unsaid at exit too.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # The reader of a pipe has seen enough (head).
+        streams.give_up()
         code = 0
     raise SystemExit(code)
 
@@ -204,9 +204,9 @@ def _version(command: Command, target: Target) -> int:
         if target.name is not None or target.socket is not None:
             raise
     if target.json:
-        print(json.dumps({"hftctl": ours, "hftd": theirs}))
+        say(json.dumps({"hftctl": ours, "hftd": theirs}))
         return 0
-    print(f"hftctl  {__version__}   protocol {PROTOCOL}")
+    say(f"hftctl  {__version__}   protocol {PROTOCOL}")
     if theirs is not None:
         return show("version", theirs, target)
     return 0
@@ -221,7 +221,8 @@ def _follow(command: Command, params: dict[str, Any], path: Path, target: Target
         with Client(path, wait_s) as client:
             for item in client.stream(command.name, params):
                 text = json.dumps(item) if target.json else render(log_line(item), color())
-                print(text, flush=True)
+                if not say(text):
+                    break
     except KeyboardInterrupt:
         pass  # That is how following ends.
     return 0

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import hftd
 from hftd.cli.hftctl_options import Target
-from hftd.cli.hftctl_show import error_of, exit_code, prepare, show, show_fault, told
+from hftd.cli.hftctl_show import error_of, exit_code, prepare, say, show, show_fault, told
 from hftd.control import instances
 from hftd.control.client import Client, call
 from hftd.control.faults import ControlError, NotPermitted, NotRunning, TimedOut
@@ -69,9 +69,9 @@ def kill_all(
             codes.append(killed.code)
             if target.json:
                 fault = error_of(killed.fault)
-                print(json.dumps({"instance": name, "result": killed.result, **fault}))
+                say(json.dumps({"instance": name, "result": killed.result, **fault}))
             elif killed.fault is not None:
-                print(f"{name}: not killed: {told(killed.fault)}", flush=True)
+                say(f"{name}: not killed: {told(killed.fault)}")
             else:
                 show("kill", killed.result, target, prefix=f"{name}: ")
 

@@ -13,15 +13,29 @@ from collections.abc import Callable
 from typing import Any, TextIO
 
 from hftd.cli.hftctl_options import Target
+from hftd.control import streams
 from hftd.control.commands import COMMANDS, Role
 from hftd.control.faults import ControlError, InvalidParams
 from hftd.errors import UsageError
 
 
+def say(text: str) -> bool:
+    """Print a line; False where nobody can read it: what was done keeps its exit code."""
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        streams.give_up()
+        if not isinstance(error, BrokenPipeError):  # That reader has seen enough.
+            why = (error.strerror or str(error)).lower()
+            print(f"hftctl: stdout cannot be written: {why}", file=sys.stderr)
+        return False
+    return True
+
+
 def show(name: str, result: Any, target: Target, prefix: str = "") -> int:
     """Print a result and return the exit code that it stands for."""
     if target.json:
-        print(json.dumps(result), flush=True)
+        say(json.dumps(result))
         return exit_code(result)
     from hftd.cli.hftctl_text import printable, render
 
@@ -32,10 +46,10 @@ def show(name: str, result: Any, target: Target, prefix: str = "") -> int:
         # A daemon of another version: an ugly answer is better than none.
         text = json.dumps(result, indent=2)
     if text:
-        print(text, flush=True)
+        say(text)
     if _is_outcome(result):
         # The one sentence stands last and whole; a pipe gets it as one line.
-        print(fitted(prefix + printable(str(result["line"])), sys.stdout), flush=True)
+        say(fitted(prefix + printable(str(result["line"])), sys.stdout))
     return exit_code(result)
 
 
@@ -112,7 +126,7 @@ def show_fault(fault: ControlError | UsageError, target: Target) -> int:
     code = fault.exit_code if isinstance(fault, ControlError) else InvalidParams.exit_code
     if target.json:
         typed = fault if isinstance(fault, ControlError) else InvalidParams(str(fault))
-        print(json.dumps(error_of(typed)))
+        say(json.dumps(error_of(typed)))
         return code
     left = (getattr(fault, "detail", None) or {}).get("open_orders_left")
     if left:

@@ -8,7 +8,6 @@ no command pays for another's imports.
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
@@ -16,6 +15,7 @@ from typing import Any, Final, NamedTuple
 import typer
 from typer.exceptions import TyperException
 
+from hftd.control import streams
 from hftd.errors import HftdError, UsageError
 
 PROGRAM: Final = "hftd"
@@ -63,6 +63,7 @@ COMMANDS: Final = {
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and leave the process with its exit code."""
+    streams.secure()
     given = list(sys.argv[1:] if arguments is None else arguments)
     sys.exit(run(given))
 
@@ -80,10 +81,14 @@ def run(arguments: Sequence[str]) -> int:
         return _fail(_usage(error), code=UsageError.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
-    except BrokenPipeError:
-        # The reader has seen enough (`hftd check | head`); Python would complain at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # The reader has seen enough (`hftd check | head`).
+        streams.give_up()
         return 0
+    except OSError as error:
+        if not streams.is_lost():
+            raise
+        streams.give_up()
+        return _fail(f"stdout cannot be written: {(error.strerror or str(error)).lower()}", code=1)
     return code if isinstance(code, int) else 0
 
 

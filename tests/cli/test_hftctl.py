@@ -396,6 +396,26 @@ def test_a_reader_that_has_enough_is_no_failure(home: Path) -> None:
     assert ended.stdout.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("out", "said"),
+    [(">&-", ""), ("> /dev/full", "no space left on device"), ("| true", ""), (">&- 2>&- <&-", "")],
+)
+@pytest.mark.parametrize(("words", "code"), [("kill", 6), ("status", 0)])
+def test_words_that_nobody_can_read_cost_no_exit_code(
+    home: Path, dispatch: SampleDispatch, out: str, said: str, words: str, code: int
+) -> None:
+    """stdout closed, full or gone: a kill that is not complete still ends with 6, in no trace."""
+    dispatch.answers["kill"] = {**DONE, "complete": False}
+    command = f"{shlex.quote(sys.executable)} -m hftd.cli.hftctl {words} --name canary {out}"
+    ended = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {command}"],
+        cwd=ROOT, env=environ(home), capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    assert ended.returncode == code, ended.stderr
+    assert "Traceback" not in ended.stderr and "ignored" not in ended.stderr
+    assert said in ended.stderr
+
+
 def test_version_needs_no_daemon(home: Path) -> None:
     """Our own version is always told; a daemon that was named has to be there."""
     ended = ctl(home, "version", "--name", "canary", "--json")

@@ -82,6 +82,38 @@ def test_a_reader_that_leaves_early_is_no_error(tmp_path: Path) -> None:
     assert (done.stdout, done.stderr) == ("{\n", "")
 
 
+@pytest.mark.parametrize("words", ["version", "schema"])
+@pytest.mark.parametrize(
+    ("out", "code", "says"),
+    [(">&-", 0, ""), (">&- 2>&- <&-", 0, ""),
+     ("> /dev/full", 1, "hftd: stdout cannot be written: no space left on device\n")],
+)  # fmt: skip
+def test_a_stdout_that_takes_nothing_is_no_traceback(
+    words: str, out: str, code: int, says: str
+) -> None:
+    """Closed, its words are lost; full, one line says so."""
+    done = subprocess.run(
+        ["bash", "-c", f"{shlex.quote(sys.executable)} -m hftd.cli.hftd {words} {out}"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (code, says)
+
+
+def test_what_is_opened_is_never_a_standard_stream() -> None:
+    """A process that was given none of the three has the null device there before all else."""
+    program = """
+import os
+from hftd.control import streams
+streams.secure()
+print("into the void", flush=True)
+opened = os.open("/dev/null", os.O_RDONLY)
+os._exit(0 if opened > 2 and all(os.get_inheritable(number) for number in range(3)) else 9)
+"""
+    command = f"{shlex.quote(sys.executable)} -c {shlex.quote(program)} <&- >&- 2>&-"
+    done = subprocess.run(["bash", "-c", command], cwd=ROOT, check=False)
+    assert done.returncode == 0
+
+
 def test_version_says_version_python_and_system(tmp_path: Path) -> None:
     """The line that a report of trouble begins with."""
     ran = hftd(tmp_path, "version")
