@@ -89,6 +89,11 @@ def _sockets(command: Command, target: Target) -> list[tuple[str, Path]]:
         return [(str(path), path.with_name(file) if beside else path)]
     if target.name is not None:
         found = instances.find_socket(target.name, os.environ, file)
+        if found is None and instances.find_socket(target.name, os.environ) is not None:
+            raise NotRunning(
+                f"the recorder of {target.name}, which knows that, does not listen: it begins, or "
+                "is started again; hftctl health"
+            )
         if found is None:
             others = _others() or f", nor is any other; {_START}"
             raise NotRunning(f"instance {target.name} is not running{others}")

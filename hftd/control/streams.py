@@ -29,7 +29,7 @@ def secure() -> None:
 def is_lost() -> bool:
     """Tell whether stdout takes nothing: a full disk, a closed pipe. Else it has a line more."""
     try:
-        print(flush=True)
+        print(flush=True)  # noqa: T201 - what a command says goes there
     except OSError:
         return True
     return False

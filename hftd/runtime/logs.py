@@ -46,7 +46,7 @@ class LogSettings(NamedTuple):
     console: str = "none"  # none, json, text
     max_lines_per_second: int = 200
     rotate_bytes: int = 50 << 20
-    rotate_count: int = 5
+    rotate_count: int = 5  # Beside the one that is written.
 
 
 class Logs:
@@ -55,7 +55,8 @@ class Logs:
     ``total`` lines were written, ``total_dropped`` were not, for metrics.
 
     A second is one of the events' clock, so that catching up is capped like living. Warnings
-    and worse are written beyond the cap.
+    and worse are written beyond the cap. While the file's disk takes nothing, console and followers
+    still hear; one line on stderr says so, and one in the file how many it lacks.
     """
 
     def __init__(self, settings: LogSettings, console: TextIO = sys.stdout) -> None:
@@ -63,10 +64,10 @@ class Logs:
         self.listeners: list[Listener] = []
         self._settings = settings
         self._least = LEVELS[settings.level]
-        self._handler = RotatingFileHandler(
+        self._handler = _File(
             settings.path,
             maxBytes=settings.rotate_bytes,
-            backupCount=settings.rotate_count - 1,
+            backupCount=settings.rotate_count,
             encoding="ascii",
         )
         file = logging.Logger("hftd", logging.DEBUG)
@@ -76,6 +77,7 @@ class Logs:
         self._second = 0
         self._written = 0
         self._dropped = 0
+        self._lacking = 0
         self.total = self.total_dropped = 0
 
     def write(self, line: Line, context: Fields) -> None:
@@ -114,7 +116,7 @@ class Logs:
             **context,
             **{name: _capped(value) for name, value in line.fields.items() if value is not None},
         }
-        self._file.info(**fields)
+        self._write_file(fields)
         if self._console is not None:
             try:
                 self._console.info(**fields)
@@ -122,6 +124,28 @@ class Logs:
                 self._console = None
         for listener in self.listeners:
             listener(fields)
+
+    def _write_file(self, fields: Fields) -> None:
+        try:
+            if self._lacking:
+                told = {"level": "warning", "event": "lines_lost", "stage": "logs"}
+                self._file.info(**(fields | told | {"count": self._lacking}))
+                self._lacking = 0
+            self._file.info(**fields)
+        except OSError as error:
+            if not self._lacking:
+                why = (error.strerror or str(error)).lower()
+                path = self._settings.path
+                print(f"the log {path} cannot be written: {why}", file=sys.stderr)  # noqa: T201
+            self._lacking += 1
+
+
+class _File(RotatingFileHandler):
+    """The rotated file; what goes wrong is its caller's, and no traceback for each line."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - as it is called
+        """Raise what writing has raised."""
+        raise  # Called where it is handled.
 
 
 def wanted(fields: Fields, stage: str | None, level: str | None) -> bool:

@@ -416,6 +416,14 @@ def test_words_that_nobody_can_read_cost_no_exit_code(
     assert said in ended.stderr
 
 
+def test_a_recorder_that_does_not_listen_is_not_called_a_dead_daemon(home: Path) -> None:
+    """Its socket is gone while it is started again; the daemon beside it runs."""
+    os.unlink(home / "hftd" / "canary" / "recorder.sock")
+    ended = ctl(home, "fills", "--name", "canary")
+    assert ended.returncode == 3
+    assert "the recorder of canary" in ended.stderr and "hftctl health" in ended.stderr
+
+
 def test_version_needs_no_daemon(home: Path) -> None:
     """Our own version is always told; a daemon that was named has to be there."""
     ended = ctl(home, "version", "--name", "canary", "--json")

@@ -2,6 +2,8 @@
 
 import io
 import json
+import subprocess
+import sys
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -105,12 +107,54 @@ def test_files_rotate_and_the_last_lines_are_found_over_the_cut(tmp_path):
         logs.write(line(number, level, text="x" * 50), {})
     logs.close()
     names = sorted(file.name for file in tmp_path.iterdir())
-    assert names == ["hftd.jsonl", "hftd.jsonl.1", "hftd.jsonl.2"]
+    assert names == ["hftd.jsonl", "hftd.jsonl.1", "hftd.jsonl.2", "hftd.jsonl.3"]
     assert [found["seq"] for found in last_lines(path, 120, None, None)] == list(range(880, 1000))
     assert [found["seq"] for found in last_lines(path, 3, None, "error")] == [970, 980, 990]
     assert last_lines(path, 3, "risk", None) == []
     assert last_lines(path, 0, None, None) == []
     assert last_lines(tmp_path / "none.jsonl", 3, None, None) == []
+
+
+def test_one_rotated_file_is_a_bound_too(tmp_path):
+    """The least that the settings may keep."""
+    logs = Logs(LogSettings(tmp_path / "hftd.jsonl", rotate_bytes=20_000, rotate_count=1))
+    for number in range(1000):
+        logs.write(line(number, text="x" * 50), {})
+    logs.close()
+    assert {path.name for path in tmp_path.iterdir()} == {"hftd.jsonl", "hftd.jsonl.1"}
+    assert all(path.stat().st_size <= 20_000 for path in tmp_path.iterdir())
+
+
+FULL_DISK = """
+import resource, sys
+from pathlib import Path
+from hftd.runtime.logs import Line, Logs, LogSettings
+
+logs = Logs(LogSettings(Path(sys.argv[1])))
+heard = []
+logs.listeners.append(heard.append)
+for number in range(100):
+    room = 4000 if 20 <= number < 60 else resource.RLIM_INFINITY
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
+    logs.write(Line("info", "fill", "execution", number * 10**9, {"text": "x" * 200}), {})
+print(len(heard))
+"""
+
+
+def test_a_disk_that_takes_no_line_is_told_once_and_counted(tmp_path):
+    """Who follows hears every line; the file says how many it lacks as soon as it can."""
+    path = tmp_path / "hftd.jsonl"
+    done = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, str(path)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "100\n"
+    assert done.stderr == f"the log {path} cannot be written: file too large\n"
+    lines = [json.loads(text) for text in path.read_bytes().split(b"\n") if text.endswith(b"}")]
+    (lost,) = [one for one in lines if one["event"] == "lines_lost"]
+    assert 0 < lost["count"] < 60 and lost["level"] == "warning"
+    fills = sum(one["event"] == "fill" for one in lines)
+    # Half lines that were begun at the edge are counted as lost, and may be there all the same.
+    assert 100 <= fills + lost["count"] <= 102
 
 
 def test_half_line_of_a_killed_recorder_is_passed_over(tmp_path):
