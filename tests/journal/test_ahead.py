@@ -12,11 +12,11 @@ import pytest
 from hftd.journal.disk import PASSES, Ahead, Disk
 from hftd.journal.pen import AHEAD_BYTES
 from hftd.journal.reader import JournalReader
-from hftd.journal.record import Stream
+from hftd.journal.record import ALIGN, HEAD_BYTES, Stream
 from hftd.journal.segment import segments
 from hftd.journal.writer import JournalFull, JournalWriter
 from tests.e2e.daemon import until
-from tests.journal.small import FACT, HEADER, payloads
+from tests.journal.small import FACT, HEADER, payloads, written_bytes
 from tests.journal.test_files import Listening
 
 RECORD = bytes([1]) * 1000
@@ -82,6 +82,20 @@ def test_the_next_segment_begins_early_where_all_is_on_the_disk(tmp_path: Path) 
     again = JournalWriter(tmp_path, segment_bytes=AHEAD_BYTES, disk_floor_bytes=0)
     assert again.open(HEADER, 2) == LAST_PART + 5
     again.close()
+
+
+@pytest.mark.parametrize(("short_bytes", "asked"), [(0, 1), (ALIGN, 0)])
+def test_the_last_part_begins_with_its_first_byte(
+    tmp_path: Path, short_bytes: int, asked: int
+) -> None:
+    """A segment written up to there is synced ahead; one that lacks a record's step is not."""
+    disk = ByHand()
+    writer = begun(tmp_path, disk, records=0)
+    end = written_bytes(tmp_path / "orders-00000001.hj") + ALIGN - 1 & -ALIGN
+    writer.append(FACT, 1, b"x" * (AHEAD_BYTES * 7 // 8 - end - HEAD_BYTES - short_bytes))
+    assert writer.maintain() is None
+    assert len(disk.wanted) == asked
+    writer.close()
 
 
 def test_what_came_during_a_sync_keeps_the_segment(tmp_path: Path) -> None:
