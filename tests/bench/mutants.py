@@ -121,8 +121,9 @@ def judge_room(court: Court, cover: Cover, room: str, asked: argparse.Namespace)
             break
         verdict = court.judge(each.path, each.mutant, cover, each.tree, asked.budget)
         judged.append((each, verdict))
-        if verdict.verdict not in (KILLED, TIMED_OUT):
-            print(f"{number} {verdict.verdict} ({verdict.tests} tests): {at(each)}", flush=True)
+        if verdict.verdict != KILLED:
+            by = f" by signal {verdict.by}" if verdict.verdict == TIMED_OUT else ""
+            print(f"{number} {verdict.verdict}{by} ({verdict.tests} tests): {at(each)}", flush=True)
     found = summary(judged, len(suspects), asked)
     if asked.again:
         return {**before, "survivors": marked(before["survivors"], found["survivors"])}
