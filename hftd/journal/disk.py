@@ -71,8 +71,8 @@ class Disk:
         The first write to a page of a file, and the first after each sync of it, asks the file
         system, which may be at writing its own journal: with 240 orders a second some were 10 to
         70 ms late for that (ext4). The thread waits without the interpreter, and has that for
-        some microseconds a pass. What wakes it ends it when called with False; the queue between has at
-        most an entry for each half of `READY_BYTES` that a segment has room for.
+        some microseconds a pass. What wakes it ends it when called with False; the queue between
+        has at most an entry for each half of `READY_BYTES` that a segment has room for.
         """
         woken: queue.SimpleQueue[bool] = queue.SimpleQueue()
         threading.Thread(target=_make_ready, args=(places, woken), daemon=True).start()
