@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 
 from hftd.config.real_venue import BinanceVenue, check_mode
 from hftd.config.risk_limits import InstrumentLimits, RiskLimits, limits_of, scale
-from hftd.config.strategy_parameters import Strategy
+from hftd.config.strategy_parameters import MarketMaking, Strategy
 from hftd.config.values import (
     AssetName,
     Flag,
@@ -312,6 +312,9 @@ def _check_mode(profile: Profile) -> None:
 
 def _check_instruments(profile: Profile) -> None:
     venue, seen = profile.venue, list[str]()
+    if profile.inventory.target_base not in ("opening", 0) and len(profile.instruments) > 1:
+        expected = "opening or 0: so much of one coin is another quantity of the next"
+        raise misplaced("inventory.target_base", expected)
     for index, instrument in enumerate(profile.instruments):
         base, quote = instrument.split("-")
         if instrument in seen:
@@ -351,3 +354,10 @@ def _check_order_sizes(profile: Profile) -> None:
         if strategy.order_size_base > limits.max_position_base:
             limit = plain(limits.max_position_base)
             raise misplaced(key, f"at most max_position_base of {instrument}, {limit}")
+        if not isinstance(strategy, MarketMaking) or strategy.quote != "offset":
+            continue
+        farthest = limits.max_quote_distance_bps
+        if strategy.half_spread_bps is not None and strategy.half_spread_bps >= farthest:
+            key = f"{profile.strategy_key(instrument)}.half_spread_bps"
+            expected = f"below max_quote_distance_bps of {instrument}, {plain(farthest)}"
+            raise misplaced(key, expected)

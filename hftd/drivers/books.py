@@ -28,6 +28,11 @@ MINUTE_NS = 60_000_000_000
 DEFAULT_RATE_SHARE_PCT = 60
 # Weights 6 and 20 a list: at most 900 and 1,200 of the 6,000 that the venue takes a minute.
 ORDERS_LIST_MS, TRADES_LIST_MS = 400, 1_000
+IN_LOTS = {  # What comes to nothing where it is less than a lot, by its key.
+    "max_order_lots": "risk.max_order_size_base",
+    "max_order_notional_atoms": "risk.max_order_notional_quote",
+    "max_position_lots": "risk.max_position_base",
+}
 CONFIG_HASH_DIGITS = 15  # As many hexadecimal digits as an int64 surely holds.
 
 
@@ -172,12 +177,12 @@ def fill_limits(record: Any, profile: Profile, instrument: Instrument, limits: R
     record["max_position_lots"] = lots(limits.max_position_base, instrument)
     target = profile.inventory.target_base
     record["target_base_atoms"] = -1 if target == "opening" else floor_e8(target)
-    for key in ("max_order_lots", "max_order_notional_atoms", "max_position_lots"):
-        if record[key] <= 0:
+    for field, key in IN_LOTS.items():
+        if record[field] <= 0:
             raise ProfileError(
                 f"{instrument.name}: this limit times the canary's size_factor must be at least "
                 f"one lot ({instrument.lot_size})",
-                key=key.rsplit("_", 1)[0],
+                key=key,
             )
 
 

@@ -149,17 +149,28 @@ def open_orders(call: Call) -> Answer:
 
 
 def all_orders(call: Call) -> Answer:
-    """Answer orders from an id on, or the newest; open and final."""
+    """Answer orders from an id or a time on, or the newest; open and final."""
     params = call.params
     listing = call.required_listing()
     from_id, limit = params.integer("orderId", -1), min(params.integer("limit", 500), 1000)
-    start_ms, end_ms = params.integer("startTime", 0), params.integer("endTime", 2**63 - 1)
+    start_ms, end_ms = params.integer("startTime", -1), params.integer("endTime", -1)
     params.done()
-    orders = call.exchange.bookkeeping(call.account).all_orders(listing.spec.symbol, from_id, limit)
+    if start_ms >= 0 and end_ms >= 0 and end_ms - start_ms > _DAY_MS:
+        return refusals.TOO_LONG_SPAN
+    if limit == 0:
+        return refusals.invalid("limit")
+    last_ms = end_ms if end_ms >= 0 else 2**63 - 1
+    orders = [
+        order
+        for order in call.exchange.bookkeeping(call.account).all_orders(
+            listing.spec.symbol, from_id
+        )
+        if start_ms <= render.ms(order.created_ns) <= last_ms
+    ]
+    begins = from_id >= 0 or start_ms >= 0
     return [
         render.order_query(listing, each)
-        for each in orders
-        if start_ms <= render.ms(each.created_ns) <= end_ms
+        for each in (orders[:limit] if begins else orders[-limit:])
     ]
 
 

@@ -272,7 +272,8 @@ class Exchange:
         return order, budget
 
     def _affordable_lots(self, new: NewOrder) -> int:
-        # What quoteOrderQty buys, or has to sell, at the prices that stand in the book.
+        # What quoteOrderQty buys, or has to sell, at the prices that stand in the book, in whole
+        # steps.
         listing = self.listings[new.symbol]
         money, lots = new.quote_order_atoms // listing.atoms_per_tick_lot, 0
         opposite = Side.SELL if new.side is Side.BUY else Side.BUY
@@ -282,7 +283,7 @@ class Exchange:
             lots += taken
             if taken < qty_lots:
                 break
-        return lots
+        return lots - lots % (listing.filters.qty_step // listing.filters.lot)
 
 
 _STOP_WORDS = {

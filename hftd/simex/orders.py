@@ -271,12 +271,12 @@ class OrderBookkeeping:
         """Return the open orders of one symbol or of all, oldest first."""
         return [order for order in self.open.values() if symbol in (None, order.symbol)]
 
-    def all_orders(self, symbol: str, from_id: int, limit: int) -> list[Order]:
-        """Return orders from an id on, ascending; without an id (below 0) the newest."""
+    def all_orders(self, symbol: str, from_id: int) -> list[Order]:
+        """Return orders from an id on, ascending."""
         known = [*self.final.values(), *self.open.values()]
         orders = [order for order in known if order.symbol == symbol and order.order_id >= from_id]
         orders.sort(key=_order_id)
-        return orders[:limit] if from_id >= 0 else orders[-limit:]
+        return orders
 
     def trades_from(self, symbol: str, from_id: int, limit: int) -> list[AccountTrade]:
         """Return trades from an id on, ascending; without an id (below 0) the newest."""

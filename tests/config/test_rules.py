@@ -30,6 +30,12 @@ def mine(tmp_path: Path) -> Path:
         ("storage.url=mysql://localhost/x", "storage.url", "sqlite:///… or postgresql"),
         ("risk.reject_storm_count=65", "risk.reject_storm_count", "at most 64, was 65"),
         ("risk.collar_breach_count=65", "risk.collar_breach_count", "at most 64, was 65"),
+        (
+            "strategy={kind: market_making, order_size_base: 0.01, quote: offset, "
+            "half_spread_bps: 500}",
+            "strategy.half_spread_bps",
+            "below max_quote_distance_bps of BTC-USDT, 500",
+        ),
         ("venue.fees.maker_bps=-1", "venue.fees.maker_bps", "at least 0, was -1"),
         ("venue.recv_window_ms=60000", "venue.recv_window_ms", "at most 5000, was 60000"),
         (
@@ -74,6 +80,17 @@ def test_a_target_may_be_the_opening_or_a_figure(mine: Path) -> None:
     assert load(mine).profile.inventory.target_base == "opening"
     profile = load(mine, "inventory.target_base=0.5").profile
     assert profile.inventory.target_base == Decimal("0.5")
+
+
+def test_a_figure_is_the_target_of_one_instrument_alone(mine: Path) -> None:
+    """Half a coin of each would be two quantities; nothing of each is one thing."""
+    several = (
+        "instruments=[BTC-USDT, ETH-USDT]",
+        "venue.opening_balances={BTC: 1, ETH: 1, USDT: 100000}",
+    )
+    error = refusal(mine, *several, "inventory.target_base=0.5")
+    assert (error.key, "opening or 0" in str(error)) == ("inventory.target_base", True)
+    assert load(mine, *several, "inventory.target_base=0").profile.inventory.target_base == 0
 
 
 def test_a_long_value_is_cut_in_its_message(mine: Path) -> None:

@@ -1,4 +1,4 @@
-"""What no profile may trade, since a product of the engine's could leave int64."""
+"""What no profile may trade: products that could leave int64, limits that come to nothing."""
 
 from __future__ import annotations
 
@@ -29,3 +29,10 @@ def test_a_product_that_could_leave_int64_is_refused(
         return
     with pytest.raises(ProfileError, match=said):
         Playbook(sets=sets, instruments=(coarse,))
+
+
+def test_a_limit_that_comes_to_nothing_names_its_key() -> None:
+    """A canary so small that no lot is left of the largest order."""
+    with pytest.raises(ProfileError) as caught:
+        Playbook(profile="canary", sets=["canary.size_factor=0.000001"])
+    assert caught.value.key == "risk.max_order_size_base"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from hftd.errors import UsageError
 from hftd.simex.events import Fees
@@ -378,3 +379,13 @@ def test_a_strategy_is_told_back() -> None:
     assert _order(alice, order["orderId"])["strategyId"] == 7
     (report,) = _reports(alice, connection)
     assert (report["j"], report["J"]) == (7, 1_000_001)
+
+
+def test_a_market_order_by_quote_keeps_to_a_lot_that_was_changed() -> None:
+    """What its money buys is rounded down to the step in force, as every quantity has to be."""
+    client = _alice()
+    listing = client.venue.exchange.listings["BTCUSDT"]
+    listing.filters = replace(listing.filters, qty_step=100_000)
+    wish = BTC + "&side=BUY&type=MARKET&quoteOrderQty=100"
+    status, bought = client.signed("POST", "order", wish)
+    assert (status, bought["executedQty"]) == (200, "0.00100000")

@@ -562,6 +562,14 @@ def test_trades_of_a_time_span_and_orders_from_an_id() -> None:
     assert [trade["id"] for trade in one] == [2]
     _, orders = client.signed("GET", "allOrders", "symbol=BTCUSDT&orderId=6")
     assert [order["orderId"] for order in orders] == [6, 7]
+    _, orders = client.signed(
+        "GET", "allOrders", f"symbol=BTCUSDT&startTime={T0 // 1_000_000}&limit=2"
+    )
+    assert [order["orderId"] for order in orders] == [5, 6]
+    _, orders = client.signed("GET", "allOrders", f"symbol=BTCUSDT&endTime={start_ms - 1}&limit=1")
+    assert [order["orderId"] for order in orders] == [5]
+    span = f"symbol=BTCUSDT&startTime={T0 // 1_000_000}&endTime={T0 // 1_000_000 + 86_400_001}"
+    assert code(client.signed("GET", "allOrders", span)) == (400, -1127)
     assert client.get("/api/v3/ticker/price", "symbol=BTCUSDT")[1]["price"] == "60001.00000000"
     assert client.get("/api/v3/exchangeInfo", "symbolStatus=HALT")[1]["symbols"] == []
 
