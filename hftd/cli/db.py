@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
@@ -52,11 +53,16 @@ def upgrade(profile: Profile = DEFAULT_PROFILE, name: Name = None, sets: Sets = 
 
 @app.command(short_help="Make the ledger anew from the journal.")
 def rebuild(profile: Profile = DEFAULT_PROFILE, name: Name = None, sets: Sets = None) -> None:
-    """Make the ledger anew from the journal; refused while a daemon runs."""
+    """Make the ledger anew from the journal; refused while a daemon runs.
+
+    The journal is read to its end before a row is touched. One that was repaired no longer holds
+    all that a ledger from before the damage does, so such a ledger is kept.
+    """
     from hftd.journal.reader import JournalReader
-    from hftd.journal.record import Stream
+    from hftd.journal.record import RecordType, Stream
     from hftd.runtime.lock import InstanceLock
     from hftd.store.database import migrate, missing_grant
+    from hftd.store.projector import Projector
     from hftd.store.projector import rebuild as rebuild_tables
 
     with _ledger(profile, name, sets) as (engine, paths):
@@ -67,8 +73,16 @@ def rebuild(profile: Profile = DEFAULT_PROFILE, name: Name = None, sets: Sets = 
             if grant is not None:
                 raise UsageError(f"the ledger may make no temporary table: {grant}")
             began = time.monotonic()
-            records = JournalReader(paths.journal_dir).records(streams=(Stream.ORDERS,))
-            count = rebuild_tables(engine, records)
+            journal = JournalReader(paths.journal_dir)
+            kinds = Counter(
+                record.record_type for record in journal.records(streams=(Stream.ORDERS,))
+            )
+            if kinds[RecordType.REPAIR] and Projector(engine).seq:
+                raise UsageError(
+                    f"the journal was repaired, and what it lost stands in {_shown(engine)} alone: "
+                    "keep that one, and name a new, empty one by --set storage.url=…"
+                )
+            count = rebuild_tables(engine, journal.records(streams=(Stream.ORDERS,)))
         print(f"rebuilt from {count} records in {time.monotonic() - began:.1f} s: {_shown(engine)}")
 
 
@@ -101,13 +115,25 @@ def export(
             export_rows(connection, what, form, since_ns, sys.stdout)
             return
         try:
-            with out.open("x", encoding="utf-8", newline="") as file:
+            with _new_file(out) as file:
                 count = export_rows(connection, what, form, since_ns, file)
         except FileExistsError:
             raise UsageError(f"--out {out}: it exists already, and is not overwritten") from None
         except OSError as error:
             raise UsageError(f"--out {out}: {error.strerror}") from None
         print(f"{count} {what} in {out}")
+
+
+@contextmanager
+def _new_file(path: Path) -> Iterator[TextIO]:
+    """Open a file that was not there; half of one is not left."""
+    with path.open("x", encoding="utf-8", newline="") as file:
+        try:
+            yield file
+            file.flush()
+        except BaseException:
+            path.unlink()
+            raise
 
 
 @app.command(short_help="Keep what is good of a damaged journal.")
@@ -200,7 +226,7 @@ def _ledger(
 ) -> Iterator[tuple[Engine, InstancePaths]]:
     """Open an instance's ledger; a database that is not there is one line."""
     from sqlalchemy import make_url
-    from sqlalchemy.exc import InterfaceError, OperationalError
+    from sqlalchemy.exc import DBAPIError
 
     from hftd.config.load import load_profile
     from hftd.config.secrets import resolve
@@ -218,7 +244,7 @@ def _ledger(
     engine = open_database(url)
     try:
         yield engine, paths
-    except (OperationalError, InterfaceError) as error:
+    except DBAPIError as error:
         text = " ".join(str(error.orig).split())
         raise HftdError(f"the ledger {_shown(engine)} cannot be used: {text}") from None
     finally:
@@ -242,4 +268,6 @@ def _time_ns(text: str) -> int:
             f"--since must be like 2026-11-22 or 2026-11-22T09:30, was {text}"
         ) from None
     when = when.replace(tzinfo=UTC) if when.tzinfo is None else when
+    if not 1971 <= when.year <= 2261:  # What an int64 of ns has room for, whatever the zone.
+        raise UsageError(f"--since must be a year from 1971 to 2261, was {text}")
     return int(when.timestamp()) * 1_000_000_000 + when.microsecond * 1000

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 from typing import Annotated, Final, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
@@ -173,6 +174,14 @@ class Storage(Section):
             raise misplaced("url", expected, withheld=True)
         if not self.url.startswith(("sqlite:///", "postgresql+psycopg://")):
             raise misplaced("url", "a URL sqlite:///… or postgresql+psycopg://…")
+        file = self.url.removeprefix("sqlite:///")
+        if file != self.url and not file.startswith(("/", "{state}/")):
+            # Each command would look for it in the folder that it was called in.
+            raise misplaced("url", "a whole path behind sqlite:///, or one that begins {state}/")
+        try:
+            _ = urlsplit(self.url).port
+        except ValueError:
+            raise misplaced("url", "a port from 0 to 65535") from None
         return self
 
 

@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from sqlalchemy import make_url, text
 
 from hftd.journal.reader import JournalReader
-from hftd.journal.record import Stream
+from hftd.journal.record import RecordType, Stream, encode_json
+from hftd.journal.writer import JournalWriter
 from hftd.runtime.lock import InstanceLock
 from hftd.store.database import is_current, migrate, open_database
 from hftd.store.projector import Projector
-from tests.cli.command import Ran, hftd
+from tests.cli.command import ROOT, Ran, hftd
 from tests.postgres import Postgres
 from tests.store.contents import contents
-from tests.store.days_work import whole_day
+from tests.store.days_work import BEGIN_NS, header, whole_day
 
 
 @pytest.fixture
 def state(tmp_path: Path) -> Path:
     """Return the state folder of an instance whose ledger grew with its journal."""
-    state = tmp_path / "state"
-    whole_day(state / "journal")
+    return _worked(tmp_path / "state", 5)
+
+
+def _worked(state: Path, quotes: int) -> Path:
+    whole_day(state / "journal", quotes)
     engine = open_database(_url(state))
     migrate(engine)
     tail = JournalReader(state / "journal").tail(1, (Stream.ORDERS,))
@@ -57,6 +64,62 @@ def test_rebuild_gives_the_live_tables_row_by_row(state: Path) -> None:
     assert contents(_url(state)) == live
 
 
+def test_rebuild_from_a_damaged_journal_touches_no_row(state: Path) -> None:
+    """What the ledger holds is more than such a journal could make: 65, and all is there."""
+    live = contents(_url(state))
+    path = state / "journal" / "orders-00000001.hj"
+    spoiled = bytearray(path.read_bytes())
+    spoiled[3000] ^= 1
+    path.write_bytes(spoiled)
+    ran = _db(state, "rebuild")
+    assert ran.code == 65 and ran.err.count("\n") == 1, ran.err
+    assert contents(_url(state)) == live
+
+
+def test_rebuild_keeps_a_ledger_that_knows_more_than_a_repaired_journal(state: Path) -> None:
+    """It is refused in one line; into an empty ledger the journal is still read."""
+    live = contents(_url(state))
+    writer = JournalWriter(state / "journal", segment_bytes=1 << 16, disk_floor_bytes=0)
+    writer.open(header(), BEGIN_NS)
+    writer.append(RecordType.REPAIR, BEGIN_NS, encode_json({"lost": [], "unused": 0}))
+    writer.close()
+    ran = _db(state, "rebuild")
+    assert ran.code == 64 and "was repaired" in ran.err and ran.err.count("\n") == 1, ran.err
+    assert contents(_url(state)) == live
+    fresh = f"sqlite:///{state / 'fresh.db'}"
+    assert _db(state, "rebuild", "--set", f"storage.url={fresh}").code == 0
+    assert contents(fresh)["fills"] == live["fills"]
+
+
+def test_a_ledger_that_is_no_database_is_one_line(state: Path) -> None:
+    """Every verb says so, and none touches the file."""
+    for path in state.glob("hftd.db*"):
+        path.unlink()
+    (state / "hftd.db").write_bytes(b"no database" * 1000)
+    for verb in (("upgrade",), ("rebuild",), ("export", "fills")):
+        ran = _db(state, *verb)
+        assert ran.code == 1 and "not a database" in ran.err, ran.err
+        assert ran.err.count("\n") == 1, ran.err
+    assert (state / "hftd.db").read_bytes() == b"no database" * 1000
+
+
+def test_half_an_export_is_not_left(tmp_path: Path) -> None:
+    """A disk that is full on the way: one line, and no file that looks whole."""
+    state, room = _worked(tmp_path / "state", 200), 1 << 16  # SQLite has half of that itself.
+    out = state / "fills.csv"
+    limited = (
+        "import resource, sys; from hftd.cli.hftd import run; "
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({room}, {room})); sys.exit(run(sys.argv[1:]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", limited, "db", "export", "fills", "--out", str(out)],
+        env=os.environ | {"STATE_DIRECTORY": str(state), "HOME": str(state.parent)},
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 64 and "file too large" in done.stderr.lower(), done.stderr
+    assert not out.exists()
+
+
 def test_rebuild_waits_for_no_daemon(state: Path) -> None:
     """While somebody holds the instance or its journal it is 75, and nothing is touched."""
     live = contents(_url(state))
@@ -88,6 +151,8 @@ def test_export_to_stdout_and_to_a_file(state: Path) -> None:
         (("export", "trades"), "fills or orders"),
         (("export", "fills", "--format", "parquet"), "csv or jsonl"),
         (("export", "fills", "--since", "yesterday"), "2026-11-22T09:30"),
+        (("export", "fills", "--since", "9999-12-31"), "a year from 1971 to 2261"),
+        (("export", "fills", "--since", "0001-01-01T00:00+23:00"), "a year from 1971 to 2261"),
         (("rebuild", "--name", "nobody"), "nobody"),
     ],
 )

@@ -28,6 +28,10 @@ def mine(tmp_path: Path) -> Path:
         ("canary.size_factor=1.1", "canary.size_factor", "at most 1, was 1.1"),
         ("canary.size_factor=0.0000001", "canary.size_factor", "at most 6 decimals"),
         ("storage.url=mysql://localhost/x", "storage.url", "sqlite:///… or postgresql"),
+        ("storage.url=sqlite:///ledger.db", "storage.url", "a whole path behind"),
+        ("storage.url=sqlite:///", "storage.url", "a whole path behind"),
+        ("storage.url=sqlite:///:memory:", "storage.url", "a whole path behind"),
+        ("storage.url=postgresql+psycopg://h:abc/x", "storage.url", "a port from 0"),
         ("risk.reject_storm_count=65", "risk.reject_storm_count", "at most 64, was 65"),
         ("risk.collar_breach_count=65", "risk.collar_breach_count", "at most 64, was 65"),
         (
