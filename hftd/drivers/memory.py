@@ -24,6 +24,7 @@ from hftd.domain.events import EVENT, Link
 from hftd.domain.facts import FACT
 from hftd.domain.instrument import Instrument
 from hftd.domain.layout import Records
+from hftd.drivers.account import Account, account_of, require_account
 from hftd.drivers.loop import Loop
 from hftd.drivers.stamps import NoStamps
 from hftd.engine.engine import Engine
@@ -108,6 +109,7 @@ class Memory(NamedTuple):
     """Facts of the last input that the process died before it could write."""
     seq: int = 0
     """The last record that was used: what is behind it, behind a gap, counts for nothing."""
+    account: Account | None = None
 
     @property
     def latched(self) -> tuple[int, int]:
@@ -253,7 +255,8 @@ def recall(reader: JournalReader, build: Builders) -> Memory:
         if record.record_type == RecordType.RUN_END:
             crashed = False
     untold = tuple(ink.made[told:])
-    return Memory(engine, instruments_of(run.header), crashed, count, untold, seq)
+    account = account_of(run.header["profile"])
+    return Memory(engine, instruments_of(run.header), crashed, count, untold, seq, account)
 
 
 def run_at(runs: Sequence[Run], seq: int) -> Run:
@@ -269,11 +272,13 @@ def carry_over(
     Prices do not come along where the venue has changed the tick since, but those of open orders,
     in the fewest new ticks that cover them.
 
-    Raises: ProfileError where the profile of today leaves out an instrument with a position
-    or an open order, or has one whose lot has changed since.
+    Raises: ProfileError where the profile of today names another account, leaves out an instrument
+    with a position or an open order, or has one whose lot has changed since.
     """
     if memory.engine is None:
         return
+    count = int((memory.engine.state.orders["key"] != 0).sum())
+    require_account(memory.account, count, loaded)
     old, new = memory.engine.state, engine.state
     for name in CARRIED_CORE:
         new.core[0][name] = old.core[0][name]

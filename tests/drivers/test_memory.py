@@ -11,6 +11,7 @@ from hftd.config.load import load_profile
 from hftd.domain.codes import Code, TradingState
 from hftd.domain.events import CommandKind as C
 from hftd.domain.events import EventKind as E
+from hftd.drivers.account import Account, account_of
 from hftd.drivers.memory import Memory, carry_over
 from hftd.engine import known_trades, orders
 from hftd.errors import ProfileError
@@ -141,3 +142,30 @@ def test_a_position_in_other_lots_is_not_taken_over() -> None:
     carry_over(memory, engine, [BTC_USDT], loaded)
     assert engine.state.instruments[0]["mark_bid_ticks"] == 6_000
     assert engine.strategy.memory["spread_open"] == 1
+
+
+HERE = Account("paper simex", "")
+
+
+@pytest.mark.parametrize(
+    ("account", "orders_open", "says"),
+    [
+        (Account("testnet binance", ""), 0, r"venue: testnet binance, whose .*, was paper simex"),
+        (Account("testnet binance", ""), 2, "2 orders may be open there: hftd kill-offline first"),
+        (Account("paper simex", "env:OLD"), 2, "venue.api_key: env:OLD, .*, was none"),
+        (Account("paper simex", "env:OLD"), 0, ""),
+        (HERE, 2, ""),
+    ],
+)
+def test_a_ledger_is_of_one_account(account: Account, orders_open: int, says: str) -> None:
+    """Elsewhere its orders would be denied, and trades taken for known ones by their ids."""
+    loaded = load_profile("market-making", environ={})
+    assert account_of(loaded.profile.model_dump(mode="json")) == HERE
+    old, new = (wiring.build_engine(loaded.profile, [BTC_USDT]) for _ in range(2))
+    old.state.orders["key"][:orders_open] = 9
+    memory = Memory(old, [BTC_USDT], True, 0, account=account)
+    if not says:
+        carry_over(memory, new, [BTC_USDT], loaded)
+        return
+    with pytest.raises(ProfileError, match=says):
+        carry_over(memory, new, [BTC_USDT], loaded)
