@@ -33,6 +33,7 @@ SECOND = 1_000_000_000
 DAWN = 1_767_225_600 * SECOND + 12 * 3600 * SECOND  # Noon of a first of January, UTC.
 USDT, BTC = 0, 1
 RESTING = "resting"
+LIST_ENDS = (EventKind.OPEN_ORDERS_END, EventKind.TRADES_END, EventKind.BALANCES_END)
 
 # Tick 10 and lot 0.00001, so that one tick times one lot is 10,000 atoms of USDT.
 BTC_USDT = Instrument(
@@ -143,6 +144,8 @@ class Playbook:
         event = np.zeros(1, EVENT)
         event[0]["kind"] = kind
         event[0]["ts_ns"] = self.now_ns
+        if kind in LIST_ENDS:
+            event[0]["until_ns"] = self.now_ns - 1000  # Asked for by the last event, if not said.
         for name, value in fields.items():
             event[0][name] = value
         if levels is not None:
@@ -209,8 +212,7 @@ class Playbook:
     def open_orders_end(self, count: int = 0) -> Playbook:
         """End the lists of open orders, one an instrument."""
         for index in range(len(self.instruments)):
-            told = {"order_count": count, "until_ns": self.now_ns}
-            self.feed(EventKind.OPEN_ORDERS_END, instrument=index, **told)
+            self.feed(EventKind.OPEN_ORDERS_END, instrument=index, order_count=count)
         return self
 
     def trades_end(self, count: int = 0) -> Playbook:

@@ -50,7 +50,8 @@ class EventKind(IntEnum):
     JOURNAL_FAILED = 44  # code: errno
     # Operator and recovery.
     COMMAND = 50  # command, instrument (-1 all), order_key (ACK: alert, 0 all; RESET: ResetKind)
-    OPEN_ORDERS_END = 52  # instrument, order_count: of ours listed, until_ns: asked for then
+    # The ends of lists; until_ns: asked for then.
+    OPEN_ORDERS_END = 52  # instrument, order_count: of ours listed
     TRADES_END = 53  # instrument, order_count: delivered in this page, trade_id: the last
     BALANCES_END = 54  # every asset of the profile was delivered
     LIMIT = 56  # limit, instrument (-1: the profile's), value: proposed, see SET_LIMITS

@@ -22,7 +22,7 @@ from hftd.domain.events import Link
 from hftd.domain.facts import FactKind
 from hftd.domain.kernel import kernel
 from hftd.domain.order import OrderState
-from hftd.engine import alerts, clearing, strays, venue_reset
+from hftd.engine import alerts, clearing, strays
 from hftd.engine.emit import add_action, add_fact, note
 from hftd.engine.exposure import reference_spread_bps_e2
 from hftd.engine.position import mark_all_dirty
@@ -162,6 +162,32 @@ def stop(state: State, out: Out) -> None:
 
 
 @kernel
+def leave_latch(state: State, out: Out) -> None:
+    """Let ``reset`` lead from HALTED or KILLED to PAUSED, which only ``resume`` leaves."""
+    core = state.core[0]
+    core["reset_wanted"] = 0
+    core["kill_requested_ns"] = 0
+    for index in range(state.instruments.shape[0]):  # C18: a person has looked.
+        state.instruments[index]["one_sided_fills"][:] = 0
+    latch(state, out, 0, Code.RESET)
+    pause(state, PAUSE_OPERATOR)
+    set_state(state, out, TradingState.PAUSED, Code.OPERATOR, 0, 0)
+
+
+@kernel
+def leave_recovering(state: State, out: Out) -> None:
+    """Run, stay paused until ``resume``, or halt where a person is to look after a crash."""
+    core = state.core[0]
+    if core["crashed"] == 1 and core["on_crash"] == 0:
+        halt(state, out, Code.RECONCILED, 0, 0)
+    elif core["pause_mask"] & PAUSES_KEPT != 0:
+        code = pause_code(core["pause_mask"])
+        set_state(state, out, TradingState.PAUSED, code, 0, 0)
+    else:
+        set_state(state, out, TradingState.RUNNING, Code.RECONCILED, 0, 0)
+
+
+@kernel
 def pause(state: State, bit: int) -> None:
     """Let a reason hold from now on."""
     core = state.core[0]
@@ -278,9 +304,7 @@ def check_unknown(state: State, out: Out) -> None:
         if order["state"] == OrderState.UNKNOWN and counts:
             count += 1
     if count > core["max_unknown_orders"] or oldest_ns > core["unknown_timeout_ns"]:
-        wiped = venue_reset.has_forgotten_order(state)
-        code = Code.VENUE_RESET if wiped else Code.UNKNOWN_ORDERS
-        halt(state, out, code, count, core["max_unknown_orders"])
+        halt(state, out, Code.UNKNOWN_ORDERS, count, core["max_unknown_orders"])
 
 
 @kernel

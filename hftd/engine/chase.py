@@ -3,7 +3,9 @@
 Owns the resolution of doubt. The rules for an order that the venue says it does not know:
 not believed before the request can no longer enter the matching engine (timestamp plus
 recvWindow plus ten seconds), and final only after two such answers at least a second apart,
-between which the lists of open orders and of own trades have not shown it either.
+between which the lists of open orders and of own trades have not shown it either. That ends an
+order which was never acknowledged. One that was stays, and halts (C27), until a person's ``reset``
+ends it by the same rule; had it filled, the balances that are compared next would tell.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from hftd.domain.actions import ActionKind
 from hftd.domain.codes import Code
 from hftd.domain.kernel import kernel
 from hftd.domain.order import OrderEvent, OrderState
-from hftd.engine import known_trades, orders, strays, venue_reset
+from hftd.engine import known_trades, orders, strays
 from hftd.engine.emit import add_action, ask_open_orders, order_fact, query_order
 from hftd.engine.recovery import Phase
 from hftd.engine.reports import apply_accepted, apply_ended
@@ -160,10 +162,24 @@ def apply_not_found(state: State, out: Out, slot: int) -> None:
     if order["not_found_ns"] == 0:
         ask_absence(state, out, order)
     elif now - order["not_found_ns"] >= NOT_FOUND_APART_NS:
-        if not venue_reset.is_absent(state, order):
+        if not is_absent(state, order):
             ask_absence(state, out, order)
         elif order["state"] == OrderState.UNKNOWN:
             orders.end(state, out, slot, OrderEvent.NEVER_ACCEPTED, OrderState.REJECTED, Code.NONE)
+        elif core["reset_wanted"] == 1:
+            code = Code.RECONCILE_DIFFERENCE
+            orders.end(state, out, slot, OrderEvent.EXPIRED, OrderState.EXPIRED, code)
+
+
+@kernel
+def is_absent(state: State, order: Any) -> bool:
+    """Tell whether both lists were told since the venue first said that it knows no such order.
+
+    Had one of them shown the order, it were known now.
+    """
+    instrument = state.instruments[order["instrument"]]
+    open_orders_told = instrument["open_orders_told_ns"] > order["not_found_ns"]
+    return open_orders_told and instrument["trades_told_ns"] > order["not_found_ns"]
 
 
 @kernel
@@ -218,6 +234,7 @@ def adopt(state: State, event: Any, out: Out) -> int:
     order["state"] = OrderState.NEW
     order["sent_ns"] = state.core[0]["now_ns"]
     order["acked_ns"] = state.core[0]["now_ns"]
+    order["adopted_exch_ns"] = event["exch_ts_ns"]
     order["seen_attempt"] = state.core[0]["recovery_attempt"]
     order["listed_seq"] = state.core[0]["decision_seq"]
     order["listed_cum_lots"] = event["cum_qty_lots"]

@@ -95,8 +95,8 @@ def reset(state: State, event: Any, out: Out) -> int:
 
     Not before the latch has stood for its dwell and a person has acknowledged every alert. A
     reconciliation that is under way already will do. Without a journal nothing may trade again.
-    That the venue was wiped is refused where books and venue agreed last, unless the venue has
-    denied since what it had acknowledged, and where it has listed trades of ours since they differ.
+    That the venue was wiped is refused where books and venue agreed last, and where it has listed
+    trades of ours since they differ.
     What is accepted as flows is found by the reconciliation: see recovery.accept_flows.
     """
     core = state.core[0]
@@ -109,8 +109,7 @@ def reset(state: State, event: Any, out: Out) -> int:
     if core["now_ns"] - core["state_since_ns"] < core["reset_dwell_ns"]:
         return Code.RESET_DWELL
     wiped = event["order_key"] == ResetKind.VENUE_WIPED
-    agreed = core["recovery_clean"] == 1 and not venue_reset.has_forgotten_order(state)
-    if wiped and agreed:
+    if wiped and core["recovery_clean"] == 1:
         return Code.RECONCILED
     if wiped and core["venue_remembers"] == 1:
         return Code.RECONCILE_DIFFERENCE

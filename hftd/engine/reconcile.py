@@ -24,7 +24,7 @@ from hftd.domain.actions import ActionKind
 from hftd.domain.codes import Code, TradingState
 from hftd.domain.kernel import kernel
 from hftd.domain.order import OrderState
-from hftd.engine import breaker, known_trades, recovery, venue_reset
+from hftd.engine import breaker, known_trades, recovery
 from hftd.engine.emit import add_action, ask_open_orders, balance_note, order_note
 from hftd.engine.position import expected_atoms, told_atoms
 from hftd.engine.state import (
@@ -247,8 +247,6 @@ def end_cycle(state: State, out: Out, kind: int) -> None:
         breaker.lift(state, breaker.PAUSE_RECONCILE)
     elif differed >= TWICE:
         core["recovery_clean"] = 0
-        wiped = venue_reset.has_forgotten_order(state)
-        code = Code.VENUE_RESET if wiped else Code.RECONCILE_DIFFERENCE
-        breaker.halt(state, out, code, found, 0)
+        breaker.halt(state, out, Code.RECONCILE_DIFFERENCE, found, 0)
     else:
         breaker.trip(state, out, breaker.PAUSE_RECONCILE, -1, Code.RECONCILE_DIFFERENCE, found, 0)

@@ -12,6 +12,10 @@ The same road is taken at start, after every loss of our own reports, and for ``
     HISTORY      only where they differ for good: does the venue still list our last trade?
                  A person may have said that the rest are flows: booked, and all compared again
 
+Every list counts that was asked for since the links are up: nothing is created meanwhile, and a
+venue that takes longer for each than we wait would never be heard. One from before may lack what
+happened in between.
+
 A difference is tried three times, since a report may be on its way; then it HALTs, as VENUE_RESET
 where our trades are gone as well, and each difference is a fact with both numbers. Fills are
 never made up. Where a clean end leads follows from the state alone: RECOVERING to RUNNING, or
@@ -94,6 +98,13 @@ def enter(state: State, out: Out, phase: int) -> None:
 
 
 @kernel
+def is_awaited(state: State, event: Any, phase: int) -> bool:
+    """Tell whether the end of a list belongs to this phase of this recovery."""
+    core = state.core[0]
+    return core["recovery_phase"] == phase and event["until_ns"] >= core["recovery_began_ns"]
+
+
+@kernel
 def is_last_awaited(state: State, index: int) -> bool:
     """Take one instrument's answer; tell whether every instrument has answered now."""
     state.instruments[index]["awaited"] = 0
@@ -158,7 +169,10 @@ def advance(state: State, out: Out) -> None:
         if phase != Phase.LINKS:
             enter(state, out, Phase.LINKS)
         return
-    if phase == Phase.LINKS or (phase == Phase.AGAIN and age >= AGAIN_NS):
+    if phase == Phase.LINKS:
+        core["recovery_began_ns"] = core["now_ns"]
+        enter(state, out, Phase.OPEN_ORDERS)
+    elif phase == Phase.AGAIN and age >= AGAIN_NS:
         enter(state, out, Phase.OPEN_ORDERS)
     elif phase == Phase.SETTLE:
         if is_settled(state):
@@ -183,8 +197,7 @@ def apply_open_orders_end(state: State, event: Any, out: Out) -> None:
     """One instrument's open orders are told."""
     index = event["instrument"]
     state.instruments[index]["open_orders_told_ns"] = state.core[0]["now_ns"]
-    waiting = state.core[0]["recovery_phase"] == Phase.OPEN_ORDERS
-    if waiting and is_last_awaited(state, index):
+    if is_awaited(state, event, Phase.OPEN_ORDERS) and is_last_awaited(state, index):
         if state.core[0]["check_suspects"][KIND_ORDERS] > 0:
             enter(state, out, Phase.AGAIN)  # The list shows an order that has ended: see strangers.
             return
@@ -203,13 +216,17 @@ def learn_baseline(state: State, event: Any) -> None:
 
 @kernel
 def is_baseline(state: State, event: Any) -> bool:
-    """Tell whether own trades are being listed before the ledger has an opening.
+    """Tell whether a listed trade is from before the opening of a ledger that has none yet.
 
     What a report tells meanwhile is no part of the list: it names its order and counts its lots.
+    An adopted order came with what it had filled by then; what it trades later is ours.
     """
     if event["order_key"] != 0 or event["cum_qty_lots"] != 0:
         return False
     opening = state.balances[state.instruments[event["instrument"]]["base_asset"]]["opening_known"]
+    slot = orders.find_reported(state, event)
+    if opening == 0 and slot >= 0:
+        return event["exch_ts_ns"] <= state.orders[slot]["adopted_exch_ns"]
     return state.core[0]["recovery_phase"] == Phase.TRADES and opening == 0
 
 
@@ -218,11 +235,11 @@ def apply_trades_end(state: State, event: Any, out: Out) -> None:
     """One page of own trades is told; a full page is followed by the next."""
     index = event["instrument"]
     state.instruments[index]["trades_told_ns"] = state.core[0]["now_ns"]
-    if state.core[0]["recovery_phase"] == Phase.HISTORY:
+    if is_awaited(state, event, Phase.HISTORY):
         judge_history(state, event, out)
     if state.core[0]["recovery_phase"] == Phase.SETTLE:
         follow_fills(state, event, out)
-    if state.core[0]["recovery_phase"] != Phase.TRADES:
+    if not is_awaited(state, event, Phase.TRADES):
         return
     if event["order_count"] >= TRADES_PAGE and not is_baseline(state, event):
         ask_trades(state, out, index, event["trade_id"] + 1)
@@ -251,10 +268,10 @@ def follow_fills(state: State, event: Any, out: Out) -> None:
 
 
 @kernel
-def apply_balances_end(state: State, out: Out) -> None:
+def apply_balances_end(state: State, event: Any, out: Out) -> None:
     """All balances are told: fix the opening of a new ledger, else compare to the last unit."""
     core = state.core[0]
-    if core["recovery_phase"] != Phase.BALANCES:
+    if not is_awaited(state, event, Phase.BALANCES):
         return
     differences = 0
     for asset in range(state.balances.shape[0]):
@@ -363,35 +380,9 @@ def finish(state: State, out: Out) -> None:
     core["check_due_ns"][:] = core["now_ns"] + core["check_period_ns"]
     breaker.lift(state, breaker.PAUSE_RECONCILE)
     if core["state"] == TradingState.RECOVERING:
-        leave_recovering(state, out)
+        breaker.leave_recovering(state, out)
     elif breaker.is_latched(state):
         if core["kill_requested_ns"] == 0:  # Latched since before this boot: nothing was sent.
             core["venue_clear"] = 1
         if core["reset_wanted"] != 0 and core["journal_failed"] == 0:  # It may fail meanwhile.
-            leave_latch(state, out)
-
-
-@kernel
-def leave_latch(state: State, out: Out) -> None:
-    """Let ``reset`` lead from HALTED or KILLED to PAUSED, which only ``resume`` leaves."""
-    core = state.core[0]
-    core["reset_wanted"] = 0
-    core["kill_requested_ns"] = 0
-    for index in range(state.instruments.shape[0]):  # C18: a person has looked.
-        state.instruments[index]["one_sided_fills"][:] = 0
-    breaker.latch(state, out, 0, Code.RESET)
-    breaker.pause(state, breaker.PAUSE_OPERATOR)
-    breaker.set_state(state, out, TradingState.PAUSED, Code.OPERATOR, 0, 0)
-
-
-@kernel
-def leave_recovering(state: State, out: Out) -> None:
-    """Run, stay paused until ``resume``, or halt where a person is to look after a crash."""
-    core = state.core[0]
-    if core["crashed"] == 1 and core["on_crash"] == 0:
-        breaker.halt(state, out, Code.RECONCILED, 0, 0)
-    elif core["pause_mask"] & breaker.PAUSES_KEPT != 0:
-        code = breaker.pause_code(core["pause_mask"])
-        breaker.set_state(state, out, TradingState.PAUSED, code, 0, 0)
-    else:
-        breaker.set_state(state, out, TradingState.RUNNING, Code.RECONCILED, 0, 0)
+            breaker.leave_latch(state, out)

@@ -72,7 +72,8 @@ CORE = layout(
     # Recovery and reconciliation (recovery.py).
     Field("recovery_phase", "i8", "recovery.Phase"),
     Field("recovery_attempt", "i8", ""),
-    Field("recovery_since_ns", "i8", ""),
+    Field("recovery_since_ns", "i8", "when the phase began"),
+    Field("recovery_began_ns", "i8", "when the links were up for it; no list may be older"),
     Field("recovery_differed", "i8", "comparisons of balances in a row that found a difference"),
     Field("recovery_clean", "i8", "1: books and venue agreed; nothing is created before"),
     Field("reset_wanted", "i8", "1: a clean end leaves HALTED or KILLED; a new halt withdraws it"),
@@ -359,6 +360,7 @@ ORDER = layout(
     Field("changed_seq", "i8", "decision of the last change that was told as a fact"),
     Field("listed_seq", "i8", "decision in which the venue last showed it open"),
     Field("listed_cum_lots", "i8", "filled as the venue showed then"),
+    Field("adopted_exch_ns", "i8", "venue's time of what an unknown order was adopted with"),
     Field("disagreed", "i8", "lists in a row that contradict it without an event to explain it"),
     Field("reserved_atoms", "i8", "balance set aside: quote for a buy, base for a sell"),
 )

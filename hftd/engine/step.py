@@ -217,7 +217,7 @@ def observe_world(state: State, event: Any, out: Out) -> None:
         recovery.apply_trades_end(state, event, out)
     elif kind == EventKind.BALANCES_END:
         reconcile.apply_balances_end(state, out)
-        recovery.apply_balances_end(state, out)
+        recovery.apply_balances_end(state, event, out)
     elif kind == EventKind.LIMIT:
         limits.propose(state, event)
     elif kind == EventKind.QUERY_FAILED:

@@ -9,6 +9,8 @@ Owns the book's state and every question to the venue about it. Must not touch l
     STALE       in sequence, yet the market is elsewhere   the next depth event or newer touch
 
 A snapshot never ends STALE: it would let a dead stream look alive; the stream has to speak.
+RESYNCING asks for no new link: before a snapshot is there nothing tells a dead stream from a quiet
+one, and a new link takes every other book down.
 Each stream of an instrument may die alone. Whatever depth should hold and does not, a trade
 outside the touch or a touch of a later update, is on trial until the next depth event; one that
 does not come makes the book STALE, however much the other streams say.

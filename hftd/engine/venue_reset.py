@@ -1,14 +1,10 @@
 """A venue that has forgotten us: what shows it, and how its state is taken as new.
 
 Test hosts are wiped about once a month: our orders, trades and balances are gone, and ids begin
-anew below ours. Owns both judgements and what ``reset --venue-wiped`` forgets. Must not halt, and
-never forgets by itself: a difference that looks like a wipe is HALTED until a person says that
-it is one.
-
-| the venue | asked by |
-| --- | --- |
-| lists no own trade from our last one on, itself included, and balances differ | recovery.py |
-| denies an order that it had acknowledged, twice, and so do its lists | chase.py |
+anew below ours. Owns what ``reset --venue-wiped`` forgets. Must not halt, and never forgets by
+itself: what looks like a wipe (balances differ, and no own trade is listed from our last one on,
+itself included: recovery.py) is HALTED until a person says that it is one. An order that the venue
+denies is no wipe yet (chase.py).
 """
 
 from __future__ import annotations
@@ -20,30 +16,6 @@ from hftd.domain.kernel import kernel
 from hftd.domain.order import OrderEvent, OrderState
 from hftd.engine import orders, strays
 from hftd.engine.state import STRAYS_CAPACITY, Out, State
-
-
-@kernel
-def is_absent(state: State, order: Any) -> bool:
-    """Tell whether both lists were told since the venue first said that it knows no such order.
-
-    Had one of them shown the order, it were known now.
-    """
-    instrument = state.instruments[order["instrument"]]
-    open_orders_told = instrument["open_orders_told_ns"] > order["not_found_ns"]
-    return open_orders_told and instrument["trades_told_ns"] > order["not_found_ns"]
-
-
-@kernel
-def has_forgotten_order(state: State) -> bool:
-    """Tell whether an order that the venue had acknowledged is unknown to it."""
-    for slot in range(state.core[0]["orders_end"]):
-        order = state.orders[slot]
-        if order["key"] == 0 or order["not_found_ns"] == 0:
-            continue
-        acknowledged = order["venue_order_id"] != 0 and order["state"] != OrderState.UNKNOWN
-        if acknowledged and is_absent(state, order):
-            return True
-    return False
 
 
 @kernel

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hftd.domain.codes import Code, TradingState
 from hftd.domain.events import CommandKind as C
+from hftd.domain.events import EventKind as E
 from hftd.domain.events import ResetKind
 from hftd.domain.facts import FactKind as F
 from tests.playbook import BTC, USDT, Playbook
@@ -113,3 +114,17 @@ def test_a_venue_that_lists_our_trades_was_not_wiped() -> None:
     differ(play).trades_end(0)
     play.fills.clear()  # From here on the playbook counts by the new account as well.
     assert reset(play, ResetKind.VENUE_WIPED) == Code.NONE
+
+
+def test_a_trade_that_fits_no_step_halts_and_is_accepted_as_a_flow() -> None:
+    """It is never rounded into the position; what it moved is booked by a person's word."""
+    play = Playbook().hold(HOLDING).after(seconds=5)
+    play.feed(E.FILL, instrument=0, venue_order_id=7, trade_id=99)
+    assert (play.state, play.core["state_code"]) == (TradingState.HALTED, Code.LATE_REPORT)
+    play.open_orders_end().command(C.ACK).after(seconds=5)
+    assert reset(play, ResetKind.ACCEPT_FLOWS) == Code.NONE
+    differ(play)
+    play.held[USDT] += DEPOSIT
+    play.held[BTC] += WITHDRAWAL
+    play.trades_end(1).after(ms=300).pulse().reconcile()
+    assert (play.state, play.instrument["position_lots"]) == (TradingState.PAUSED, HOLDING)

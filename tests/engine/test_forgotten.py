@@ -73,27 +73,6 @@ def test_what_a_wiped_venue_makes_us_forget() -> None:
     assert not state.rings.any() and not state.strays.view(np.int8).any()
 
 
-@pytest.mark.parametrize(
-    ("order", "told", "forgotten"),
-    [
-        ({}, (51, 51), True), ({}, (50, 51), False), ({}, (51, 50), False),
-        ({"not_found_ns": 0}, (51, 51), False), ({"venue_order_id": 0}, (51, 51), False),
-        ({"state": int(OrderState.UNKNOWN)}, (51, 51), False), ({"key": 0}, (51, 51), False),
-    ],
-)  # fmt: skip
-def test_an_order_that_a_venue_had_and_denies_shows_that_it_forgot(
-    order: dict[str, int], told: tuple[int, int], forgotten: bool
-) -> None:
-    """Acknowledged once, then denied by query and by both lists told since; in any slot."""
-    scene = a_stage()
-    put_order(scene, 0, BUY, 99, 5, venue_order_id=3)
-    words = {"venue_order_id": 4, "not_found_ns": 50, **order}
-    put_order(scene, 2, BUY, 100, 5, instrument=1, **words)
-    record = scene.state.instruments[1]
-    record["open_orders_told_ns"], record["trades_told_ns"] = told
-    assert bool(venue_reset.has_forgotten_order(scene.state)) is forgotten
-
-
 def test_the_trade_of_any_instrument_is_one_that_a_venue_would_list() -> None:
     """The first id that there is; none of either is none."""
     scene = a_stage()

@@ -6,6 +6,8 @@ few. Which state follows which is test_orders.py's.
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from hftd.domain.actions import ActionKind as A
@@ -16,7 +18,7 @@ from hftd.domain.facts import FactKind as F
 from hftd.domain.order import SEQ_BITS, OrderEvent, OrderState, Side, TimeInForce
 from hftd.engine import chase, orders, reports
 from hftd.engine.state import ORDERS_CAPACITY
-from tests.engine.scene import BUY, SECOND, SELL, a_scene, an_event, put_order
+from tests.engine.scene import BUY, SECOND, SELL, Scene, a_scene, an_event, put_order
 from tests.playbook import BTC_USDT, ETH_USDT, MS, Playbook, shown, venue_id
 
 PER_LOT = 5990 * 10_000  # Atoms of USDT that a lot of the first buy costs.
@@ -262,22 +264,41 @@ def test_the_first_answer_that_there_is_no_such_order_asks_the_lists() -> None:
 
 
 def test_an_order_is_absent_where_both_lists_were_told_since() -> None:
-    """Later than the first answer, not at it; then the second answer ends it for good."""
-    lists = ("open_orders_told_ns", "trades_told_ns")
+    """Later than the first answer, not at it; then the second answer ends it for good.
+
+    One that the venue had acknowledged ends by a person's reset alone.
+    """
+    unknown = (OrderState.UNKNOWN, 0, OrderEvent.NEVER_ACCEPTED, Code.NONE)
+    acknowledged = (OrderState.NEW, 1, OrderEvent.EXPIRED, Code.RECONCILE_DIFFERENCE)
+    for state, reset_wanted, order_event, code in (unknown, acknowledged):
+        ends_once_absent(state, reset_wanted, (order_event, code))
+    scene, order = denied(OrderState.NEW, 51, 51)
+    assert (order["key"] != 0, scene.facts(), scene.actions()) == (True, [], [])
+
+
+def denied(
+    state: OrderState, orders_ns: int, trades_ns: int, reset_wanted: int = 0
+) -> tuple[Scene, Any]:
+    """Deny an order at second 100 that was denied first at 50; its lists were told at these."""
+    scene = a_scene()
+    scene.core["reset_wanted"] = reset_wanted
+    scene.begin(100 * SECOND)
+    order = put_order(scene, 0, BUY, 100, 5, state=state, not_found_ns=50 * SECOND)
+    scene.instrument["open_orders_told_ns"] = orders_ns * SECOND
+    scene.instrument["trades_told_ns"] = trades_ns * SECOND
+    chase.apply_status(scene.state, an_event(order_key=int(order["key"])), scene.out)
+    return scene, order
+
+
+def ends_once_absent(state: OrderState, reset_wanted: int, told: tuple[int, int]) -> None:
+    """Hold an order to its end once both lists were told, and to questions before."""
     for orders_ns, trades_ns, ends in ((50, 51, 0), (51, 50, 0), (51, 51, 1)):
-        scene = a_scene()
-        scene.begin(100 * SECOND)
-        order = put_order(scene, 0, BUY, 100, 5, state=OrderState.UNKNOWN, not_found_ns=50 * SECOND)
-        for name, seconds in zip(lists, (orders_ns, trades_ns), strict=True):
-            scene.instrument[name] = seconds * SECOND
-        chase.apply_status(scene.state, an_event(order_key=int(order["key"])), scene.out)
+        scene, order = denied(state, orders_ns, trades_ns, reset_wanted)
         assert (order["key"] == 0) == bool(ends)
         assert [row["kind"] for row in scene.actions()] == (
             [] if ends else [A.ASK_OPEN_ORDERS, A.ASK_TRADES]
         )
-        assert [(row["order_event"], row["code"]) for row in scene.facts()] == [
-            (OrderEvent.NEVER_ACCEPTED, Code.NONE)
-        ] * ends
+        assert [(row["order_event"], row["code"]) for row in scene.facts()] == [told] * ends
 
 
 def test_an_adopted_order_is_known_by_all_that_was_told() -> None:

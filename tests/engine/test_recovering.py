@@ -233,7 +233,7 @@ def test_balances_fix_an_opening_or_are_compared() -> None:
     balances["opening_known"], balances["opening_atoms"] = [1, 0, 1], [100, 0, 300]
     balances["free_atoms"], balances["locked_atoms"] = [90, 50, 300], [10, 7, 0]
     balances["traded_atoms"], balances["flow_atoms"] = [0, 20, 0], [0, 4, 0]
-    recovery.apply_balances_end(scene.state, scene.out)
+    recovery.apply_balances_end(scene.state, an_event(), scene.out)
     assert balances["opening_atoms"].tolist() == [100, 33, 300]
     assert balances["opening_known"].tolist() == [1, 1, 1]
     told = [row for row in scene.facts() if row["kind"] == F.BALANCE]
@@ -249,7 +249,7 @@ def test_balances_fix_an_opening_or_are_compared() -> None:
     for differed, phase in ((1, Phase.AGAIN), (2, Phase.AGAIN), (3, Phase.IDLE)):
         scene.begin()
         scene.core["recovery_phase"] = Phase.BALANCES
-        recovery.apply_balances_end(scene.state, scene.out)
+        recovery.apply_balances_end(scene.state, an_event(), scene.out)
         assert (int(scene.core["recovery_differed"]), int(scene.core["recovery_phase"])) == (
             differed, phase,
         )  # fmt: skip
@@ -260,7 +260,7 @@ def test_balances_fix_an_opening_or_are_compared() -> None:
     assert numbers(scene, F.STATE) == [(Code.RECONCILE_DIFFERENCE, 2, 0)]
     assert scene.core["reset_wanted"] == 0
     scene.begin()
-    recovery.apply_balances_end(scene.state, scene.out)
+    recovery.apply_balances_end(scene.state, an_event(), scene.out)
     assert scene.facts() == [], "balances that no recovery asked for"
 
 
@@ -278,7 +278,7 @@ def test_a_difference_for_good_asks_whether_the_venue_remembers_us(
     scene.state.instruments["own_trade_id"] = own
     scene.state.balances["opening_atoms"], scene.state.balances["free_atoms"] = 100, [100, 99, 101]
     scene.core["recovery_differed"] = 2
-    recovery.apply_balances_end(scene.state, scene.out)
+    recovery.apply_balances_end(scene.state, an_event(), scene.out)
     assert (int(scene.core["recovery_phase"]), scene.facts()) == (Phase.HISTORY, [])
     for index, count in enumerate(counts):
         event = an_event(instrument=index, order_count=count)

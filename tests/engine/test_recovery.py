@@ -235,6 +235,23 @@ def test_the_stream_lost_again_starts_over() -> None:
     play.link(Link.USER).expect(A.ASK_OPEN_ORDERS)
 
 
+def test_a_list_from_before_a_gap_ends_no_phase() -> None:
+    """It may lack what happened in the gap; one that an earlier attempt asked for will do."""
+    play = Playbook().boot().links()
+    old = {"until_ns": play.now_ns}
+    play.link(Link.USER, up=0).link(Link.USER)
+    asked = {"until_ns": play.now_ns}
+    play.after(seconds=3).pulse().after(ms=300).pulse().expect(A.ASK_OPEN_ORDERS)
+    for end, phase in (
+        (E.OPEN_ORDERS_END, Phase.OPEN_ORDERS), (E.TRADES_END, Phase.TRADES),
+        (E.BALANCES_END, Phase.BALANCES),
+    ):  # fmt: skip
+        assert play.feed(end, **old).core["recovery_phase"] == phase
+        if phase != Phase.BALANCES:
+            play.feed(end, **asked)
+    assert play.balances().state == TradingState.RUNNING
+
+
 def test_every_instrument_has_to_answer() -> None:
     """Two answers for one instrument are not one for each."""
     play = Playbook(sets=TWO, instruments=[BTC_USDT, ETH_USDT]).boot().links()

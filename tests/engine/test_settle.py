@@ -64,7 +64,7 @@ def test_a_clean_end_runs_but_after_a_crash_where_a_person_shall_look(
     scene = a_scene()
     scene.core["state"] = TradingState.RECOVERING
     scene.core["crashed"], scene.core["on_crash"] = crashed, on_crash
-    recovery.leave_recovering(scene.state, scene.out)
+    breaker.leave_recovering(scene.state, scene.out)
     assert scene.core["state"] == state
     (fact,) = (row for row in scene.facts() if row["kind"] == F.STATE)
     assert (fact["code"], fact["value"], fact["bound"]) == (Code.RECONCILED, 0, 0)
@@ -81,7 +81,7 @@ def test_a_clean_end_stays_paused_where_only_resume_goes_on(mask: int, code: Cod
     """What a pause of its own lifts by itself is left to settle."""
     scene = a_scene()
     scene.core["state"], scene.core["pause_mask"] = TradingState.RECOVERING, mask
-    recovery.leave_recovering(scene.state, scene.out)
+    breaker.leave_recovering(scene.state, scene.out)
     (fact,) = (row for row in scene.facts() if row["kind"] == F.STATE)
     running = (TradingState.RUNNING, Code.RECONCILED)
     paused = (TradingState.PAUSED, code)
@@ -132,3 +132,20 @@ def test_a_fill_of_an_adopted_order_while_a_new_ledger_lists_trades_is_booked() 
     play.told_fill(old, 10, side=Side.BUY, price_ticks=5_990, qty_lots=100)
     play.trades_end().balances()
     assert (play.state, play.instrument["position_lots"]) == (TradingState.RUNNING, 100)
+
+
+def test_a_new_ledgers_list_tells_the_fill_of_an_adopted_order_before_its_report() -> None:
+    """What the order came with is in the opening; what it filled since is booked once."""
+    old = order_key(3, 9)
+    play = Playbook(sets=["on_start=adopt"]).boot().links()
+    trade = {"side": Side.BUY, "price_ticks": 5_990}
+    play.status(
+        old, OrderState.PARTIALLY_FILLED, qty_lots=100, cum_qty_lots=30, exch_ts_ns=5, **trade
+    ).open_orders_end()
+    play.told_fill(old, 9, qty_lots=30, exch_ts_ns=5, **trade)
+    assert (play.order(old)["cum_lots"], play.instrument["position_lots"]) == (30, 0)
+    play.told_fill(old, 10, qty_lots=70, exch_ts_ns=6, **trade)
+    assert play.is_over(old)
+    report = {"order_key": old, "cum_qty_lots": 100, "qty_lots": 70, "trade_id": 10, **trade}
+    play.feed(E.FILL, **report).trades_end(2).balances()
+    assert (play.state, play.instrument["position_lots"]) == (TradingState.RUNNING, 70)

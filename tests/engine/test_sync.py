@@ -223,3 +223,22 @@ def test_the_link_down_makes_every_book_resync_and_forgets_ids() -> None:
     assert scene.instrument["bid_ticks"] == 90
     touch(scene, 4, (91, 5), (92, 6))
     assert scene.instrument["bid_ticks"] == 91
+
+
+def test_a_mute_link_is_opened_anew_once_a_snapshot_has_shown_it_mute() -> None:
+    """Nothing is quoted before one; it makes the book SYNCED, which is doubted for its silence."""
+    scene = a_scene()
+    for tick in range(100):  # Ten seconds without a snapshot: the market may as well be quiet.
+        scene.begin(SECOND + tick * 100 * MS)
+        book.check_age(scene.state, 0, scene.out)
+        assert set(asked(scene)) <= {ActionKind.RESYNC}
+    snapshot(scene, 10, {100: 5}, {102: 6})
+    kinds = []
+    for tick in range(100, 150):
+        scene.begin(SECOND + tick * 100 * MS)
+        book.check_age(scene.state, 0, scene.out)
+        if asked(scene) == [ActionKind.ASK_TOUCH]:
+            book.apply_touch_answer(scene.state, touch_event(0, (101, 5), (103, 6)), scene.out)
+        kinds += [(tick - 100, action["kind"]) for action in scene.actions()]
+    doubted = [each for each in kinds if each[1] != ActionKind.RESYNC]
+    assert doubted == [(20, ActionKind.ASK_TOUCH), (41, ActionKind.RECONNECT)]

@@ -72,17 +72,56 @@ def test_an_answer_that_does_not_come_names_nothing() -> None:
     assert play.state == TradingState.RECOVERING
 
 
-def test_an_acknowledged_order_that_the_venue_does_not_know() -> None:
-    """A wipe while quotes rest: queries and lists deny them until C27's time is over."""
+def denied() -> tuple[Playbook, tuple[int, int]]:
+    """Return a daemon whose two quotes the venue denies by query and lists, and their keys."""
     play = Playbook()
     keys = play.resting()
-    play.link(Link.ORDER, 0).after(seconds=20).links().open_orders_end()
+    for key in keys:
+        play.feed(E.CANCEL_REJECTED, order_key=key)
     for _ in range(25):
+        play.after(seconds=1)
         for key in keys:
             play.not_found(key)
-        play.open_orders_end().trades_end().after(seconds=1).pulse()
-    assert (play.state, play.core["state_code"]) == (TradingState.HALTED, Code.VENUE_RESET)
-    assert play.instrument["own_trade_id"] == 0  # It needs no trade to be seen.
+        play.open_orders_end().trades_end().pulse()
+    return play, keys
+
+
+def settle(play: Playbook, keys: tuple[int, int]) -> Playbook:
+    """Let a person reset, and the venue show that it knows no order."""
+    play.command(C.ACK).after(seconds=5).command(C.RESET).open_orders_end().pulse()
+    for key in keys:
+        play.not_found(key)
+    return play
+
+
+def test_an_acknowledged_order_that_the_venue_denies_halts_and_stays() -> None:
+    """Denied by query and both lists until C27's time is over: a person looks; no wipe yet."""
+    play, keys = denied()
+    assert (play.state, play.core["state_code"]) == (TradingState.HALTED, Code.UNKNOWN_ORDERS)
+    assert {row["key"] for row in play.orders()} == set(keys)
+    play.command(C.ACK).after(seconds=5).command(C.RESET, order_key=1)
+    assert play.fact(F.COMMAND)["code"] == Code.RECONCILED, "position and PnL are not forgotten"
+
+
+def test_a_reset_ends_what_the_venue_denies_where_balances_agree() -> None:
+    """Position and PnL stay; a fill of it that is told after all is booked, and halts."""
+    play, keys = denied()
+    settle(play, keys)
+    assert [play.ended(key) for key in keys] == [OrderState.EXPIRED] * 2
+    play.trades_end().balances()
+    assert (play.state, play.orders()) == (TradingState.PAUSED, [])
+    play.told_fill(keys[0], 1, side=Side.BUY, price_ticks=5_990, qty_lots=10)
+    assert (play.state, play.core["state_code"]) == (TradingState.HALTED, Code.LATE_REPORT)
+    assert play.instrument["position_lots"] == 10
+
+
+def test_a_reset_leads_nowhere_where_what_it_ended_had_filled() -> None:
+    """No list shows its trade, but the balances do."""
+    play, keys = denied()
+    settle(play, keys).trades_end()
+    for _ in range(3):
+        play.balances(btc=10_000).after(ms=300).pulse().open_orders_end().trades_end()
+    assert (play.state, play.core["reset_wanted"]) == (TradingState.HALTED, 0)
 
 
 @pytest.mark.parametrize("latch", [C.KILL, C.NONE])
@@ -139,21 +178,3 @@ def test_books_that_agree_are_not_forgotten() -> None:
     play = held().command(C.KILL).open_orders_end().after(seconds=5)
     assert play.command(C.RESET, order_key=1).fact(F.COMMAND)["code"] == Code.RECONCILED
     assert play.instrument["position_lots"] == HOLDING
-
-
-def test_what_was_denied_since_the_books_agreed_counts() -> None:
-    """Orders that rest are gone and no link was lost: the word of a person is taken at once."""
-    play = Playbook()
-    for key in play.resting():
-        play.feed(E.CANCEL_REJECTED, order_key=key)
-    for _ in range(25):
-        play.after(seconds=1)
-        for row in play.orders():
-            play.not_found(row["key"])
-        play.open_orders_end().trades_end().pulse()
-    assert (play.state, play.core["state_code"]) == (TradingState.HALTED, Code.VENUE_RESET)
-    assert play.core["recovery_clean"] == 1
-    play.command(C.ACK).after(seconds=5).command(C.RESET, order_key=1)
-    assert play.fact(F.COMMAND)["code"] == Code.NONE
-    play.reconcile()
-    assert (play.state, play.orders()) == (TradingState.PAUSED, [])

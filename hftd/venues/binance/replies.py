@@ -220,6 +220,9 @@ def _write_result(result: msgspec.Raw, request: RequestId, venue: VenueTable, ro
             _write_placed(pair.new_order_response, request.order_key, venue, rows)
         case Asked.QUERY:
             order = _order.decode(data)
+            # Not only ours: an order that was canceled may be shown by the id of its cancel.
+            if venue.key_of(order.client_order_id):
+                _require_order(order.client_order_id, request.target_key, venue)
             _write_status(order, venue.own_index_of(order.symbol), request.target_key, venue, rows)
         case Asked.FIND:
             order = _order.decode(data)
@@ -230,9 +233,9 @@ def _write_result(result: msgspec.Raw, request: RequestId, venue: VenueTable, ro
         case Asked.OPEN_ORDERS:
             _write_open_orders(_orders.decode(data), request, venue, rows)
         case Asked.TRADES:
-            _write_trades(_trades.decode(data), request.instrument, venue, rows)
+            _write_trades(_trades.decode(data), request, venue, rows)
         case Asked.BALANCES:
-            _write_balances(_account.decode(data), venue, rows)
+            _write_balances(_account.decode(data), request, venue, rows)
 
 
 def _write_placed(order: OrderReply, key: int, venue: VenueTable, rows: Rows) -> None:
@@ -318,8 +321,10 @@ def _write_open_orders(
     )
 
 
-def _write_trades(trades: list[TradeReply], index: int, venue: VenueTable, rows: Rows) -> None:
-    last_trade_id = 0
+def _write_trades(
+    trades: list[TradeReply], request: RequestId, venue: VenueTable, rows: Rows
+) -> None:
+    index, last_trade_id = request.instrument, 0
     for trade in trades:
         instrument = venue.instruments[venue.own_index_of(trade.symbol)]
         last_trade_id = max(last_trade_id, trade.id)
@@ -339,7 +344,11 @@ def _write_trades(trades: list[TradeReply], index: int, venue: VenueTable, rows:
             liquidity=Liquidity.MAKER if trade.is_maker else Liquidity.TAKER,
         )
     rows.add(
-        EventKind.TRADES_END, instrument=index, order_count=len(trades), trade_id=last_trade_id
+        EventKind.TRADES_END,
+        instrument=index,
+        order_count=len(trades),
+        trade_id=last_trade_id,
+        until_ns=request.asked_ns,
     )
 
 
@@ -352,7 +361,9 @@ def _exact(trade: TradeReply, instrument: Instrument) -> tuple[int, int, int]:
         return 0, 0, 0
 
 
-def _write_balances(account: AccountReply, venue: VenueTable, rows: Rows) -> None:
+def _write_balances(
+    account: AccountReply, request: RequestId, venue: VenueTable, rows: Rows
+) -> None:
     held = {balance.asset: balance for balance in account.balances}
     for asset, index in venue.index_by_asset.items():
         balance = held.get(asset)
@@ -362,7 +373,7 @@ def _write_balances(account: AccountReply, venue: VenueTable, rows: Rows) -> Non
             free_atoms=atoms_of(balance.free) if balance else 0,
             locked_atoms=atoms_of(balance.locked) if balance else 0,
         )
-    rows.add(EventKind.BALANCES_END)
+    rows.add(EventKind.BALANCES_END, until_ns=request.asked_ns)
 
 
 def _write_refused(error: VenueError, request: RequestId, venue: VenueTable, rows: Rows) -> None:

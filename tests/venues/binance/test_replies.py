@@ -36,6 +36,9 @@ CANCELED = {
 }  # fmt: skip
 
 
+END = {"until_ns": 1_000}  # "rs" in base 36, when these lists were asked for.
+
+
 def canceled_order():
     """Return the cancel reply of the old order, 0.003 of it filled."""
     return order(
@@ -265,6 +268,10 @@ def test_query_replies():
     assert wire.order(refused(QUERY, -2013)) == [missing]
     failed = {"kind": EventKind.QUERY_FAILED, "order_key": KEY, "code": -1007}
     assert wire.order(refused(QUERY, -1007, 504)) == [failed]
+    strange = [{"kind": EventKind.QUERY_FAILED, "order_key": KEY}]
+    assert wire.order(reply(QUERY, order(clientOrderId=OLD_ID))) == strange, "another order of ours"
+    (event,) = wire.order(reply(QUERY, order(clientOrderId="x", status="CANCELED")))
+    assert (event["order_key"], event["status"]) == (KEY, OrderState.CANCELED), "its cancel's id"
     assert wire.order(refused(QUERY, -1021)) == [failed | {"code": -1021}]
 
 
@@ -316,7 +323,7 @@ def test_open_orders_tell_ours_and_others_apart_and_end():
 
 def test_no_open_orders_is_an_end_without_orders():
     """The end comes for the instrument asked for, even with nothing before it."""
-    end = {"kind": EventKind.OPEN_ORDERS_END, "instrument": 1, "until_ns": 1_000}
+    end = {"kind": EventKind.OPEN_ORDERS_END, "instrument": 1, **END}
     assert Wire().order(reply("o1.rs", [])) == [end]
 
 
@@ -335,7 +342,7 @@ def test_own_trades_become_fills_without_a_key_and_end_with_the_last_id():
         "fee_asset": 1, "liquidity": 1,
     }  # fmt: skip
     assert (events[1]["trade_id"], events[1]["fee_asset"]) == (42, 2)
-    assert events[2] == {"kind": EventKind.TRADES_END, "order_count": 2, "trade_id": 42}
+    assert events[2] == {"kind": EventKind.TRADES_END, "order_count": 2, "trade_id": 42, **END}
 
 
 def test_a_trade_whose_fee_has_no_asset_is_a_trade():
@@ -366,7 +373,7 @@ def test_a_trade_from_before_a_change_of_steps_keeps_its_id_alone():
         events = wire.order(reply("t0.rs", [trade | odd, trade | {"id": 42}]))
         assert events[0] == bare
         assert events[1]["qty_lots"] == 500
-        assert events[2] == {"kind": EventKind.TRADES_END, "order_count": 2, "trade_id": 42}
+        assert events[2] == {"kind": EventKind.TRADES_END, "order_count": 2, "trade_id": 42, **END}
         assert (wire.codec.broken, wire.codec.unfit) == (0, 0)
 
 
@@ -401,7 +408,7 @@ def test_balances_come_for_each_asset_of_the_profile_even_if_unlisted():
             "kind": EventKind.BALANCE, "asset": 2, "free_atoms": 10_050_000_000,
             "locked_atoms": 25_000_000,
         },
-        {"kind": EventKind.BALANCES_END},
+        {"kind": EventKind.BALANCES_END, **END},
     ]  # fmt: skip
 
 
