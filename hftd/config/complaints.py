@@ -7,6 +7,7 @@ of how the tree was read. What may be a secret is never repeated.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from typing import Any, Final, get_args
 
@@ -21,6 +22,8 @@ from hftd.errors import ProfileError
 MAX_SHOWN: Final = 60
 _DISCRIMINATORS: Final = ("kind", "source")
 _NEVER_SHOWN: Final = ("api_key", "api_secret", "password")
+
+_DECIMAL: Final = re.compile(r"Decimal\('(.*)'\)")  # So pydantic says a bound that is one.
 
 # pydantic's error types and what would have been right, with the bounds it names.
 _EXPECTED: Final = {
@@ -122,7 +125,7 @@ def _expected(detail: ErrorDetails) -> str:
     if "expected" in context:
         return str(context["expected"])
     if kind in _EXPECTED:
-        return _EXPECTED[kind].format(**context)
+        return _DECIMAL.sub(r"\1", _EXPECTED[kind].format(**context))
     return detail["msg"].lower()
 
 

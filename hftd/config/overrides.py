@@ -24,7 +24,7 @@ from hftd.errors import ProfileError, UsageError
 
 ENVIRONMENT_PREFIX: Final = "HFTD__"
 SET: Final = "--set"
-_NAMED: Final = (("instrument_limits",), ("venue", "opening_balances"))
+_NAMED: Final = (("instrument_limits",), ("instrument_strategy",), ("venue", "opening_balances"))
 
 
 class _ProfileSettings(BaseSettings, Profile):
@@ -49,15 +49,18 @@ def from_environment(environ: Mapping[str, str]) -> Branch | None:
     names = sorted(name for name in environ if name.startswith(ENVIRONMENT_PREFIX))
     if not names:
         return None
+    spelled: dict[str, str] = {}
     for name in names:
         _check_name(name)
+        other = spelled.setdefault(name.lower(), name)
+        if other != name:
+            raise ProfileError(f"each variable once, was {other} as well", path=name)
     try:
         values = _Environment({name: environ[name] for name in names})()
     except SettingsError:
         # Its message repeats the value; ours names the variables that may hold lists.
         expected = 'JSON for a list or mapping, such as ["BTC-USDT"]'
         raise ProfileError(expected, path=" ".join(names)) from None
-    spelled = {name.lower(): name for name in names}
     tree = _tree(values, (), spelled)
     assert isinstance(tree, Branch)
     return tree

@@ -104,3 +104,17 @@ def test_what_is_no_pair_is_a_usage_error_that_repeats_nothing(mine: Path, text:
         load(mine, text)
     assert caught.value.exit_code == 64
     assert "hunter2" not in str(caught.value)
+
+
+def test_a_variable_in_two_spellings_is_refused(mine: Path) -> None:
+    """Names are read without case: which of two limits holds must not hang on their order."""
+    names = {"HFTD__RISK__MAX_OPEN_ORDERS": "4", "HFTD__risk__max_open_orders": "6"}
+    error = refusal(mine, **names)
+    assert "each variable once, was HFTD__RISK__MAX_OPEN_ORDERS as well" in str(error)
+
+
+def test_a_variable_may_name_an_instruments_own_strategy(mine: Path) -> None:
+    """Its name is upper case in a profile, and lower where pydantic-settings has read it."""
+    name = "HFTD__INSTRUMENT_STRATEGY__BTC-USDT__ORDER_SIZE_BASE"
+    profile = load(mine, **{name: "0.005"}).profile
+    assert str(profile.strategy_of("BTC-USDT").order_size_base) == "0.005"

@@ -32,6 +32,11 @@ def mine(tmp_path: Path) -> Path:
         ("storage.url=sqlite:///", "storage.url", "a whole path behind"),
         ("storage.url=sqlite:///:memory:", "storage.url", "a whole path behind"),
         ("storage.url=postgresql+psycopg://h:abc/x", "storage.url", "a port from 0"),
+        (
+            "risk.max_position_base=10000000001",
+            "risk.max_position_base",
+            "at most 10000000000, was 10000000001",
+        ),
         ("risk.reject_storm_count=65", "risk.reject_storm_count", "at most 64, was 65"),
         ("risk.collar_breach_count=65", "risk.collar_breach_count", "at most 64, was 65"),
         (
