@@ -69,6 +69,7 @@ def start(
     paths.create()
     with InstanceLock(paths.lock_path):
         if fresh:
+            require_own_ledger(loaded, paths)
             put_aside(paths)
             paths.create()
         print(screen(report, paths), flush=True)
@@ -105,6 +106,39 @@ def say(text: str) -> None:
         print(f"{clock} {text}", file=sys.stderr, flush=True)
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+
+
+def require_own_ledger(loaded: LoadedProfile, paths: InstancePaths) -> None:
+    """Refuse a new account beside a ledger that holds the old one and is not ours to move.
+
+    Raises: UsageError; nothing was moved.
+    """
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import DBAPIError
+
+    from hftd.config.secrets import resolve
+    from hftd.errors import UsageError
+    from hftd.store.database import open_database
+    from hftd.store.projector import Projector
+
+    storage = loaded.profile.storage
+    url = make_url(storage.url.replace("{state}", str(paths.state_dir)))
+    if url.database == str(paths.ledger_path):
+        return
+    if storage.password is not None:
+        url = url.set(password=resolve(storage.password, os.environ).reveal())
+    engine = open_database(url)
+    try:
+        is_used = Projector(engine).seq > 0
+    except DBAPIError:  # Away, or without tables: a recorder that finds another's rows says so.
+        is_used = False
+    finally:
+        engine.dispose()
+    if is_used:
+        raise UsageError(
+            f"--fresh: the ledger {url.render_as_string()} holds the account of before, and stays "
+            "where it is: name an empty one as storage.url"
+        )
 
 
 def put_aside(paths: InstancePaths) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy import make_url, text
 from hftd.journal.reader import JournalReader
 from hftd.journal.record import RecordType, Stream, encode_json
 from hftd.journal.writer import JournalWriter
+from hftd.runtime.kernel_cache import cache_root
 from hftd.runtime.lock import InstanceLock
 from hftd.store.database import is_current, migrate, open_database
 from hftd.store.projector import Projector
@@ -118,6 +119,21 @@ def test_half_an_export_is_not_left(tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 64 and "file too large" in done.stderr.lower(), done.stderr
     assert not out.exists()
+
+
+def test_a_fresh_account_is_refused_beside_a_ledger_that_cannot_be_put_aside(state: Path) -> None:
+    """A ledger on a server, or elsewhere, would go on with another journal: 64, nothing moved."""
+    elsewhere = state.parent / "elsewhere.db"
+    (state / "hftd.db").rename(elsewhere)
+    before = sorted(path.name for path in (state / "journal").iterdir())
+    ran = hftd(
+        state.parent, "start", "--fresh", "--set", f"storage.url=sqlite:///{elsewhere}",
+        STATE_DIRECTORY=str(state), RUNTIME_DIRECTORY=str(state.parent / "run"),
+        CACHE_DIRECTORY=str(cache_root(os.environ).parent),
+    )  # fmt: skip
+    assert ran.code == 64 and "holds the account of before" in ran.err, ran.err
+    assert ran.err.count("\n") == 1
+    assert sorted(path.name for path in (state / "journal").iterdir()) == before
 
 
 def test_rebuild_waits_for_no_daemon(state: Path) -> None:
