@@ -29,8 +29,9 @@ class ControlServer:
     """Serve one control socket.
 
     Args: path of the socket; ``dispatch(method, params, peer)``, see ``connection.Dispatch``;
-    which of the daemon's servers this is, for the table of commands; the socket's mode, 0600
-    or 0660 where a group may observe; the bounds.
+    which of the daemon's servers this is, for the table of commands; the socket's mode, by default
+    0600, or 0660 in a folder that a group and nobody else may enter (the unit's): its members
+    observe; the bounds.
     """
 
     def __init__(
@@ -39,7 +40,7 @@ class ControlServer:
         dispatch: Dispatch,
         *,
         server: Server = Server.ENGINE,
-        mode: int = 0o600,
+        mode: int | None = None,
         bounds: Bounds | None = None,
     ) -> None:
         self.path = path
@@ -102,7 +103,7 @@ class ControlServer:
             pass  # Somebody removed it, or the loop did: it is gone, which is the aim.
 
 
-def _bind(path: Path, mode: int) -> socket.socket:
+def _bind(path: Path, mode: int | None) -> socket.socket:
     raw = os.fsencode(path)
     if len(raw) > MAX_PATH_BYTES:
         raise UsageError(
@@ -116,6 +117,8 @@ def _bind(path: Path, mode: int) -> socket.socket:
             f"{path.parent} must be ours and writable by us alone, was {mode_text} "
             f"of uid {folder.st_uid}"
         )
+    if mode is None:
+        mode = 0o660 if folder.st_mode & 0o077 == 0o050 else 0o600
     _remove_stale(path)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:

@@ -110,7 +110,7 @@ class SmallDaemon:
         *,
         loop_kind: str = "asyncio",
         server: Server = Server.ENGINE,
-        mode: int = 0o600,
+        mode: int | None = None,
         bounds: Bounds | None = None,
     ) -> None:
         self.path = path

@@ -513,6 +513,24 @@ def test_another_user_may_watch_and_not_act() -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else for a moment")
+def test_members_of_the_folders_group_may_watch() -> None:
+    """As the unit makes it: 0750 and a group of its own; who is not in it is not let in."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o750)
+        path = Path(folder) / "control.sock"
+        with SmallDaemon(path, SmallDispatch()) as daemon:
+            with as_nobody(), Client(path) as client:  # Another user, of our group still.
+                assert client.call("status") == {"state": "RUNNING"}
+                with pytest.raises(NotPermitted, match="needs role operator"):
+                    client.call("kill")
+            assert daemon.dispatch.gate_open
+            os.chown(folder, 0, 12345)
+            os.chown(path, 0, 12345)
+            with as_nobody(), pytest.raises(NotPermitted):
+                Client(path)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else for a moment")
 def test_a_socket_of_mode_0600_lets_nobody_else_in() -> None:
     """The socket's mode is the first gate, and the client says so."""
     with tempfile.TemporaryDirectory() as folder:
