@@ -283,6 +283,7 @@ def carry_over(
     for name in CARRIED_CORE:
         new.core[0][name] = old.core[0][name]
     places = place_instruments(memory, instruments, loaded)
+    leave_out(old, new, places)
     new.orders[:] = old.orders
     new.orders["instrument"] = [places.get(int(i), 0) for i in old.orders["instrument"]]
     same_ticks = True
@@ -305,6 +306,19 @@ def carry_over(
     same_places = len(places) == len(instruments) == len(memory.instruments)
     if same_strategy and same_places and same_ticks:
         engine.strategy.memory[:] = memory.engine.strategy.memory
+
+
+def leave_out(old: State, new: State, places: dict[int, int]) -> None:
+    """Take what the instruments that are no more traded ever made out of the totals.
+
+    All by as much, so that the day's loss and the drawdown are as they were: the sums of the
+    instruments that are left know nothing of those, and the limits would judge by the difference.
+    """
+    made = old.instruments["realized_atoms"] + old.instruments["unrealized_atoms"]
+    made = made - old.instruments["fees_atoms"]
+    gone = sum(int(made[index]) for index in range(len(made)) if index not in places)
+    for name in ("total_atoms", "day_open_equity_atoms", "peak_equity_atoms"):
+        new.core[0][name] -= gone
 
 
 def carry_ring(before: Records, after: Records, total: int, places: dict[int, int]) -> int:

@@ -13,7 +13,7 @@ from hftd.domain.events import CommandKind as C
 from hftd.domain.events import EventKind as E
 from hftd.drivers.account import Account, account_of
 from hftd.drivers.memory import Memory, carry_over
-from hftd.engine import known_trades, orders
+from hftd.engine import known_trades, orders, position
 from hftd.errors import ProfileError
 from tests.engine.scene import an_event
 from tests.playbook import BTC_USDT, ETH_USDT, Playbook
@@ -54,6 +54,27 @@ def test_what_an_instrument_that_is_left_out_did_names_nothing_of_another() -> N
         False, True, False,
     ]  # fmt: skip
     assert state.rings[:2].tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("ever_made", [500, -500])
+def test_the_days_loss_stays_as_it_was_where_an_instrument_is_left_out(ever_made: int) -> None:
+    """What ETH ever made is in no sum any more: neither a loss of the day, nor room for one."""
+    memory = remembered()
+    assert memory.engine is not None
+    old = memory.engine.state
+    old.instruments["realized_atoms"] = [ever_made, -30]  # Of which BTC's was lost today.
+    old.instruments["fees_atoms"] = [7, 1]
+    old.core[0]["total_atoms"] = ever_made - 7 - 31
+    old.core[0]["day_open_equity_atoms"] = ever_made - 7
+    old.core[0]["peak_equity_atoms"] = ever_made - 7 + 10
+    loaded = load_profile("market-making", environ={})
+    engine = wiring.build_engine(loaded.profile, [BTC_USDT])
+    carry_over(memory, engine, [BTC_USDT], loaded)
+    state = engine.state
+    core = state.core[0]
+    assert core["total_atoms"] == position.total_atoms(state) == -31
+    assert core["day_open_equity_atoms"] - core["total_atoms"] == 31
+    assert core["peak_equity_atoms"] - core["total_atoms"] == 41
 
 
 def test_an_instrument_with_an_open_order_is_not_left_out() -> None:
