@@ -71,8 +71,10 @@ def host_findings(
         return
     yield socket_folder(paths)
     yield from state_folder(paths, loaded.profile.journal.disk_floor_mb)
-    yield running(paths)
     yield from others(paths, environ)
+    if not os.access(_nearest(paths.state_dir), os.R_OK | os.X_OK, effective_ids=True):
+        return  # Somebody else's; nothing in it can be looked at.
+    yield running(paths)
     yield from latch(paths)
     yield ledger(loaded, paths, environ)
 
@@ -122,7 +124,7 @@ def socket_folder(paths: InstancePaths) -> Finding:
 def state_folder(paths: InstancePaths, floor_mb: int) -> Iterator[Finding]:
     """Look at the state folder and the room on its disk (C26)."""
     folder, above = paths.state_dir, _nearest(paths.state_dir)
-    if not os.access(above, os.W_OK | os.X_OK):
+    if not os.access(above, os.W_OK | os.X_OK, effective_ids=True):
         yield fail("state", f"{above} is not ours to write", "set XDG_STATE_HOME", 64)
     elif folder.is_dir() and stat.S_IMODE(folder.stat().st_mode) & 0o022:
         yield fail("state", f"others may write {folder}", f"chmod 700 {folder}", 64)

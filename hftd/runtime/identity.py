@@ -62,9 +62,13 @@ def next_epoch(path: Path, unix_s: int) -> int:
     The larger of the stored one plus one and unix seconds: it grows even where the clock
     went back, and where the file was lost.
 
-    Raises: JournalDamaged where the file holds no number: an id must not come twice.
+    Raises: JournalDamaged where the file holds no number, or cannot be read: an id must not come
+        twice.
     """
-    found = path.read_bytes().strip() if path.exists() else b"0"
+    try:
+        found = path.read_bytes().strip() if path.exists() else b"0"
+    except OSError as error:
+        raise JournalDamaged(f"{path}: a boot epoch is needed, was unreadable ({error})") from None
     # A number without end is damage too, and Python would refuse to read it.
     if not found.isdigit() or len(found) > len(str(MAX_EPOCH)) or int(found) >= MAX_EPOCH:
         raise JournalDamaged(f"{path}: a boot epoch is needed, was {found[:40]!r}")
@@ -80,12 +84,12 @@ def read_latch(path: Path) -> Latch:
     Raises: JournalDamaged where the file cannot be read as one: an unreadable latch is no
     reason to trade.
     """
-    if not path.exists():
-        return NO_LATCH
     try:
+        if not path.exists():
+            return NO_LATCH
         words = json.loads(path.read_text())
         return Latch(TradingState[words["state"]], int(words["code"]), int(words["ts_ns"]))
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise JournalDamaged(f"{path}: a latch file is needed, was unreadable ({error})") from None
 
 

@@ -13,7 +13,7 @@ import os
 from pathlib import Path
 from types import TracebackType
 
-from hftd.errors import InstanceLocked
+from hftd.errors import HftdError, InstanceLocked
 
 
 class InstanceLock:
@@ -24,10 +24,18 @@ class InstanceLock:
         self._fd = -1
 
     def acquire(self) -> None:
-        """Take the lock or raise InstanceLocked, naming the pid that holds it."""
+        """Take the lock.
+
+        Raises: InstanceLocked, naming the pid that holds it; HftdError where the file cannot be
+            opened or made.
+        """
         assert self._fd < 0, "the lock is held already by this object"
-        # Python opens with O_CLOEXEC: a child process does not inherit the lock.
-        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        try:
+            # Python opens with O_CLOEXEC: a child process does not inherit the lock.
+            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        except OSError as error:
+            why = (error.strerror or str(error)).lower()
+            raise HftdError(f"the lock {self._path} cannot be opened: {why}") from None
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -6,18 +6,21 @@ import asyncio
 import json
 import os
 import ssl
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from hftd.cli.doctor import examine
-from hftd.cli.doctor_host import Finding
+from hftd.cli.doctor_host import Finding, host_findings
 from hftd.cli.doctor_venue import reach
+from hftd.config.load import load_profile
 from hftd.runtime.lock import InstanceLock
 from hftd.runtime.tls import client_context
 from hftd.venues.binance.endpoints import served_at
 from tests.cli.command import hftd
+from tests.control.small_daemon import as_nobody
 from tests.tls_exchange import (
     ED25519_KEY,
     KEY,
@@ -205,6 +208,23 @@ def test_what_stands_on_the_host_is_looked_at(tmp_path: Path) -> None:
     assert asked.findings["sockets"].remedy == f"chmod 700 {tmp_path / 'run'}"
     assert "trading halts under 1000000 MB" in asked.findings["disk"].told
     assert [each.check for each in asked.failed] == ["sockets", "disk"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else for a moment")
+def test_a_state_folder_of_somebody_else_is_told_and_not_looked_into(tmp_path: Path) -> None:
+    """Its owner alone may say what stands in it: a finding, and no traceback."""
+    with tempfile.TemporaryDirectory() as folder:  # Private: pytest's own are, too, all the way.
+        state = Path(folder) / "state"
+        state.mkdir(mode=0o700)
+        (state / "lock").write_text("1\n")
+        environ = {"STATE_DIRECTORY": str(state), "RUNTIME_DIRECTORY": folder}
+        loaded = load_profile("canary", environ={})
+        assert list(host_findings(loaded, "canary", environ))  # All that is imported is by now.
+        os.chmod(folder, 0o755)
+        with as_nobody():
+            found = {each.check: each for each in host_findings(loaded, "canary", environ)}
+    assert found["state"].verdict == "FAIL" and found["state"].exit_code == 64
+    assert {"instance", "latch", "ledger"}.isdisjoint(found)
 
 
 def test_a_ledger_that_is_not_there_or_not_upgraded_is_told(tmp_path: Path) -> None:

@@ -46,3 +46,11 @@ def test_a_latch_that_is_none_is_damage(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(JournalDamaged, match="a latch file is needed"):
         read_latch(path)
+
+
+def test_what_cannot_be_read_at_all_is_damage_too(tmp_path: Path) -> None:
+    """A folder in the place of epoch or latch: no bug of ours, and no reason to trade."""
+    with pytest.raises(JournalDamaged, match="a latch file is needed, was unreadable"):
+        read_latch(tmp_path)
+    with pytest.raises(JournalDamaged, match="a boot epoch is needed, was unreadable"):
+        next_epoch(tmp_path, 1)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hftd.errors import InstanceLocked
+from hftd.errors import HftdError, InstanceLocked
 from hftd.runtime.lock import InstanceLock
 
 HOLDER = """
@@ -65,6 +65,13 @@ def test_a_link_in_its_place_is_not_followed(tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.write_text("precious")
     (tmp_path / "lock").symlink_to(victim)
-    with pytest.raises(OSError, match="symbolic links"):
+    with pytest.raises(HftdError, match="symbolic links"):
         InstanceLock(tmp_path / "lock").acquire()
     assert victim.read_text() == "precious"
+
+
+def test_a_lock_that_cannot_be_opened_is_one_line(tmp_path: Path) -> None:
+    """A folder in its place, say."""
+    (tmp_path / "lock").mkdir()
+    with pytest.raises(HftdError, match=r"the lock .*lock cannot be opened: is a directory"):
+        InstanceLock(tmp_path / "lock").acquire()
