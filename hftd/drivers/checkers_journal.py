@@ -18,7 +18,7 @@ from hftd.drivers.replay import ReplayDiffers, replay
 from hftd.drivers.watch import Checker, Watch, World
 from hftd.errors import JournalDamaged
 from hftd.journal.reader import JournalReader
-from hftd.journal.record import Record, RecordType, Stream
+from hftd.journal.record import Record, RecordType, Stream, written_end
 from hftd.runtime.logs import Logs, LogSettings
 from hftd.runtime.recorder_lines import LineMaker
 from hftd.store import tables
@@ -63,9 +63,10 @@ class SecretsKept(Checker):
         """Search the journal's files too: headers and snapshots are told to nobody."""
         for path in sorted(getattr(world, "journal_folder", Path("/none")).glob("*")):
             content = path.read_bytes()
+            written = content[: written_end(memoryview(content), 0)]  # Most of a segment is zeros.
             for hidden in self._hidden:
-                if hidden in content:
-                    self.break_off("none", f"in {path.name}", f"offset {content.find(hidden)}")
+                if hidden in written:
+                    self.break_off("none", f"in {path.name}", f"offset {written.find(hidden)}")
 
     def on_sent(self, link: Link, frame: bytes, ts_ns: int) -> None:
         """The secret itself never leaves; the key and a signature must."""

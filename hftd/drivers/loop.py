@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
+
 from hftd.domain.actions import Action, ActionKind, actions_of
-from hftd.domain.events import Link
+from hftd.domain.events import EVENT, Link
 from hftd.domain.layout import Records
 from hftd.drivers.stamps import NoStamps
 from hftd.engine.engine import Engine
@@ -66,6 +68,7 @@ class Loop:
         # A view taken once: asking the state's record for a field costs 10 µs each time.
         core: Any = engine.state.core
         self._venue_offset_ns = memoryview(core["venue_offset_ns"])
+        self._first_event = engine.events.view(np.uint8).data[: EVENT.itemsize]
         self._busy = False
         self._frame = self._facts = self._actions = b""
 
@@ -104,8 +107,9 @@ class Loop:
         self._enter()
         self._stamps.begin(False)
         ts_ns = int(event[0]["ts_ns"])
-        self._journal.append(RecordType.EVENT, ts_ns, event.tobytes())
-        self.engine.events[0] = event[0]
+        words = event.tobytes()
+        self._journal.append(RecordType.EVENT, ts_ns, words)
+        self._first_event[:] = words
         self._step(0, ts_ns)
         self._busy = False
 

@@ -293,6 +293,7 @@ class WatchedInk:
     def __init__(self, journal: JournalWriter, world: RestartingWorld) -> None:
         self._journal = journal
         self._world = world
+        self._digest, self._readers = world.digest.update, world.watch.readers
 
     def append(self, record_type: RecordType, ts_ns: int, payload: Any) -> int:
         """Append to the orders stream."""
@@ -321,8 +322,8 @@ class WatchedInk:
         world = self._world
         if stream is Stream.ORDERS:
             world._ordered_seq = seq
-        world.digest.update(payload)
-        readers = world.watch.readers(kind, payload[0])
+        self._digest(payload)
+        readers = self._readers(kind, payload[0])
         if readers:
             record = Record(seq, kind, VERSION, ts_ns, memoryview(payload), stream)
             for read in readers:

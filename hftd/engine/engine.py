@@ -94,11 +94,13 @@ class Engine:
 
     def action_bytes(self) -> bytes:
         """Return the actions of the last event, in order, as a journal holds them."""
-        return bytes(self._action_bytes[: self._counts[N_ACTIONS] * ACTION.itemsize])
+        count = self._counts[N_ACTIONS]  # Most steps want nothing: an empty slice costs too.
+        return bytes(self._action_bytes[: count * ACTION.itemsize]) if count else b""
 
     def fact_bytes(self) -> bytes:
         """Return the facts of the last event, in order, as a journal holds them."""
-        return bytes(self._fact_bytes[: self._counts[N_FACTS] * FACT.itemsize])
+        count = self._counts[N_FACTS]
+        return bytes(self._fact_bytes[: count * FACT.itemsize]) if count else b""
 
     @property
     def actions(self) -> Records:

@@ -175,10 +175,15 @@ class StreamDialect:
 
     def advance(self, ts_ns: int) -> None:
         """Send what is due of the streams of one second."""
-        if any(slow.due_ns <= ts_ns for slow in self._slow.values()):
-            for symbol in [symbol for symbol, slow in self._slow.items() if slow.due_ns <= ts_ns]:
-                self._flush(symbol)
+        for slow in self._slow.values():
+            if slow.due_ns <= ts_ns:
+                self._flush_due(ts_ns)
+                break
         self._seconds.advance(ts_ns)
+
+    def _flush_due(self, ts_ns: int) -> None:
+        for symbol in [symbol for symbol, slow in self._slow.items() if slow.due_ns <= ts_ns]:
+            self._flush(symbol)
 
     def take(self) -> list[tuple[int, bytes]]:
         """Return what is to be sent since the last call."""

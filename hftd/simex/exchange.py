@@ -67,7 +67,10 @@ class Exchange:
 
     def next_ns(self) -> int | None:
         """Return when ``advance`` is next due."""
-        return earliest(*[listing.market.next_ns() for listing in self.listings.values()])
+        first_ns = None
+        for listing in self.listings.values():
+            first_ns = earliest(first_ns, listing.market.next_ns())
+        return first_ns
 
     def advance(self, ts_ns: int) -> None:
         """Let every market do what is due."""

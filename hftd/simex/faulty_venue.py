@@ -134,7 +134,11 @@ class FaultyVenue(Venue):
 
     def next_ns(self) -> int | None:
         """Return when ``advance`` is next due, faults included."""
-        return earliest(super().next_ns(), self._next_act_ns(), self._frames.next_ns())
+        due_ns = super().next_ns()
+        act_ns, frames_ns = self._next_act_ns(), self._frames.next_ns()
+        if act_ns is None and frames_ns is None:
+            return due_ns
+        return earliest(due_ns, act_ns, frames_ns)
 
     def advance(self, ts_ns: int) -> None:
         """Do all that is due, faults of their moment and what was put off included."""

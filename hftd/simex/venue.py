@@ -89,6 +89,7 @@ class Venue:
         self._is_api: dict[int, bool] = {}
         # Those of limited life in order of their opening, and those that are to be hung up.
         self._opened_ns: dict[int, int] = {}
+        self._end_ns: int | None = None  # When the oldest of them has lived for long enough.
         self._hung_up: list[int] = []
         self._last_connection = 0
         self._out: list[tuple[int, bytes]] = []
@@ -165,7 +166,7 @@ class Venue:
 
     def next_ns(self) -> int | None:
         """Return when ``advance`` is next due; None: not before something comes in."""
-        return earliest(self.exchange.next_ns(), self._streams.next_ns(), self._first_end_ns())
+        return earliest(self.exchange.next_ns(), self._streams.next_ns(), self._end_ns)
 
     def advance(self, ts_ns: int) -> None:
         """Do all that is due up to and including ``ts_ns``; time never runs backward."""
@@ -179,21 +180,22 @@ class Venue:
         self._end_the_old()
         self._done_ns = self._now_ns
 
-    def _first_end_ns(self) -> int | None:
+    def _look_for_the_oldest(self) -> None:
+        # After each change of who is connected: the end is asked for at every turn.
         opened_ns = next(iter(self._opened_ns.values()), None)
-        if opened_ns is None:
-            return None
-        return opened_ns + self.config.limits.connection_hours * _HOUR_NS
+        life_ns = self.config.limits.connection_hours * _HOUR_NS
+        self._end_ns = None if opened_ns is None else opened_ns + life_ns
 
     def _end_the_old(self) -> None:
         # A connection lives for a day at most, and is told before it is ended.
-        while (end_ns := self._first_end_ns()) is not None and end_ns <= self._now_ns:
+        while (end_ns := self._end_ns) is not None and end_ns <= self._now_ns:
             connection = next(iter(self._opened_ns))
             self._out.append((connection, _shutdown_event(end_ns)))
             self._hang_up(connection)
 
     def _hang_up(self, connection: int) -> None:
         self._opened_ns.pop(connection, None)
+        self._look_for_the_oldest()
         self._hung_up.append(connection)
 
     def take_hung_up(self) -> list[int]:
@@ -240,6 +242,7 @@ class Venue:
             return None
         self._last_connection = connection
         self._opened_ns[connection] = self._now_ns
+        self._look_for_the_oldest()
         self._is_api[connection] = is_api
         return connection
 
@@ -260,6 +263,7 @@ class Venue:
     def close(self, connection: int) -> None:
         """Forget a connection; orders stay."""
         self._opened_ns.pop(connection, None)
+        self._look_for_the_oldest()
         if self._is_api.pop(connection):
             self._ws.close(connection)
         else:

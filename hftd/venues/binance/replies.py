@@ -179,10 +179,11 @@ def limit_told(data: bytes, ts_ns: int) -> Records | None:
         reply = _envelope.decode(data)
     except UNFIT:
         return None
+    if 200 <= reply.status < 300:
+        return None
     rows, events = Rows(), BLANK.copy()
     rows.begin(events, ts_ns)
-    if not 200 <= reply.status < 300:
-        write_rate_limited(reply.status, error_of(reply), ts_ns, rows)
+    write_rate_limited(reply.status, error_of(reply), ts_ns, rows)
     return events if rows.count else None
 
 
