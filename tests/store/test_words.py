@@ -81,6 +81,23 @@ def test_facts_of_an_older_layout_are_read_by_it():
     assert {found["qty_lots"] for found in facts} == {0}
 
 
+def test_facts_of_an_older_layout_are_the_same_one_by_one_and_as_columns():
+    """A report reads many at once: a field that was not yet there is 0, one that went is gone."""
+    names = [name for name in FACT.names if name not in ("fee_atoms", "mid_half_ticks")]
+    older = np.dtype([("forgotten", "i8"), *((name, FACT[name]) for name in names)])
+    written = np.zeros(3, older)
+    written["order_key"], written["side"], written["forgotten"] = (5, 6, 7), Side.SELL, 9
+    words = RunWords(header() | {"fact_layout": msgspec.to_builtins(layout_words(older))})
+    found = words.fact_array(written.tobytes())
+    assert found.dtype == FACT and words.fact_bytes == older.itemsize
+    assert found["order_key"].tolist() == [5, 6, 7]
+    assert not found["fee_atoms"].any() and not found["mid_half_ticks"].any()
+    one_by_one = words.facts(memoryview(written.tobytes()))
+    assert [{name: fact[name] for name in FACT.names} for fact in one_by_one] == [
+        dict(zip(FACT.names, row, strict=True)) for row in found.tolist()
+    ]
+
+
 def test_half_ticks_and_times_are_exact():
     """A mid between two ticks has its half; a time has its microseconds."""
     words = RunWords(header())
