@@ -4,8 +4,7 @@ Owns which tests a part runs and whether compiled. A kernel's line counts where 
 and nowhere else, so that the kernels' rooms run uncompiled. All others run compiled, as in
 production: a daemon that runs as plain Python under a tracer takes hours over what these tests
 ask of it. Left out is what repeats others at length: recorded days uncompiled, the simulation's
-seeds by the hundred, a book beside a naive one for a hundred thousand requests; and the set-up,
-which runs nothing of ``hftd``.
+seeds by the hundred, hours of a market; and the set-up, which runs nothing of ``hftd``.
 
 What a part found is kept below ``build``, in a folder named by the sources of ``hftd``: data of
 other sources, whose lines stand elsewhere, is never mixed in.
@@ -39,12 +38,20 @@ class Part(NamedTuple):
     arguments: tuple[str, ...] = ()
 
 
+# The same code over and over: a market for hours, a trace for minutes, requests by the 100,000.
+LONG_EXCHANGE_TESTS = (
+    "very_many", "long_mixture", "byte_for_byte", "memory_stays_flat", "rebuilt_book",
+    "one_seed_is_one_market", "without_skew", "a_trend_takes", "ten_bps_of_fees",
+)  # fmt: skip
 PARTS = {
     "kernels": Part(
         ("domain", "engine", "strategies", "venues"), compiled=False,
         arguments=("-k", "not every_recorded_frame and not kernels_agree"),
     ),
-    "exchange": Part(("simex",), arguments=("-k", "not very_many and not long_mixture")),
+    "exchange": Part(
+        ("simex",),
+        arguments=("-k", " and ".join(f"not {test}" for test in LONG_EXCHANGE_TESTS)),
+    ),
     "runtime": Part(("runtime", "drivers")),
     "daemons": Part(("e2e",), arguments=("-k", "not twenty_crashes")),
     "simulation": Part(("simulation",), arguments=("-k", "broke_once")),
