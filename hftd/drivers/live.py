@@ -54,6 +54,7 @@ from hftd.venues.port import new_event
 
 PULSE_SECONDS = 0.1
 STOP_SECONDS = 20.0
+ONE_WISH_SECONDS = 1.0
 MB = 1 << 20
 
 Say = Callable[[str], None]
@@ -113,6 +114,7 @@ class Live:
         self._is_ready = self._journal_told = False
         self._state_seen = -1
         self._signals = self._pulses = self.loop_lag_ns = 0
+        self._signaled_s = 0.0
 
     async def run(self) -> int:
         """Run until stopped; return the exit code.
@@ -397,8 +399,14 @@ class Live:
         task.add_done_callback(self._hangups.discard)
 
     def _on_signal(self) -> None:
-        """SIGTERM and Ctrl-C are ``stop``; a second one does not wait for the venue."""
-        self._signals += 1
+        """SIGTERM and Ctrl-C are ``stop``; a second one does not wait for the venue.
+
+        Two at once are one wish: ``timeout`` tells the process, and then its group.
+        """
+        now_s = asyncio.get_running_loop().time()
+        if now_s - self._signaled_s < ONE_WISH_SECONDS:
+            return
+        self._signals, self._signaled_s = self._signals + 1, now_s
         self._notifier.stopping()
         if self._setting_up is not None:
             if self._signals == 1:  # A second cancel would cut off the end of what was started.

@@ -181,10 +181,11 @@ def test_an_order_has_a_journey(shared: Instance, daemon: Daemon) -> None:
 def test_ctrl_c_leaves_nothing_behind(shared: Instance, daemon: Daemon) -> None:
     """Ctrl-C cancels and confirms, stops recorder and exchange, and ends with 0.
 
-    Signals that come while it closes change nothing of that.
+    A second signal at once is the same wish, and what comes while it closes changes nothing.
     """
     children, exchange = daemon.children(), shared.exchange_pid()
-    daemon.signal(signal.SIGINT)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        daemon.signal(number)
     until(lambda: not shared.control.exists(), "its control socket is gone")
 
     def ends() -> bool:
