@@ -13,6 +13,7 @@ from hftd.store.tables import EQUITY, FILLS, LATENCY, ORDER_EVENTS, ORDERS
 
 Answer = dict[str, Any]
 MINUTE_NS = 60_000_000_000
+MAX_NS = (1 << 63) - 1
 
 
 def newest_fills(connection: Connection, limit: int) -> list[Answer]:
@@ -69,16 +70,24 @@ def order_journey(connection: Connection, client_order_id: str) -> Answer | None
 
 
 def pnl_history(connection: Connection, limit: int) -> list[Answer]:
-    """Return the account at the end of each of the newest minutes, the very newest last."""
-    minute = (EQUITY.c.ts_ns // MINUTE_NS).label("minute")
-    ends = select(func.max(EQUITY.c.ts_ns)).group_by(minute).order_by(minute.desc()).limit(limit)
-    ends_ns = connection.scalars(ends).all()
+    """Return the account at the end of each of the newest minutes, the very newest last.
+
+    The ends are looked up one by one, for a ledger of months has a row for each of its seconds.
+    """
+    ends_ns: list[int] = []
+    newest = select(func.max(EQUITY.c.ts_ns))
+    while len(ends_ns) < limit:
+        begin_ns = ends_ns[-1] // MINUTE_NS * MINUTE_NS if ends_ns else MAX_NS
+        end_ns = connection.scalar(newest.where(EQUITY.c.ts_ns < begin_ns))
+        if end_ns is None:
+            break
+        ends_ns.append(end_ns)
     names = ("equity", "realized", "unrealized", "fees", "total", "drawdown")
+    order = (EQUITY.c.ts_ns, EQUITY.c.seq, EQUITY.c.part)
+    found = _rows(connection, select(EQUITY).where(EQUITY.c.ts_ns.in_(ends_ns)).order_by(*order))
     return [
         {"ts": row["ts"], **{f"{name}_quote": row[f"{name}_quote"] for name in names}}
-        for row in _rows(
-            connection, select(EQUITY).where(EQUITY.c.ts_ns.in_(ends_ns)).order_by(EQUITY.c.ts_ns)
-        )
+        for row in {row["ts_ns"]: row for row in found}.values()  # A new day tells it twice.
     ]
 
 

@@ -11,12 +11,13 @@ from hftd.control.shapes import (
     PastOrder,
     PastPnl,
 )
+from hftd.domain.facts import FactKind
 from hftd.domain.order import client_order_id, order_key
 from hftd.journal.reader import JournalReader
 from hftd.store import queries
 from hftd.store.projector import Projector
 from hftd.store.tables import EQUITY
-from tests.store.days_work import EPOCH, whole_day
+from tests.store.days_work import BEGIN_NS, EPOCH, DaysWork, whole_day
 
 
 @pytest.fixture
@@ -59,6 +60,21 @@ def test_newest_fills_and_orders_come_last(connection):
     ids = [client_order_id("abc123", key) for key in keys]
     assert [order["client_order_id"] for order in orders] == ids
     assert set(orders[0]) == set(PastOrder.__annotations__)
+
+
+def test_a_minute_that_ends_with_two_values_is_told_once(ledger, tmp_path):
+    """A day that begins values the account twice at a moment; a minute without a value is none."""
+    day = DaysWork(tmp_path / "journal")
+    day.begin()
+    for minutes in (0, 3):
+        day.ts_ns = BEGIN_NS + minutes * queries.MINUTE_NS
+        day.append_facts(
+            *({"kind": FactKind.EQUITY, "instrument": -1, "equity_atoms": atoms * 10**8}
+              for atoms in (7 + minutes, 8 + minutes))
+        )  # fmt: skip
+    Projector(ledger).project(JournalReader(tmp_path / "journal").records())
+    with ledger.connect() as connection:
+        assert [row["equity_quote"] for row in queries.pnl_history(connection, 9)] == ["8", "11"]
 
 
 def test_history_of_pnl_and_latency(connection):
