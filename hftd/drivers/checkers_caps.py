@@ -57,10 +57,10 @@ class MoneyCapped(Checker):
             if fact.kind == FactKind.STATE and fact.state_to == TradingState.RUNNING:
                 self._lost_ns = 0
         for create in self._new:
-            self._judge(create.client_order_id)
+            self._judge(create, create.client_order_id)
         self._new.clear()
 
-    def _judge(self, name: str) -> None:
+    def _judge(self, create: Create, name: str) -> None:
         now_ns = self._world.now_ns
         if now_ns - self._truth.book_lied_ns < LIE_NS:
             return
@@ -69,7 +69,9 @@ class MoneyCapped(Checker):
         mids = [self._mid_ticks(symbol) for symbol in self._truth.symbols]
         if 0 in mids:
             return
-        self._judge_exposure(mids, name)
+        worst = self._truth.worst_lots(create.instrument)
+        if worst[create.side] >= worst[1 - create.side]:  # The other side alone: a price did it.
+            self._judge_exposure(mids, name)
         if (now_ns - self._day_starts_ns) // DAY_NS == self._day:
             self._judge_turnover(name)
             self._judge_loss(mids, now_ns, name)

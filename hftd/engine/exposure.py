@@ -12,7 +12,7 @@ from hftd.domain.kernel import kernel
 from hftd.domain.order import Side
 from hftd.engine.book import median_trade_ticks
 from hftd.engine.orders import find
-from hftd.engine.position import expected_atoms
+from hftd.engine.position import excess_lots, expected_atoms
 from hftd.engine.state import State
 
 BPS_E2 = 1_000_000  # One, in hundredths of a basis point.
@@ -81,6 +81,18 @@ def gross_exposure_atoms(state: State, wish: Any) -> int:
         else:
             total += lots * instrument["mid_half_ticks"] * instrument["unit_atoms"] // 2
     return total
+
+
+@kernel
+def raises_exposure(state: State, wish: Any) -> bool:
+    """Tell whether a wish brings its side of its instrument, in the worst case, to the larger."""
+    index, side = wish["instrument"], wish["side"]
+    position = excess_lots(state.instruments[index])
+    if side == Side.SELL:
+        position = -position
+    other = Side.SELL if side == Side.BUY else Side.BUY
+    worst = position + open_lots(state, index, side) + wish["qty_lots"]
+    return worst >= open_lots(state, index, other) - position
 
 
 @kernel

@@ -19,6 +19,7 @@ from hftd.engine.exposure import (
     open_count,
     open_lots,
     open_notional_atoms,
+    raises_exposure,
     replaced_lots,
 )
 from hftd.engine.orders import crosses, find
@@ -147,12 +148,15 @@ def c12_position(state: State, wish: Any) -> int:
 
 @kernel
 def c13_exposure(state: State, wish: Any) -> int:
-    """Gross exposure over all instruments, the order included, keeps the limit."""
+    """Gross exposure over all instruments, the order included, keeps the limit.
+
+    What raises it no further may pass: a price may have brought it over, and a quote bring it back.
+    """
     if wish["reduce_only"] == 1:
         return Code.NONE
     value = gross_exposure_atoms(state, wish)
     bound = state.core[0]["max_gross_exposure_atoms"]
-    if value <= bound:
+    if value <= bound or not raises_exposure(state, wish):
         return Code.NONE
     return verdict(state, Code.GROSS_EXPOSURE, value, bound)
 

@@ -448,6 +448,18 @@ def test_c13_gross_exposure() -> None:
     assert allowed(scene, SELL, ASK, LOTS)  # Which brings the larger side no further.
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_c13_a_price_over_the_limit_leaves_the_way_back(sign: int) -> None:
+    """A position worth more than the limit by now is quoted down, but not to its mirror."""
+    scene = a_desk()
+    scene.instrument["position_lots"] = sign * 20
+    scene.core["max_gross_exposure_atoms"] = 20 * (BID + ASK) * UNIT // 2 - 1
+    back, on = ((SELL, ASK), (BUY, BID)) if sign > 0 else ((BUY, BID), (SELL, ASK))
+    assert allowed(scene, *back, 39)
+    assert judged(scene, *back, 40).startswith("GROSS_EXPOSURE")
+    assert judged(scene, *on, 1).startswith("GROSS_EXPOSURE")
+
+
 def test_c14_open_orders() -> None:
     """One below the limit passes, at the limit not; a replacement adds none."""
     scene = a_desk()
