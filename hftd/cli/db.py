@@ -148,7 +148,7 @@ def repair(name: Annotated[str, typer.Argument(help="Instance.")]) -> None:
     from hftd.runtime.lock import InstanceLock
     from hftd.runtime.paths import InstancePaths
 
-    paths = InstancePaths.locate(name)
+    paths = InstancePaths.of_existing(name)
     _require_journal(paths)
     with InstanceLock(paths.lock_path), InstanceLock(paths.journal_dir / "recorder.lock"):
         found = plan(paths.journal_dir)
@@ -234,7 +234,7 @@ def _ledger(
     from hftd.store.database import open_database
 
     loaded = load_profile(profile, sets=sets or (), environ=os.environ)
-    paths = InstancePaths.locate(name or loaded.name)
+    paths = InstancePaths.of_existing(name or loaded.name)
     if not paths.state_dir.is_dir():
         raise UsageError(f"instance {paths.name} has no ledger: there is no {paths.state_dir}")
     storage = loaded.profile.storage

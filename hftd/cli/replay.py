@@ -30,7 +30,7 @@ def replay(
     from hftd.errors import RecordsDamaged, UsageError
     from hftd.runtime.paths import InstancePaths
 
-    paths = InstancePaths.locate(name)
+    paths = InstancePaths.of_existing(name)
     if not paths.journal_dir.is_dir():
         raise UsageError(f"instance {name} has no journal: there is no {paths.journal_dir}")
     build = Builders(wiring.build_engine, wiring.build_codec)

@@ -37,7 +37,7 @@ def report(
     from hftd.errors import UsageError
     from hftd.runtime.paths import InstancePaths
 
-    paths = InstancePaths.locate(name)
+    paths = InstancePaths.of_existing(name)
     if not paths.journal_dir.is_dir():
         raise UsageError(f"instance {name} has no journal: there is no {paths.journal_dir}")
     figures = read(paths.journal_dir, run)

@@ -39,14 +39,11 @@ from hftd.runtime.offline_engine import Engine, find_engine, is_locked
 from hftd.runtime.offline_known import Known, recall
 from hftd.runtime.offline_sweep import Swept, sweep
 from hftd.runtime.offline_venue import Address, VenueRoad
-from hftd.runtime.paths import InstancePaths
+from hftd.runtime.paths import SYSTEM_STATE_ROOT, InstancePaths
 from hftd.runtime.tls import client_context
 from hftd.venues.binance.endpoints import Endpoints
 from hftd.venues.binance.signing import Signer, signer_of
 
-SYSTEM_STATE_ROOT = Path(
-    "/var/lib/hftd"
-)  # The unit's StateDirectory, for who has no such variable.
 BOUND_SECONDS = 25.0  # Below the unit's TimeoutStopSec, which ends an ExecStopPost as well.
 EXIT_DONE, EXIT_NO_PERMISSION, EXIT_NOT_COMPLETE = 0, 4, 6
 

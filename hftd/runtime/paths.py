@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import hftd
@@ -24,6 +24,7 @@ from hftd.errors import UsageError
 
 # sockaddr_un holds 108 bytes, one of them the closing zero (unix(7)).
 SOCKET_PATH_LIMIT_BYTES = 107
+SYSTEM_STATE_ROOT = Path("/var/lib/hftd")  # Where the unit's StateDirectory lies.
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,28 @@ class InstancePaths:
         )
         paths._check_socket_length()
         return paths
+
+    @classmethod
+    def of_existing(
+        cls,
+        name: str,
+        environ: Mapping[str, str] = os.environ,
+        system_root: Path = SYSTEM_STATE_ROOT,
+    ) -> InstancePaths:
+        """Return where instance ``name`` lives, for who looks at what it left.
+
+        Where we have none of that name it may be systemd's, whose folder its user alone may enter.
+
+        Raises: UsageError as `locate`, and where that folder is another user's, be we root: what
+            root writes there the daemon could not.
+        """
+        paths = cls.locate(name, environ)
+        folder = system_root / paths.name
+        if paths.state_dir.is_dir() or "STATE_DIRECTORY" in environ or not os.path.isdir(folder):
+            return paths
+        if (uid := folder.stat().st_uid) != os.geteuid():
+            raise UsageError(f"{folder} is of uid {uid}: run this as that user, sudo -u '#{uid}' …")
+        return replace(paths, state_dir=folder)
 
     @property
     def journal_dir(self) -> Path:

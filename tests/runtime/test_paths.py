@@ -79,3 +79,26 @@ def test_the_state_folder_follows_xdg() -> None:
     assert instances.state_root({"HOME": "/h"}) == Path("/h/.local/state/hftd")
     relative = {"HOME": "/h", "XDG_STATE_HOME": "relative"}
     assert instances.state_root(relative) == Path("/h/.local/state/hftd")
+
+
+def test_what_a_service_left_is_found_by_its_own_user(tmp_path: Path) -> None:
+    """Where we have no instance of that name the unit's folder will do; ours comes first."""
+    environ, system = {"HOME": str(tmp_path / "home")}, tmp_path / "lib"
+    assert InstancePaths.of_existing("canary", environ, system) == InstancePaths.locate(
+        "canary", environ
+    )
+    (system / "canary").mkdir(parents=True)
+    found = InstancePaths.of_existing("canary", environ, system)
+    assert found.journal_dir == system / "canary" / "journal"
+    InstancePaths.locate("canary", environ).state_dir.mkdir(parents=True)
+    assert InstancePaths.of_existing("canary", environ, system).state_dir != found.state_dir
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_what_a_service_left_is_its_own_users(tmp_path: Path) -> None:
+    """Root is told whom to be: a file of root's there would stop the next start."""
+    system = tmp_path / "lib"
+    (system / "canary").mkdir(parents=True)
+    os.chown(system / "canary", 12345, 12345)
+    with pytest.raises(UsageError, match="is of uid 12345"):
+        InstancePaths.of_existing("canary", {"HOME": str(tmp_path)}, system)
