@@ -7,7 +7,7 @@ latch file and the states that were journaled; what leaves is read from the wire
 from __future__ import annotations
 
 from hftd.domain.codes import Code, TradingState
-from hftd.domain.events import Link
+from hftd.domain.events import EventKind, Link
 from hftd.domain.order import TimeInForce, parse_client_order_id
 from hftd.drivers.checkers_told import Told
 from hftd.drivers.checkers_truth import ACCOUNT, Truth
@@ -33,7 +33,7 @@ class GateClosed(Checker):
 
     ID = "I04"
     SAYS = "no create leaves after kill, halt, pause or stop, but to reduce by flatten"
-    READS = (RecordType.COMMAND, RecordType.FACT)
+    READS = (RecordType.COMMAND, (RecordType.EVENT, EventKind.COMMAND), RecordType.FACT)
 
     def __init__(self, world: World, watch: Watch, truth: Truth, told: Told) -> None:
         super().__init__(world, watch)
@@ -47,12 +47,14 @@ class GateClosed(Checker):
         self._paused = ""
         self._was_reset = False
         self._flattens = False
+        self._asked = ""  # A command whose words are journaled: it is given with its event.
 
     def on_boot(self, epoch: int) -> None:
         """A pause outlives a boot; a stop without a latch is over."""
         if self._paused != "pause":
             self._paused = ""
         self._flattens = False
+        self._asked = ""  # Nobody was told that it is done, and no boot takes it up.
 
     def on_crash(self, kind: str) -> None:
         """A loss of power may take the command, or the halt, with the journal's newest records."""
@@ -69,7 +71,10 @@ class GateClosed(Checker):
             if self._told.trading in STOPPED and not self._stopped:
                 self._stopped = self._told.trading.name
             return
-        command = str(decode_json(record.payload).get("command", ""))
+        if record.record_type == RecordType.COMMAND:
+            self._asked = str(decode_json(record.payload).get("command", ""))
+            return
+        command, self._asked = self._asked, ""
         refuses = (*STOPPED, TradingState.STOPPING)
         if command in ("pause", "resume") and self._told.trading in refuses:
             return  # Refused: a latch holds, and what flattens goes on.

@@ -42,9 +42,9 @@ class Run:
         self._journal.append_snapshot(ts_ns, self._engine.snapshot())
         self._snapshot_seq = self._journal.seq
 
-    def keep_short(self, ts_ns: int) -> None:
+    def keep_short(self, ts_ns: int, most_records: int = SNAPSHOT_RECORDS) -> None:
         """Write a snapshot where the tail behind the last one has grown long."""
-        if self._journal.seq - self._snapshot_seq > SNAPSHOT_RECORDS:
+        if self._journal.seq - self._snapshot_seq > most_records:
             self._snapshot(ts_ns)
 
     def seal(self, ts_ns: int) -> None:

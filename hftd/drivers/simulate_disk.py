@@ -26,6 +26,7 @@ from hftd.simex.flow_noise import Noise
 
 PLENTY_BYTES = 1 << 40
 CURSOR_NAME = "recorder.json"
+CHUNK = 1 << 16
 
 
 class SimulatedDisk(Disk):
@@ -42,6 +43,7 @@ class SimulatedDisk(Disk):
         self._durable: dict[Path, bytearray] = {}
         self._flushed: dict[Path, None] = {}
         self._maps: dict[Path, SimulatedMap] = {}
+        self._made: Path | None = None  # A file that nobody has mapped yet: all zeros.
 
     def make(self, path: Path, size_bytes: int) -> None:
         """Make a file of zeros, unless the disk is full."""
@@ -50,6 +52,7 @@ class SimulatedDisk(Disk):
             raise OSError(errno.ENOSPC, "no space left on the simulated disk")
         super().make(path, size_bytes)
         self._durable[path] = bytearray(size_bytes)
+        self._made = path
 
     def map(self, path: Path) -> mmap.mmap:
         """Map a file for writing."""
@@ -58,6 +61,8 @@ class SimulatedDisk(Disk):
         mapped.disk, mapped.path, mapped.name = self, path, str(path)
         mapped.durable = self._durable.get(path, bytearray())
         mapped.dirty_from, mapped.dirty_to = 0, len(mapped)
+        mapped.used_to = 0 if path == self._made else len(mapped)
+        self._made = None
         self._maps[path] = mapped
         return mapped
 
@@ -105,8 +110,12 @@ class SimulatedDisk(Disk):
         if self.failing:
             self.failed += 1
             raise OSError(errno.EIO, "the simulated disk refuses")
-        if end > begin:
-            mapped.durable[begin:end] = mapped[begin:end]
+        # Zeros over zeros, and what is there already, are not written: a page costs most at first.
+        end, durable = min(end, mapped.used_to), mapped.durable
+        for at in range(begin, end, CHUNK):
+            chunk = mapped[at : min(at + CHUNK, end)]
+            if chunk != durable[at : at + len(chunk)]:
+                durable[at : at + len(chunk)] = chunk
         if not mapped.is_flushed:
             self._flushed[mapped.path] = None
             mapped.is_flushed = True
@@ -180,6 +189,7 @@ class SimulatedMap(mmap.mmap):
     durable: bytearray
     dirty_from: int
     dirty_to: int
+    used_to: int  # From there on it holds the zeros that it was made of.
     is_flushed = False  # At least once, so that the file's name is durable.
 
     def __setitem__(self, place: Any, data: Any) -> None:
@@ -190,6 +200,8 @@ class SimulatedMap(mmap.mmap):
             self.dirty_from = begin
         if end > self.dirty_to:
             self.dirty_to = end
+        if end > self.used_to:
+            self.used_to = end
 
     def flush(self, offset: int = 0, size: int = -1) -> None:
         """Make a range durable. Raises: OSError where the disk refuses."""

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from hftd.domain.codes import BookState, Code, TradingState
-from hftd.domain.events import CommandKind, Link
+from hftd.domain.events import CommandKind, EventKind, Link
 from hftd.domain.facts import FACT, FactKind
 from hftd.domain.order import (
     OrderEvent,
@@ -33,6 +33,7 @@ from hftd.drivers.simulate_restarts import RestartingWorld
 from hftd.drivers.watch import InvariantViolated
 from hftd.journal.record import RecordType, encode_json
 from hftd.simex.faults import Fault
+from hftd.venues.port import new_event
 from tests.drivers.watched import watched_world
 
 SECOND_NS = 1_000_000_000
@@ -63,9 +64,12 @@ class Forger:
             fact[name] = value
         self.ink.append(RecordType.FACT, self.world.now_ns, fact.tobytes())
 
-    def command(self, name: str) -> None:
-        """Journal an operator's command."""
+    def command(self, name: str, given: bool = True) -> None:
+        """Journal an operator's command: its words, and that it was ``given`` to the engine."""
         self.ink.append(RecordType.COMMAND, self.world.now_ns, encode_json({"command": name}))
+        if given:
+            event = new_event(EventKind.COMMAND, self.world.now_ns, instrument=-1)
+            self.ink.append(RecordType.EVENT, self.world.now_ns, event.tobytes())
 
     def step(self) -> None:
         """End a turn of the loop."""
@@ -460,3 +464,15 @@ def test_a_ledger_that_lacks_a_fill_is_found(tmp_path: Path) -> None:
     with pytest.raises(InvariantViolated) as breach:
         LedgerTrue(world, world.watch, told).at_quiescence(world)
     assert breach.value.invariant == "I13", str(breach.value)
+
+
+def test_a_pause_that_the_engine_never_had_is_none_after_the_boot(tmp_path: Path) -> None:
+    """Its words are journaled, then the process dies: nobody was told that the gate is closed."""
+    world = running(tmp_path)
+    Forger(world).command("pause", given=False)
+    world.on_death("kill -9")
+    created = len(world.venue.exchange.bookkeeping(1).open)
+    world.boot()
+    world.run_until(world.now_ns + 30 * SECOND_NS)
+    assert world.engine.state.core[0]["state"] == TradingState.RUNNING
+    assert created and world.venue.exchange.bookkeeping(1).open

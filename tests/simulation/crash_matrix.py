@@ -25,6 +25,7 @@ import traceback
 from collections import Counter
 from pathlib import Path
 
+from hftd.journal.record import written_end
 from hftd.runtime import kernel_cache
 
 SEED = 21
@@ -94,7 +95,8 @@ class Forks:
             self._wait()
         self.deaths += 1
         own = self.folder / f"copy-{self.deaths}"
-        shutil.copytree(state, own)  # Before the fork: the original goes on at once.
+        # Before the fork: the original goes on at once.
+        shutil.copytree(state, own, copy_function=copy_written)
         sys.stdout.flush()
         pid = os.fork()
         if pid == 0:
@@ -114,6 +116,14 @@ class Forks:
             told = own / "failure"
             self.failures.append(told.read_text() if told.exists() else f"status {status}")
         shutil.rmtree(own, ignore_errors=True)
+
+
+def copy_written(source: str, copy: str) -> None:
+    """Copy a file; the zeros that it ends with, most of a journal's segment, become a hole."""
+    content = Path(source).read_bytes()
+    with open(copy, "wb") as file:
+        file.write(memoryview(content)[: written_end(memoryview(content), 0)])
+        file.truncate(len(content))
 
 
 def end_copy(own: Path, words: str) -> None:

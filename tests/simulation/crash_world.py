@@ -15,6 +15,7 @@ from hftd.drivers.simulate_network import Delay, Latency
 from hftd.drivers.simulate_process import ProcessDied
 from hftd.drivers.simulate_restarts import SECOND_NS, RestartingWorld
 from hftd.drivers.watch import Watch
+from hftd.journal.writer import JournalFull
 from tests.simulation.crash_matrix import (
     DOWN_S,
     QUIET_S,
@@ -28,6 +29,9 @@ from tests.simulation.crash_matrix import (
 )
 
 ACCOUNT = 1
+# A snapshot some times in the session: most deaths are recovered from one that was written on the
+# way, and no boot reads all of what came before it.
+SNAPSHOT_RECORDS = 800
 # At which second of the session the operator says what; the second kill comes with a restart.
 SCRIPT = {
     25: CommandKind.PAUSE,
@@ -72,6 +76,12 @@ class CrashWorld(RestartingWorld):
         if own is not None:
             self._copying = False
             self._die_in(own, self.boundaries)
+
+    def _keep_house(self, ts_ns: int) -> JournalFull | None:
+        full = super()._keep_house(ts_ns)
+        assert self._run is not None
+        self._run.keep_short(ts_ns, SNAPSHOT_RECORDS)
+        return full
 
     def _die_in(self, own: Path, effect: int) -> None:
         kind = self._forks.kind
