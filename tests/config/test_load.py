@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hftd.config.load import load_profile, tape_path
-from hftd.config.schema import TapeMarket
+from hftd.config.schema import SimexVenue, TapeMarket
 from hftd.config.strategy_parameters import OrderBookImbalance
 from hftd.errors import ProfileError, UsageError
 from tests.config.profile_files import HEAD, REQUIRED_LIMITS, load, refusal, risk_text, write
@@ -349,6 +349,7 @@ def test_a_tape_is_found_beside_the_profile_that_names_it(tmp_path: Path) -> Non
     (tmp_path / "day.gz").write_bytes(b"")
     section = "venue: {kind: simex, market: {source: tape, path: day.gz}}"
     profile = load(write(tmp_path, GOOD.replace("venue: {kind: simex}", section))).profile
+    assert isinstance(profile.venue, SimexVenue)
     assert isinstance(profile.venue.market, TapeMarket)
     assert tape_path(profile) == tmp_path / "day.gz"
 

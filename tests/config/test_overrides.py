@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hftd.config.schema import AgentsMarket
+from hftd.config.schema import AgentsMarket, SimexVenue
 from hftd.errors import UsageError
 from tests.config.profile_files import HEAD, load, refusal, risk_text, write
 
@@ -34,8 +34,9 @@ def test_lists_and_mappings_are_overridden_whole(mine: Path) -> None:
 
 def test_a_deep_key_is_overridden_alone(mine: Path) -> None:
     """What stands beside an overridden key stays."""
-    market = load(mine, HFTD__VENUE__MARKET__SOURCE="agents", HFTD__VENUE__MARKET__SEED="8")
-    assert market.profile.venue.market == AgentsMarket(source="agents", seed=8)
+    loaded = load(mine, HFTD__VENUE__MARKET__SOURCE="agents", HFTD__VENUE__MARKET__SEED="8")
+    assert isinstance(loaded.profile.venue, SimexVenue)
+    assert loaded.profile.venue.market == AgentsMarket(source="agents", seed=8)
 
 
 def test_an_instrument_or_asset_in_a_variable_is_upper_case_again(mine: Path) -> None:
@@ -47,6 +48,7 @@ def test_an_instrument_or_asset_in_a_variable_is_upper_case_again(mine: Path) ->
         "HFTD__VENUE__OPENING_BALANCES__USDT": "4",
     }
     loaded = load(mine, **balances)
+    assert isinstance(loaded.profile.venue, SimexVenue)
     assert loaded.profile.venue.opening_balances == {"BTC": 3, "USDT": 4}
     assert loaded.origins["venue.opening_balances.BTC"] == "HFTD__VENUE__OPENING_BALANCES__BTC"
 
