@@ -6,6 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from hftd.domain.actions import ActionKind as A
@@ -15,6 +16,7 @@ from hftd.domain.facts import FactKind
 from hftd.domain.order import Side
 from hftd.engine.engine import Engine
 from hftd.journal.record import decode_json, encode_json
+from hftd.strategies.own_view import OwnMemory
 from tests.playbook import BTC_USDT, ETH_USDT, Playbook
 from tests.strategies.own_files import MAKER, a_profile, decides
 
@@ -204,6 +206,29 @@ def test_what_it_remembers_is_in_the_snapshot(tmp_path: Path) -> None:
     other.restore(play.engine.snapshot())
     assert memory_of(other) == memory_of(play.engine) == (1, play.now_ns)
     assert other.state_hash() == play.engine.state_hash()
+
+
+def test_its_memory_has_the_declared_names_and_whole_numbers() -> None:
+    """Whatever else is put in, taken out or looked for is said at once, by name."""
+    record = np.zeros(1, [("calls", "i8"), ("seen_ns", "i8")])[0]
+    memory = OwnMemory(record)
+    memory["calls"] = 3
+    seen_ns: Any = np.int64(7)
+    memory["seen_ns"] = seen_ns
+    assert dict(memory) == {"calls": 3, "seen_ns": 7} and len(memory) == 2
+    assert record.item() == (3, 7)
+    for name in ("colls", ""):
+        with pytest.raises(KeyError, match="none of memory: calls, seen_ns"):
+            memory[name]
+        with pytest.raises(KeyError, match="none of memory: calls, seen_ns"):
+            memory[name] = 1
+    wrong: Any
+    for wrong in (True, 1.0, "1", None):
+        with pytest.raises(TypeError, match="must be a whole number, was"):
+            memory["calls"] = wrong
+    with pytest.raises(TypeError, match="the names of memory, always"):
+        del memory["calls"]
+    assert dict(memory) == {"calls": 3, "seen_ns": 7}
 
 
 def memory_of(engine: Engine) -> tuple[int, ...]:
