@@ -126,6 +126,22 @@ def test_recorder_within_somebodys_session_leaves_its_weight(tmp_path):
         assert weight.read_text() == before
 
 
+def test_recorder_is_never_less_nice_than_it_was_begun():
+    """It gives way to the usual weight, and whoever was nicer may stay so without any right."""
+    ask = """if True:
+        import os
+        from hftd.runtime.recorder_start import NICENESS, give_way
+        give_way()
+        first = os.getpriority(os.PRIO_PROCESS, 0)
+        os.setpriority(os.PRIO_PROCESS, 0, 15)
+        give_way()
+        print(first == NICENESS, os.getpriority(os.PRIO_PROCESS, 0))
+    """
+    begin = [sys.executable, "-c", ask]
+    done = subprocess.run(begin, capture_output=True, text=True, check=True, start_new_session=True)
+    assert done.stdout.split() == ["True", "15"]
+
+
 def test_recorder_gives_way_before_it_imports_what_takes_long():
     """The module that it begins in has neither SQL nor logs with it."""
     ask = "import sys, hftd.runtime.recorder_start as _; print(*sys.modules)"
