@@ -44,10 +44,20 @@ def orders(folder: Path) -> Path:
     return segment.segment_path(folder, Stream.ORDERS, 1)
 
 
+def await_ready(writer: JournalWriter, folder: Path) -> None:
+    """Wait for the pages ahead; the kernel may bring them to the disk, so the writer goes on."""
+
+    def are_ready() -> bool:
+        writer.append(FACT, 0, b"one more")
+        return dirty_bytes(orders(folder)) >= READY_BYTES
+
+    until(are_ready, "pages ahead of the writer")
+
+
 def test_pages_are_ready_before_they_are_written(tmp_path: Path) -> None:
     """A few records are there, and the quarter of a megabyte behind them is writable."""
     writer = begun(tmp_path)
-    until(lambda: dirty_bytes(orders(tmp_path)) >= READY_BYTES, "pages ahead of the writer")
+    await_ready(writer, tmp_path)
     writer.close()
 
 
