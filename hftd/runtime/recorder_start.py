@@ -19,15 +19,15 @@ from pathlib import Path
 NICENESS = 10
 
 
-def give_way() -> None:
-    """Leave the core to the engine wherever both want it.
+def give_way(niceness: int = NICENESS) -> None:
+    """Leave the core to the engine wherever both want it, by at least this niceness.
 
     A kernel that groups processes by session (sched_autogroup) weighs a process by its niceness
     within its own session alone, and the recorder has one of its own: without the second line it
     had half of a core that the engine spins on, whatever its niceness. Where somebody began it
     within a session of theirs, a shell or a test, that session's weight is not its to set.
     """
-    niceness = max(NICENESS, os.getpriority(os.PRIO_PROCESS, 0))
+    niceness = max(niceness, os.getpriority(os.PRIO_PROCESS, 0))
     os.setpriority(os.PRIO_PROCESS, 0, niceness)
     if os.getsid(0) != os.getpid():
         return

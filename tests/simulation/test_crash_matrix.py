@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 from hftd.runtime.recorder_start import give_way
@@ -23,7 +24,7 @@ def test_a_death_at_the_effects_of_a_session_is_recovered_from() -> None:
         [sys.executable, "-m", "tests.simulation.crash_matrix",
          "--stride", str(STRIDE), "--offset", str(offset)],
         cwd=ROOT, capture_output=True, text=True, check=False,
-        start_new_session=True, preexec_fn=give_way,
+        start_new_session=True, preexec_fn=partial(give_way, 19),
     )  # fmt: skip
     told = f"scripts/bench crashes --stride {STRIDE} --offset {offset}\n"
     assert done.returncode == 0, told + done.stdout + done.stderr
