@@ -86,6 +86,9 @@ class Disk:
 
 def _make_ready(places: Sequence[Place], woken: queue.SimpleQueue[bool]) -> None:
     known: dict[int, tuple[int, int]] = {}
+    # While it has the interpreter the loop waits for it, so it goes before others as the loop does.
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, 0, os.getpriority(os.PRIO_PROCESS, os.getpid()))
     goes_on = True
     while goes_on:
         for number, place in enumerate(places):
