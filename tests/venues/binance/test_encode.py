@@ -172,7 +172,11 @@ def test_what_is_encoded_comes_back_exactly(key, target, ticks, lots):
     (status,) = wire.order(
         reply(
             message["id"].replace("r", "q", 1).rpartition(".")[0] + ".rs",
-            order(price=params["price"], origQty=params["quantity"]),
+            order(
+                price=params["price"],
+                origQty=params["quantity"],
+                clientOrderId=params["newClientOrderId"],
+            ),
         )
     )
     assert status["kind"] == EventKind.ORDER_STATUS
