@@ -15,7 +15,8 @@ import platform
 import resource
 import struct
 from collections.abc import Callable
-from pathlib import Path
+
+from hftd.runtime.weight import weigh
 
 # Containers made since the last collection; frozen ones do not count.
 COLLECT_OBJECTS = 20_000
@@ -68,14 +69,12 @@ def go_first() -> None:
     read the clock and nothing else). Real time is no remedy: the kernel takes 50 ms of each second
     from who spins in it. It needs the right to (the unit gives the niceness itself); without it the
     loop is only later. A niceness that somebody chose stays, and so does the weight of a session
-    that is not ours alone (see `recorder_start.give_way`). Threads and children have 0 again.
+    that is not ours alone. Threads and children have 0 again.
     """
     if os.getpriority(os.PRIO_PROCESS, 0) != 0:
         return
     with contextlib.suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, 0, NICENESS)
-        if os.getsid(0) == os.getpid():
-            Path("/proc/self/autogroup").write_text(str(NICENESS))
+        weigh(NICENESS)
 
 
 def stay_in_memory() -> None:

@@ -14,10 +14,7 @@ from hftd.errors import RecordsDamaged
 from hftd.journal import segment
 from hftd.journal.cursor import durable
 from hftd.journal.record import (
-    BODY,
-    HEAD_BYTES,
     MAGIC,
-    MARK,
     PART,
     SEGMENT_HEAD_BYTES,
     Found,
@@ -25,8 +22,8 @@ from hftd.journal.record import (
     RecordType,
     Stream,
     decode_json,
+    hops,
     read_record,
-    record_bytes,
     torn_or_damaged,
     written_end,
 )
@@ -246,18 +243,14 @@ class _Place:
 # The records of one type in a segment; the others are passed over by their length.
 def _hop(part: segment.Segment, record_type: RecordType) -> Iterator[Record]:
     view = memoryview(segment.map_file(part.path, writable=False))
-    pos, chain = SEGMENT_HEAD_BYTES, part.head.chain
-    while pos + HEAD_BYTES <= len(view):
-        magic, crc = MARK.unpack_from(view, pos)
-        length, found_type, *_ = BODY.unpack_from(view, pos + MARK.size)
-        if magic != MAGIC:
-            return
-        if found_type == record_type:
-            found = read_record(view, pos, chain, Stream.ORDERS)
+    chain = part.head.chain
+    for hop in hops(view, SEGMENT_HEAD_BYTES):
+        if hop.record_type == record_type:
+            found = read_record(view, hop.begin, chain, Stream.ORDERS)
             if found is None:
                 return
             yield found.record
-        pos, chain = pos + record_bytes(length), crc
+        chain = hop.crc
 
 
 def _join_last(parts: list[Record]) -> Snapshot | None:

@@ -177,16 +177,28 @@ def read_record(view: memoryview, pos: int, chain: int, stream: Stream) -> Found
     return Found(record, (end + ALIGN - 1) & -ALIGN, crc)
 
 
-def last_record(view: memoryview, pos: int) -> tuple[int, int]:
-    """Go on from a record that begins at ``pos`` by lengths; return the last one's begin and end.
+class Hop(NamedTuple):
+    """A record passed over by its length: where it stands, and what its head says."""
 
-    Verifies nothing, so that it costs little: one that is being written may seem to be shorter, so
-    whoever asks again begins with it.
+    begin: int
+    end: int
+    record_type: int
+    crc: int
+
+
+def hops(view: memoryview, pos: int) -> Iterator[Hop]:
+    """Iterate over the records from one that begins at ``pos``, by their lengths.
+
+    Verifies nothing, so that it costs little: one that is being written may seem to be shorter.
     """
-    begin = end = pos
-    while end + HEAD_BYTES <= len(view) and MARK.unpack_from(view, end)[0] == MAGIC:
-        begin, end = end, end + record_bytes(BODY.unpack_from(view, end + MARK.size)[0])
-    return begin, min(end, len(view))
+    while pos + HEAD_BYTES <= len(view):
+        magic, crc = MARK.unpack_from(view, pos)
+        if magic != MAGIC:
+            return
+        length, record_type, *_ = BODY.unpack_from(view, pos + MARK.size)
+        end = pos + record_bytes(length)
+        yield Hop(pos, end, record_type, crc)
+        pos = end
 
 
 def written_end(view: memoryview, pos: int) -> int:

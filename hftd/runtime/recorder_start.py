@@ -9,10 +9,10 @@ trade, and again with every recorder that is started anew.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
-from pathlib import Path
+
+from hftd.runtime.weight import weigh
 
 # A tenth of the usual weight. With a seventieth (19) the recorder had no core for half a minute
 # beside nine busy programs, and it is the one that tells a person of a halt.
@@ -22,17 +22,10 @@ NICENESS = 10
 def give_way(niceness: int = NICENESS) -> None:
     """Leave the core to the engine wherever both want it, by at least this niceness.
 
-    A kernel that groups processes by session (sched_autogroup) weighs a process by its niceness
-    within its own session alone, and the recorder has one of its own: without the second line it
-    had half of a core that the engine spins on, whatever its niceness. Where somebody began it
-    within a session of theirs, a shell or a test, that session's weight is not its to set.
+    Its session is its own, and weighs as little (weight.py): else it had half of a core that the
+    engine spins on, whatever its niceness.
     """
-    niceness = max(niceness, os.getpriority(os.PRIO_PROCESS, 0))
-    os.setpriority(os.PRIO_PROCESS, 0, niceness)
-    if os.getsid(0) != os.getpid():
-        return
-    with contextlib.suppress(OSError):  # No such groups, or no right to set them.
-        Path("/proc/self/autogroup").write_text(str(niceness))
+    weigh(max(niceness, os.getpriority(os.PRIO_PROCESS, 0)))
 
 
 def main() -> int:

@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 
 from hftd.journal import pages, segment
-from hftd.journal.record import PAGE, SEGMENT_HEAD_BYTES, Stream, last_record
+from hftd.journal.record import PAGE, SEGMENT_HEAD_BYTES, Stream, hops
 
 
 class SegmentSync:
@@ -62,8 +62,11 @@ class SegmentSync:
 
     def _sync_written(self) -> None:
         assert self._map is not None
+        end = self._last
         with memoryview(self._map) as view:
-            self._last, end = last_record(view, self._last)
+            # The last one may still be written, so the next look begins with it.
+            for hop in hops(view, self._last):
+                self._last, end = hop.begin, min(hop.end, len(view))
         if end > self._synced:
             pages.sync(pages.address_of(self._map) + self._synced, end - self._synced)
             self._synced = end // PAGE * PAGE

@@ -43,6 +43,7 @@ from hftd.config.load import load_profile
 from hftd.drivers.machine import NICENESS
 from hftd.runtime.children import exchange_arguments
 from hftd.runtime.exchange_state import Listening
+from hftd.runtime.weight import weigh
 from tests.e2e.daemon import ROOT, Daemon, Instance
 
 HERE = Path(__file__).parent
@@ -96,8 +97,7 @@ def stand_on_the_timed_core(pid: int) -> None:
     """Give a process the daemon's core, and there the right of way that the daemon gives itself."""
     os.sched_setaffinity(pid, {TIMED_CORE})
     with contextlib.suppress(OSError):  # The daemon has no right to it then, either.
-        os.setpriority(os.PRIO_PROCESS, pid, NICENESS)
-        Path(f"/proc/{pid}/autogroup").write_text(str(NICENESS))
+        weigh(NICENESS, pid)
 
 
 class Harness:

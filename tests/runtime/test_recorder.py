@@ -102,6 +102,13 @@ def rebuilt(state):
     return found
 
 
+def end(child):
+    """Tell a recorder to end, and see that it did so by itself."""
+    child.send_signal(signal.SIGTERM)
+    child.stdout.read()
+    assert child.wait(20) == 0
+
+
 def ledger(state):
     """Return the tables that the recorder made."""
     found = contents(f"sqlite:///{state / 'hftd.db'}")
@@ -155,9 +162,7 @@ def test_recorder_drains_the_journal_and_ends_when_told(tmp_path):
     with recording(tmp_path) as child:
         read_until(child, "fill", 12)
         day.end()
-        child.send_signal(signal.SIGTERM)
-        child.stdout.read()
-        assert child.wait(20) == 0
+        end(child)
     assert ledger(tmp_path) == rebuilt(tmp_path)
     assert len(ledger(tmp_path)["fills"]) == 12
     assert logged(tmp_path)[-1]["event"] == "run_ended"
@@ -181,9 +186,7 @@ def test_killed_recorder_catches_up(tmp_path):
     day.end()
     with recording(tmp_path) as child:
         read_until(child, "run_ended")
-        child.send_signal(signal.SIGTERM)
-        child.stdout.read()
-        assert child.wait(20) == 0
+        end(child)
     assert ledger(tmp_path) == rebuilt(tmp_path)
     assert len(ledger(tmp_path)["fills"]) == 320
     dropped = sum(line["count"] for line in logged(tmp_path) if line["event"] == "lines_dropped")
@@ -202,9 +205,7 @@ def test_ledger_that_was_lost_is_made_anew_without_logging_twice(tmp_path):
     day.quote()
     with recording(tmp_path) as child:
         read_until(child, "fill", 2)
-        child.send_signal(signal.SIGTERM)
-        child.stdout.read()
-        assert child.wait(20) == 0
+        end(child)
     assert ledger(tmp_path) == rebuilt(tmp_path)
     assert logged(tmp_path)[: len(before)] == before
     assert [line["event"] for line in logged(tmp_path)].count("fill") == 14
@@ -299,9 +300,7 @@ def test_ledger_that_cannot_be_opened_is_waited_for(tmp_path):
         assert "unable to open" in line["detail"]
         (tmp_path / "hftd.db").rmdir()
         read_until(child, "ledger_is_back")
-        child.send_signal(signal.SIGTERM)
-        child.stdout.read()
-        assert child.wait(20) == 0
+        end(child)
     assert ledger(tmp_path) == rebuilt(tmp_path)
 
 
@@ -320,9 +319,7 @@ def test_ledger_that_an_older_copy_replaced_is_made_whole(tmp_path):
         day.quote()
         read_until(child, "ledger_is_back")
         day.end()
-        child.send_signal(signal.SIGTERM)
-        child.stdout.read()
-        assert child.wait(20) == 0
+        end(child)
     assert ledger(tmp_path) == rebuilt(tmp_path)
     assert len(ledger(tmp_path)["fills"]) == 6
 
@@ -338,9 +335,7 @@ def test_ledger_that_is_no_database_ends_no_recorder(tmp_path):
             assert list(client.stream("logs", {"lines": 1}))
         (tmp_path / "hftd.db").unlink()
         read_until(child, "ledger_is_back")
-        child.send_signal(signal.SIGTERM)
-        child.stdout.read()
-        assert child.wait(20) == 0
+        end(child)
     assert ledger(tmp_path) == rebuilt(tmp_path)
 
 
@@ -354,9 +349,7 @@ def test_ledger_whose_folder_cannot_be_made_is_waited_for(tmp_path):
         (tmp_path / "disk").unlink()
         (tmp_path / "disk").mkdir()
         read_until(child, "ledger_is_back")
-        child.send_signal(signal.SIGTERM)
-        child.stdout.read()
-        assert child.wait(20) == 0
+        end(child)
     assert (tmp_path / "disk/ledger.db").exists()
 
 
