@@ -60,6 +60,15 @@ def open_notional_atoms(state: State) -> int:
 
 
 @kernel
+def worst_lots(state: State, index: int, side: int) -> int:
+    """Return how far the position goes to a side, if all fills there and nothing opposite."""
+    position = excess_lots(state.instruments[index])
+    if side == Side.SELL:
+        position = -position
+    return position + open_lots(state, index, side)
+
+
+@kernel
 def gross_exposure_atoms(state: State, wish: Any) -> int:
     """Return the sum over instruments of the larger worst-case side, the wish included.
 
@@ -68,9 +77,8 @@ def gross_exposure_atoms(state: State, wish: Any) -> int:
     total = 0
     for index in range(state.instruments.shape[0]):
         instrument = state.instruments[index]
-        position = instrument["position_lots"] - instrument["target_position_lots"]
-        worst_long = position + open_lots(state, index, Side.BUY)
-        worst_short = open_lots(state, index, Side.SELL) - position
+        worst_long = worst_lots(state, index, Side.BUY)
+        worst_short = worst_lots(state, index, Side.SELL)
         if wish["instrument"] == index and wish["side"] == Side.BUY:
             worst_long += wish["qty_lots"]
         elif wish["instrument"] == index:
@@ -87,12 +95,9 @@ def gross_exposure_atoms(state: State, wish: Any) -> int:
 def raises_exposure(state: State, wish: Any) -> bool:
     """Tell whether a wish brings its side of its instrument, in the worst case, to the larger."""
     index, side = wish["instrument"], wish["side"]
-    position = excess_lots(state.instruments[index])
-    if side == Side.SELL:
-        position = -position
     other = Side.SELL if side == Side.BUY else Side.BUY
-    worst = position + open_lots(state, index, side) + wish["qty_lots"]
-    return worst >= open_lots(state, index, other) - position
+    worst = worst_lots(state, index, side) + wish["qty_lots"]
+    return worst >= worst_lots(state, index, other)
 
 
 @kernel
@@ -105,6 +110,22 @@ def replaced_lots(state: State, wish: Any) -> int:
 
 
 @kernel
+def spent_asset(state: State, index: int, side: int) -> int:
+    """Return the asset that an order spends: quote to buy, base to sell."""
+    if side == Side.BUY:
+        return state.core[0]["quote_asset"]
+    return state.instruments[index]["base_asset"]
+
+
+@kernel
+def per_lot_atoms(instrument: Any, side: int, price_ticks: int) -> int:
+    """Return what one lot costs: quote atoms for a buy, base atoms for a sell."""
+    if side == Side.BUY:
+        return price_ticks * instrument["unit_atoms"]
+    return instrument["lot_atoms"]
+
+
+@kernel
 def free_atoms(state: State, asset: int) -> int:
     """Return what our books leave to spend of an asset, after reservations and reserve.
 
@@ -112,15 +133,9 @@ def free_atoms(state: State, asset: int) -> int:
     """
     balance = state.balances[asset]
     free = expected_atoms(balance) - balance["reserve_atoms"]
-    quote = state.core[0]["quote_asset"]
     for slot in range(state.core[0]["orders_end"]):
         order = state.orders[slot]
-        if order["key"] == 0:
-            continue
-        spends = state.instruments[order["instrument"]]["base_asset"]
-        if order["side"] == Side.BUY:
-            spends = quote
-        if spends == asset:
+        if order["key"] != 0 and spent_asset(state, order["instrument"], order["side"]) == asset:
             free -= order["reserved_atoms"]
     return free
 

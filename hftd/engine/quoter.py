@@ -30,14 +30,19 @@ from hftd.domain.instrument import InstrumentStatus
 from hftd.domain.kernel import kernel
 from hftd.domain.order import OrderState, Side, TimeInForce
 from hftd.engine.emit import add_fact, add_wish
-from hftd.engine.exposure import free_atoms, open_count, open_lots
+from hftd.engine.exposure import (
+    free_atoms,
+    open_count,
+    open_lots,
+    per_lot_atoms,
+    spent_asset,
+)
 from hftd.engine.position import excess_lots
 from hftd.engine.state import N_WISHES, WISHES_CAPACITY, Out, State
 from hftd.engine.targets import (
     canary_lots,
     condition,
     least_lots,
-    per_lot_atoms,
     say_waiting,
 )
 
@@ -249,9 +254,8 @@ def revise(state: State, out: Out, index: int, side: int, slot: int) -> None:
 @kernel
 def keeps_reserve(state: State, index: int, side: int, price_ticks: int, qty_lots: int) -> bool:
     """Tell whether old and new order together leave the reserve alone, where there is one."""
-    instrument = state.instruments[index]
-    asset = state.core[0]["quote_asset"] if side == Side.BUY else instrument["base_asset"]
-    needed = qty_lots * per_lot_atoms(instrument, side, price_ticks)
+    asset = spent_asset(state, index, side)
+    needed = qty_lots * per_lot_atoms(state.instruments[index], side, price_ticks)
     return state.balances[asset]["reserve_atoms"] == 0 or needed <= free_atoms(state, asset)
 
 

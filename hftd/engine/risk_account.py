@@ -19,8 +19,10 @@ from hftd.engine.exposure import (
     open_count,
     open_lots,
     open_notional_atoms,
+    per_lot_atoms,
     raises_exposure,
     replaced_lots,
+    spent_asset,
 )
 from hftd.engine.orders import crosses, find
 from hftd.engine.state import ORDERS_CAPACITY, State
@@ -110,14 +112,9 @@ def c11_funds(state: State, wish: Any) -> int:
     beside a reserve, of which the venue knows nothing: what fills first is spent as well.
     """
     instrument = state.instruments[wish["instrument"]]
-    if wish["side"] == Side.BUY:
-        per_lot, asset = (
-            wish["price_ticks"] * instrument["unit_atoms"],
-            state.core[0]["quote_asset"],
-        )
-    else:
-        per_lot, asset = instrument["lot_atoms"], instrument["base_asset"]
-    needed, free = wish["qty_lots"] * per_lot, free_atoms(state, asset)
+    asset = spent_asset(state, wish["instrument"], wish["side"])
+    needed = wish["qty_lots"] * per_lot_atoms(instrument, wish["side"], wish["price_ticks"])
+    free = free_atoms(state, asset)
     reserved = state.balances[asset]["reserve_atoms"] > 0
     if wish["kind"] == ActionKind.CANCEL_REPLACE and not reserved:
         slot = find(state, wish["target_key"])

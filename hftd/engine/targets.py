@@ -15,7 +15,7 @@ from hftd.domain.codes import BookState, Code, TradingState
 from hftd.domain.instrument import InstrumentStatus
 from hftd.domain.kernel import kernel
 from hftd.domain.order import Side
-from hftd.engine.exposure import free_atoms
+from hftd.engine.exposure import free_atoms, per_lot_atoms, spent_asset
 from hftd.engine.position import excess_lots
 from hftd.engine.state import CHECKS_CAPACITY, State
 
@@ -107,24 +107,12 @@ def least_lots(instrument: Any, price_ticks: int) -> int:
 
 
 @kernel
-def per_lot_atoms(instrument: Any, side: int, price_ticks: int) -> int:
-    """Return what one lot costs: quote atoms for a buy, base atoms for a sell."""
-    if side == Side.BUY:
-        return price_ticks * instrument["unit_atoms"]
-    return instrument["lot_atoms"]
-
-
-@kernel
 def funds_atoms(state: State, index: int, side: int) -> int:
     """Return what a quote of this side may spend: free funds and what its own orders hold.
 
     Those orders would be replaced, so what they hold is there for the new one.
     """
-    instrument = state.instruments[index]
-    asset = state.core[0]["quote_asset"]
-    if side == Side.SELL:
-        asset = instrument["base_asset"]
-    funds = free_atoms(state, asset)
+    funds = free_atoms(state, spent_asset(state, index, side))
     for slot in range(state.core[0]["orders_end"]):
         order = state.orders[slot]
         if order["key"] != 0 and order["instrument"] == index and order["side"] == side:

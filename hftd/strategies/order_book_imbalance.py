@@ -27,7 +27,7 @@ from hftd.domain.instrument import Instrument
 from hftd.domain.kernel import kernel
 from hftd.domain.layout import Field, Records, layout
 from hftd.domain.order import Side
-from hftd.engine.exposure import open_count
+from hftd.engine.exposure import open_count, per_lot_atoms
 from hftd.engine.flatten import slice_lots
 from hftd.engine.position import excess_lots
 from hftd.engine.state import State
@@ -40,7 +40,6 @@ from hftd.engine.targets import (
     has_size,
     least_lots,
     may_trade,
-    per_lot_atoms,
     reduces,
     room_lots,
     want,
