@@ -170,21 +170,23 @@ def book_flow(state: State, out: Out, asset: int, delta_atoms: int) -> None:
 
 @kernel
 def take_mark(state: State, index: int) -> None:
-    """Keep the touch of a valid market as the mark, and when the market told it.
+    """Keep the touch as the mark, and when the market told it.
 
-    Where a side has emptied the other one bounds what was kept: no bid that comes is above the
-    best ask, and no ask below the best bid.
+    Where a side has emptied the other one is still what can be had there, and bounds what was kept
+    of the one that is gone: no bid that comes is above the best ask, and no ask below the best bid.
     """
     instrument = state.instruments[index]
     bid, ask = instrument["market_bid_ticks"], instrument["market_ask_ticks"]
-    synced = state.books[index]["state"] == BookState.SYNCED
+    bounds = state.books[index]["state"] == BookState.SYNCED and instrument["mark_bid_ticks"] > 0
     if instrument["market_valid"] == 1:
         instrument["mark_bid_ticks"] = bid
         instrument["mark_ask_ticks"] = ask
-    elif synced and bid == 0 and 0 < ask <= instrument["mark_bid_ticks"]:
-        instrument["mark_bid_ticks"] = ask
-    elif synced and ask == 0 and 0 < instrument["mark_ask_ticks"] <= bid:
-        instrument["mark_ask_ticks"] = bid
+    elif bounds and bid == 0 and ask > 0:
+        instrument["mark_bid_ticks"] = min(instrument["mark_bid_ticks"], ask)
+        instrument["mark_ask_ticks"] = ask
+    elif bounds and ask == 0 and bid > 0:
+        instrument["mark_bid_ticks"] = bid
+        instrument["mark_ask_ticks"] = max(instrument["mark_ask_ticks"], bid)
     else:
         return
     instrument["mark_ns"] = max(instrument["touch_ns"], state.books[index]["depth_ns"])

@@ -126,6 +126,19 @@ def test_c15_sees_a_loss_where_nobody_is_left_to_sell_to() -> None:
     halted_by(play, Code.DAILY_LOSS)
 
 
+@pytest.mark.parametrize(("side", "leads_to"), [(Side.BUY, 5980), (Side.SELL, 6020)])
+def test_c15_sees_a_loss_where_nobody_is_left_on_the_other_side(side: Side, leads_to: int) -> None:
+    """Held long, the asks are gone and bids fall; held short, the bids are gone and asks rise."""
+    play = Playbook(sets=["risk.max_daily_loss_quote=1", "risk.max_drawdown_quote=5"])
+    orders = dict(zip((Side.BUY, Side.SELL), play.resting(), strict=True))
+    play.fill(orders[side], 1000)
+    gone = [(at, first + away, 0) for at, first in ((0, 5988), (1, 6010)) for away in range(3)]
+    play.depth([*gone, (int(side), leads_to, 50)])
+    assert (play.core["day_loss_atoms"], play.instrument["market_valid"]) == (10**8, 0)
+    play.after(ms=300).depth([(int(side), leads_to, 60)])
+    halted_by(play, Code.DAILY_LOSS)
+
+
 def test_c15_drawdown_from_the_peak() -> None:
     """The day is in profit and fell from its best by more than the limit."""
     play = losing(max_daily_loss_quote="50", max_drawdown_quote="3")

@@ -167,16 +167,16 @@ def test_the_last_valid_mark_holds_while_there_is_none() -> None:
 @pytest.mark.parametrize(
     ("state", "bid", "ask", "marks"),
     [
-        ("SYNCED", 0, 89, (89, 92)), ("SYNCED", 0, 90, (90, 92)), ("SYNCED", 93, 0, (90, 93)),
-        ("SYNCED", 92, 0, (90, 92)), ("SYNCED", 0, 91, None), ("SYNCED", 91, 0, None),
-        ("SYNCED", 0, 0, None), ("SYNCED", 89, 89, None), ("STALE", 0, 89, None),
-        ("STALE", 93, 0, None),
+        ("SYNCED", 0, 89, (89, 89)), ("SYNCED", 0, 90, (90, 90)), ("SYNCED", 93, 0, (93, 93)),
+        ("SYNCED", 92, 0, (92, 92)), ("SYNCED", 0, 91, (90, 91)), ("SYNCED", 91, 0, (91, 92)),
+        ("SYNCED", 0, 95, (90, 95)), ("SYNCED", 80, 0, (80, 92)), ("SYNCED", 0, 0, None),
+        ("SYNCED", 89, 89, None), ("STALE", 0, 89, None), ("STALE", 93, 0, None),
     ],
 )  # fmt: skip
-def test_the_side_that_is_left_bounds_the_mark(
+def test_the_side_that_is_left_is_marked_and_bounds_the_other(
     state: str, bid: int, ask: int, marks: tuple[int, int] | None
 ) -> None:
-    """A mark that it does not bound stays, and is no newer; nor does a book in doubt bound any."""
+    """What is there can be had, up or down; a book in doubt marks nothing, and is no newer."""
     scene = a_scene()
     record, book = scene.instrument, scene.book
     record["mark_bid_ticks"], record["mark_ask_ticks"], record["mark_ns"] = 90, 92, 5
