@@ -69,6 +69,7 @@ TESTS: Final[dict[str, tuple[str, ...]]] = {
         "tests/engine/test_breaker.py::test_c15_the_day_survives_a_restart",
         "tests/engine/test_breaker.py::test_c15_the_carried_mark_holds_until_the_market_is_back",
         "tests/engine/test_breaker.py::test_c15_may_reduce",
+        "tests/engine/test_breaker.py::test_c15_a_crash_keeps_no_loss_from_being_reduced",
     ),
     "C16": (
         "tests/engine/test_breaker.py::test_c16_turnover_beyond_the_cap_halts",

@@ -68,11 +68,23 @@ def boot(state: State, event: Any, out: Out) -> None:
     breaker.set_state(state, out, TradingState.RECOVERING, Code.STARTING_UP, 0, 0)
     if event["latched"] != 0:
         breaker.set_state(state, out, event["latched"], event["code"], 0, 0)
-        if event["latched"] == TradingState.HALTED and not alerts.is_raised(state, event["code"]):
-            alerts.raise_alert(state, out, event["code"], 0, 0)
+        if event["latched"] == TradingState.HALTED:
+            come_back_halted(state, event, out)
     core["proposals"] = 0
     limits.tell(state, out)
     recovery.start(state, out)
+
+
+@kernel
+def come_back_halted(state: State, event: Any, out: Out) -> None:
+    """Raise the alert of a halt where it was lost, and let a crash keep no loss from being cut.
+
+    What a person ended by ``stop`` or ``kill`` stays ended. Slices wait for the recovery.
+    """
+    if not alerts.is_raised(state, event["code"]):
+        alerts.raise_alert(state, out, event["code"], 0, 0)
+    if event["crashed"] == 1:
+        breaker.reduce_after_loss(state, event["code"])
 
 
 @kernel

@@ -104,8 +104,14 @@ def halt(state: State, out: Out, code: int, value: int, bound: int) -> None:
     alerts.raise_alert(state, out, code, value, bound)
     clearing.begin(state, out, code)
     latch(state, out, TradingState.HALTED, code)
+    reduce_after_loss(state, code)
+
+
+@kernel
+def reduce_after_loss(state: State, code: int) -> None:
+    """C15: trade what a loss halted with down to zero, where ``halt_and_reduce`` says so."""
     lost = code == Code.DAILY_LOSS or code == Code.DRAWDOWN  # C15 is both.
-    if lost and core["halt_and_reduce"] == 1:
+    if lost and state.core[0]["halt_and_reduce"] == 1:
         for index in range(state.instruments.shape[0]):
             state.instruments[index]["flatten"] = 1
 

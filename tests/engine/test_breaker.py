@@ -16,6 +16,7 @@ from tests.engine.scene import a_scene, an_event
 from tests.playbook import DAWN, MS, SECOND, Playbook
 
 DAY_S = 86_400
+HALTED = TradingState.HALTED
 
 
 def halted_by(play: Playbook, code: Code) -> None:
@@ -192,6 +193,31 @@ def test_c15_may_reduce(drawdown: str) -> None:
         play.canceled(row["key"])
     slice_ = [row for row in play.all_actions if row["kind"] == A.SUBMIT][-1]
     assert (slice_["reduce_only"], slice_["side"]) == (1, Side.SELL)
+
+
+@pytest.mark.parametrize(
+    ("latched", "code", "crashed", "policy", "reduces"),
+    [
+        (HALTED, Code.DAILY_LOSS, 1, "halt_and_reduce", True),
+        (HALTED, Code.DRAWDOWN, 1, "halt_and_reduce", True),
+        (HALTED, Code.DAILY_LOSS, 1, "halt", False),
+        (HALTED, Code.CLOCK, 1, "halt_and_reduce", False),
+        (HALTED, Code.DAILY_LOSS, 0, "halt_and_reduce", False),
+        (TradingState.KILLED, Code.KILL, 1, "halt_and_reduce", False),
+    ],
+)
+def test_c15_a_crash_keeps_no_loss_from_being_reduced(
+    latched: TradingState, code: Code, crashed: int, policy: str, reduces: bool
+) -> None:
+    """It goes on once books and venue agree; not by other halts, after a stop, or when killed."""
+    play = Playbook(sets=[f"risk.on_daily_loss={policy}"]).hold(500)
+    play.boot(latched=latched, code=code, crashed=crashed).links().market().pulse(5)
+    play.open_orders_end().trades_end().expect_none(A.SUBMIT)
+    play.balances(usdt=-1).pulse(5).expect_none(A.SUBMIT)  # A difference: compared again.
+    play.reconcile().market().pulse(5)
+    slices = [row for row in play.all_actions if row["kind"] == A.SUBMIT and row["reduce_only"]]
+    assert (play.state, bool(slices)) == (latched, reduces)
+    assert all((row["side"], row["qty_lots"]) == (Side.SELL, 500) for row in slices)
 
 
 def test_c16_turnover_beyond_the_cap_halts() -> None:
