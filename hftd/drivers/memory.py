@@ -269,8 +269,9 @@ def carry_over(
 ) -> None:
     """Bring the books of the last run into a fresh engine.
 
-    Prices do not come along where the venue has changed the tick since, but those of open orders,
-    in the fewest new ticks that cover them.
+    Prices do not come along where the venue has changed the tick since, nor what the strategy
+    remembers of that instrument; but those of open orders do, in the fewest new ticks that cover
+    them.
 
     Raises: ProfileError where the profile of today names another account, leaves out an instrument
     with a position or an open order, or has one whose lot has changed since.
@@ -284,28 +285,27 @@ def carry_over(
         new.core[0][name] = old.core[0][name]
     places = place_instruments(memory, instruments, loaded)
     leave_out(old, new, places)
+    if not len(places) == len(old.instruments) == len(new.instruments):
+        new.core[0]["day_start_equity_atoms"] = 0  # It was of other holdings: kept anew.
     new.orders[:] = old.orders
     new.orders["instrument"] = [places.get(int(i), 0) for i in old.orders["instrument"]]
-    same_ticks = True
+    old_opinion, opinion = memory.engine.strategy.memory, engine.strategy.memory
     for old_index, index in places.items():
         old_e8, new_e8 = memory.instruments[old_index].tick_e8, instruments[index].tick_e8
         for name in CARRIED_INSTRUMENT:
             if old_e8 == new_e8 or name not in IN_TICKS:
                 new.instruments[index][name] = old.instruments[old_index][name]
         if old_e8 != new_e8:
-            same_ticks = False
             mine, prices = new.orders["instrument"] == index, new.orders["price_ticks"]
             prices[mine] = -(-prices[mine] * old_e8 // new_e8)
+        elif old_opinion.dtype == opinion.dtype:
+            opinion[index] = old_opinion[old_index]
         carry_balance(old, new, old_index, index)
     carry_one_balance(old, new, 0, 0)
     new.alerts[:] = old.alerts
     rings = ((old.tombstones, new.tombstones), (old.trades_seen, new.trades_seen))
     for place, (before, after) in enumerate(rings):
         new.rings[place] = carry_ring(before, after, int(old.rings[place]), places)
-    same_strategy = memory.engine.strategy.memory.dtype == engine.strategy.memory.dtype
-    same_places = len(places) == len(instruments) == len(memory.instruments)
-    if same_strategy and same_places and same_ticks:
-        engine.strategy.memory[:] = memory.engine.strategy.memory
 
 
 def leave_out(old: State, new: State, places: dict[int, int]) -> None:

@@ -88,6 +88,27 @@ def test_an_instrument_with_an_open_order_is_not_left_out() -> None:
         carry_over(memory, engine, [BTC_USDT], loaded)
 
 
+@pytest.mark.parametrize(
+    ("names", "kept", "equity"),
+    [(["BTC-USDT", "ETH-USDT"], [0, 1], 9), (["ETH-USDT"], [1], 0), (["BTC-USDT"], [0], 0)],
+)
+def test_what_a_strategy_remembers_stays_with_its_instrument(
+    names: list[str], kept: list[int], equity: int
+) -> None:
+    """In another order, or alone: it leaves by its own entry. The day's equity is of all."""
+    memory = remembered()
+    assert memory.engine is not None
+    memory.engine.state.core[0]["day_start_equity_atoms"] = 9
+    memory.engine.strategy.memory["spread_open"] = [1, 0]  # ETH, BTC.
+    sets = [f"instruments=[{', '.join(names)}]", BALANCES]
+    loaded = load_profile("market-making", sets=sets, environ={})
+    instruments = [{"BTC-USDT": BTC_USDT, "ETH-USDT": ETH_USDT}[name] for name in names]
+    engine = wiring.build_engine(loaded.profile, instruments)
+    carry_over(memory, engine, instruments, loaded)
+    assert engine.strategy.memory["spread_open"].tolist() == kept
+    assert engine.state.core[0]["day_start_equity_atoms"] == equity
+
+
 HALTED = (TradingState.HALTED, Code.BANNED)
 KILLED = (TradingState.KILLED, Code.KILL)
 
