@@ -158,13 +158,20 @@ def kill(state: State, out: Out) -> None:
 
 @kernel
 def stop(state: State, out: Out) -> None:
-    """Cancel, confirm, exit. A latched state keeps its latch: it stands in a file."""
+    """Cancel, confirm, exit. A latched state keeps its latch: it stands in a file.
+
+    A crash that a person is to look at gets one, where nobody could yet: once the recovery is
+    clean this run counts as one that ended as it should, and the next start knows of no crash.
+    """
     core = state.core[0]
+    recovering = core["state"] == TradingState.RECOVERING
     core["stopping"] = 1
     set_state(state, out, TradingState.STOPPING, Code.STOP, 0, 0)
     for index in range(state.instruments.shape[0]):
         state.instruments[index]["flatten"] = 0
     clearing.begin(state, out, Code.STOP)
+    if recovering and asks_person(state):
+        halt(state, out, Code.RECONCILED, 0, 0)
 
 
 @kernel
@@ -181,10 +188,16 @@ def leave_latch(state: State, out: Out) -> None:
 
 
 @kernel
+def asks_person(state: State) -> bool:
+    """Tell whether the run before crashed and the profile says ``on_crash: halt``."""
+    return state.core[0]["crashed"] == 1 and state.core[0]["on_crash"] == 0
+
+
+@kernel
 def leave_recovering(state: State, out: Out) -> None:
     """Run, stay paused until ``resume``, or halt where a person is to look after a crash."""
     core = state.core[0]
-    if core["crashed"] == 1 and core["on_crash"] == 0:
+    if asks_person(state):
         halt(state, out, Code.RECONCILED, 0, 0)
     elif core["pause_mask"] & PAUSES_KEPT != 0:
         code = pause_code(core["pause_mask"])

@@ -132,6 +132,20 @@ def test_a_crash_may_ask_for_a_person() -> None:
     assert play.state == TradingState.RUNNING
 
 
+@pytest.mark.parametrize(
+    ("crashed", "on_crash", "latched"), [(1, 0, TradingState.HALTED), (1, 1, 0), (0, 0, 0)]
+)
+def test_a_stop_while_it_recovers_forgets_no_crash(
+    crashed: int, on_crash: int, latched: int
+) -> None:
+    """It may end in order, recovered and clean: the next start asks for a person all the same."""
+    play = restarted(Playbook().start(), crashed=crashed, on_crash=on_crash)
+    play.open_orders_end().trades_end().command(CommandKind.STOP).balances()
+    assert (play.state, play.core["recovery_phase"]) == (TradingState.STOPPING, Phase.IDLE)
+    assert play.core["latched"] == latched
+    play.open_orders_end().expect(A.EXIT)
+
+
 def test_fills_missed_while_down_are_applied() -> None:
     """Own trades are asked for after the last one listed; an order's fills find it by venue id."""
     play = Playbook()
