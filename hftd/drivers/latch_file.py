@@ -1,8 +1,8 @@
 """The latch on the disk, for a daemon that runs: kept when wanted, tried again where it failed.
 
 A disk that takes no latch keeps no kill from being carried out: the state in memory holds, the
-orders are canceled, and whoever killed is told what a restart would do. Must not know what is
-latched, nor why.
+orders are canceled, and whoever killed is told what a restart would do. Must not know why
+something is latched; of what is, only that a kill is more than a halt.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from hftd.domain.codes import TradingState
 from hftd.runtime.identity import NO_LATCH, Latch, read_latch, write_latch
 
 
@@ -26,10 +27,12 @@ class LatchFile:
         """Return what holds at a boot: what the file says, else what the journal ended in.
 
         A process that dies between a kill's record and its latch leaves the one without the
-        other; the file is written then. Raises: see `read_latch`.
+        other; the file is written then, also where it says HALTED: what a loss halted goes on being
+        reduced, and a kill ends that. Raises: see `read_latch`.
         """
         found = read_latch(self._path)
-        if found.state != 0 or remembered[0] == 0:
+        killed_since = remembered[0] == TradingState.KILLED and found.state == TradingState.HALTED
+        if remembered[0] == 0 or (found.state != 0 and not killed_since):
             return found
         self.write(*remembered, ts_ns)
         return self._wanted

@@ -37,3 +37,13 @@ def test_a_boot_is_latched_by_the_journal_where_the_file_was_not_reached(tmp_pat
     assert latch.at_boot((TradingState.KILLED, Code.KILL), 7) == KILLED._replace(ts_ns=7)
     assert read_latch(path) == KILLED._replace(ts_ns=7)
     assert latch.at_boot((TradingState.HALTED, Code.CLOCK), 8) == KILLED._replace(ts_ns=7)
+
+
+def test_a_kill_of_what_had_halted_holds_where_the_file_still_says_halted(tmp_path: Path) -> None:
+    """A boot that came back HALTED for a loss would go on trading to reduce it."""
+    path = tmp_path / "latch.json"
+    latch = LatchFile(path, lambda _words: None)
+    latch.write(TradingState.HALTED, Code.DAILY_LOSS, 6)
+    assert latch.at_boot((TradingState.HALTED, Code.DAILY_LOSS), 7).state == TradingState.HALTED
+    assert latch.at_boot((TradingState.KILLED, Code.KILL), 7) == KILLED._replace(ts_ns=7)
+    assert read_latch(path) == KILLED._replace(ts_ns=7)
