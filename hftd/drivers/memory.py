@@ -32,7 +32,7 @@ from hftd.engine.state import State, layout_hash
 from hftd.errors import JournalDamaged, ProfileError
 from hftd.journal.reader import JournalReader, Run
 from hftd.journal.record import Record, RecordType, frame_waited, split_frame
-from hftd.store.words import layout_words
+from hftd.store.words import RunWords, layout_words
 from hftd.venues.port import Codec
 
 
@@ -226,7 +226,8 @@ def recall(reader: JournalReader, build: Builders) -> Memory:
     """Return the engine as the last run left it: newest snapshot, then the tail.
 
     An input is in the journal before its facts: a process that died between them has left a
-    fill, say, that the engine comes back with and no ledger was told of. It is told late.
+    fill, say, that the engine comes back with and no ledger was told of. It is told late, as the
+    end of its own run: under the next header an instrument's index may mean another one.
 
     The tail ends at the first gap in seq. A loss of power takes the newest records of one stream
     and may leave those of the other; without an input between them the engine would decide
@@ -254,7 +255,7 @@ def recall(reader: JournalReader, build: Builders) -> Memory:
         told += record.record_type == RecordType.FACT
         if record.record_type == RecordType.RUN_END:
             crashed = False
-    untold = tuple(ink.made[told:])
+    untold = tuple(map(RunWords(run.header).written, ink.made[told:]))
     account = account_of(run.header["profile"])
     return Memory(engine, instruments_of(run.header), crashed, count, untold, seq, account)
 

@@ -123,9 +123,7 @@ def replay(
         elif record.record_type == RecordType.STATE_HASH:
             compare(source, ink.outputs, pending, done)
             compare_hash(engine, record, done)
-    # A crash may end the journal between an input and its last output; what is there agrees. So
-    # may the end of the run that came back from it: its records are the next run's.
-    compare(source, ink.outputs[: len(pending)], pending, done)
+    compare(source, as_a_crash_left(ink.outputs, pending), pending, done)
     done.state_hash = engine.state_hash()
     return done
 
@@ -154,7 +152,7 @@ def restore_beginning(engine: Engine, run: Run, records: Iterator[Record]) -> bo
     parts: list[bytes] = []
     for record in records:
         if record.record_type in (RecordType.HEADER, RecordType.FACT):
-            continue  # Facts here are the run's before it, which died over them.
+            continue  # Facts here, by older versions, are the run's before it: it died over them.
         if record.record_type != RecordType.SNAPSHOT:
             raise JournalDamaged(
                 f"run {run.name}: its first snapshot is not whole at record {record.seq}"
@@ -165,6 +163,21 @@ def restore_beginning(engine: Engine, run: Run, records: Iterator[Record]) -> bo
             engine.restore(b"".join(parts))
             return True
     return False
+
+
+def as_a_crash_left(made: list[Output], stood: list[Record]) -> list[Output]:
+    """Return what may stand of the last input's outputs: a crash ends a run between any two.
+
+    What is there agrees as far as it was written by the run itself. Behind that stand the facts
+    that the boot after it told late, and nothing else of what was missing: see memory.recall.
+    """
+    written = 0
+    for new, old in zip(made, stood, strict=False):
+        if new != (old.record_type, bytes(old.payload)):
+            break
+        written += 1
+    late = [output for output in made[written:] if output[0] == RecordType.FACT]
+    return (made[:written] + late)[: len(stood)]
 
 
 def compare(source: Record | None, made: list[Output], stood: list[Record], done: Replayed) -> None:

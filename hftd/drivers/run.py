@@ -18,7 +18,7 @@ SNAPSHOT_RECORDS = 20_000  # A restart replays at most about this many records, 
 class Run:
     """A run that has begun: header, then the state that it begins with.
 
-    Between them stand the facts that the run before it died over. Until the state is written
+    Before both stand the facts that the run before it died over. Until the state is written
     the old run's is what a boot finds, and counts them; from then on they are in the new one.
     """
 
@@ -33,9 +33,7 @@ class Run:
         self._journal = journal
         self._engine = engine
         self._snapshot_seq = 0
-        self.seq = journal.open(header, ts_ns)  # Of the HEADER; the untold facts follow it.
-        for facts in untold:
-            journal.append(RecordType.FACT, ts_ns, facts)
+        self.seq = journal.open(header, ts_ns, untold)  # Of the HEADER.
         self._snapshot(ts_ns)
 
     def _snapshot(self, ts_ns: int) -> None:

@@ -129,9 +129,12 @@ class RestartingWorld(World):
         ink = WatchedInk(journal, self)
         self._journal = journal
         self._run = Run(journal, engine, header, ts_ns, remembered.untold)
-        opening = [(RecordType.HEADER, encode_json(header))]
-        opening += [(RecordType.FACT, facts) for facts in remembered.untold]
-        for seq, (kind, words) in enumerate(opening, self._run.seq):
+        # Who watches hears of the new run first: what a loss of power took back is no more told.
+        opening = [(self._run.seq, RecordType.HEADER, encode_json(header))]
+        late_seq = self._run.seq - len(remembered.untold)
+        for seq, facts in enumerate(remembered.untold, late_seq):
+            opening.append((seq, RecordType.FACT, facts))
+        for seq, kind, words in opening:
             record = Record(seq, kind, VERSION, ts_ns, memoryview(words), Stream.ORDERS)
             self.watch.on_journal(record)
         self._ordered_seq = self._synced_seq = journal.seq

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -83,10 +83,11 @@ class JournalWriter:
         self._market = Pen(folder, Stream.MARKET, segment_bytes, disk)
         self._make_ready: Callable[[bool], None] = lambda _goes_on: None
 
-    def open(self, header: dict[str, Any], ts_ns: int) -> int:
+    def open(self, header: dict[str, Any], ts_ns: int, untold: Sequence[Bytes] = ()) -> int:
         """Cut torn tails, begin a run with its HEADER record on the disk, return its seq.
 
-        ``header["run"]`` names the run (record.run_id); the rest is what replay needs.
+        ``header["run"]`` names the run (record.run_id); the rest is what replay needs. ``untold``
+        are facts that the run before died over: they end it, and are read by its own header.
 
         Raises: JournalDamaged where records before the tail do not verify; JournalFull.
         """
@@ -102,6 +103,8 @@ class JournalWriter:
         read = published(self.folder) if self.seq else RecorderCursor()
         publish(self.folder, msgspec.structs.replace(read, sync_errno=0), WRITERS_DRAFT)
         self._make_ready = self._disk.make_ready((self._orders, self._market))
+        for facts in untold:
+            self.append(RecordType.FACT, ts_ns, facts)
         seq = self.append(RecordType.HEADER, ts_ns, encode_json(header))
         if full := self.maintain():
             raise full

@@ -99,6 +99,16 @@ class RunWords:
             facts[name] = written[name]
         return facts
 
+    def written(self, facts: bytes) -> bytes:
+        """Return facts of FACT as this run's records hold them, without what they lack."""
+        if self._fact_dtype == FACT:
+            return facts
+        made = np.frombuffer(facts, FACT)
+        rows = np.zeros(len(made), self._fact_dtype)
+        for name in set(FACT.names or ()) & set(self._names):
+            rows[name] = made[name]
+        return rows.tobytes()
+
     @property
     def fact_bytes(self) -> int:
         """How long a fact of this run is."""

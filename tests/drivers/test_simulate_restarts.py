@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sqlalchemy import create_engine, select
 
 from hftd.config.load import load_profile
 from hftd.domain.codes import Code, TradingState
@@ -18,6 +19,8 @@ from hftd.journal import segment
 from hftd.journal.reader import JournalReader
 from hftd.journal.record import SEGMENT_HEAD_BYTES, RecordType, Stream, read_record
 from hftd.simex.flow_noise import Noise
+from hftd.store import tables
+from hftd.store.projector import Projector
 from tests.bench.hour import ACCOUNT, BUILD
 
 
@@ -243,6 +246,39 @@ def test_a_fill_that_the_process_died_over_is_told_to_the_ledger_late(tmp_path: 
     trades = world.venue.exchange.bookkeeping(ACCOUNT).trades["BTCUSDT"]
     assert sorted(told) == [trade.trade_id for trade in trades] != []
     assert [replay(world.journal_folder, run.name, BUILD).inputs > 0 for run in reader.runs()]
+
+
+def test_a_fact_that_is_told_late_is_of_the_run_that_decided_it(tmp_path: Path) -> None:
+    """The profile names its instruments in another order by then: the ledger names the right one.
+
+    A life that traded has to be found whole by a replay too.
+    """
+    both = 'venue.opening_balances={BTC: "1", ETH: "10", USDT: "100000"}'
+    sets = ["venue.market.seed=2", "venue.market.preset=busy", both]
+    loaded, turned = [
+        load_profile("market-making", sets=[f"instruments={names}", *sets], environ={})
+        for names in ("[BTC-USDT, ETH-USDT]", "[ETH-USDT, BTC-USDT]")
+    ]
+    world = DiesOverAFill(loaded, BUILD, 2, tmp_path, Watch(2, lambda _world, _watch: ()))
+    world.boot()
+    while world.alive:
+        after(world, 1)
+    world.loaded = turned
+    world.boot()
+    after(world, 30)
+    world.on_death("kill -9")
+    reader = JournalReader(world.journal_folder)
+    ledger = create_engine("sqlite://")
+    tables.METADATA.create_all(ledger)
+    Projector(ledger).project(list(reader.records(streams=(Stream.ORDERS,))))
+    fills = tables.FILLS.c
+    with ledger.connect() as connection:
+        rows = connection.execute(select(fills.instrument, fills.trade_id)).all()
+    truth = world.venue.exchange.bookkeeping(ACCOUNT).trades
+    wanted = [(f"{symbol[:3]}-USDT", trade.trade_id) for symbol in truth for trade in truth[symbol]]
+    assert sorted(rows) == sorted(wanted) != []
+    for run in reader.runs():
+        replay(world.journal_folder, run.name, BUILD)
 
 
 @pytest.mark.parametrize("back_s", [2, 3600])

@@ -98,6 +98,18 @@ def test_facts_of_an_older_layout_are_the_same_one_by_one_and_as_columns():
     ]
 
 
+def test_facts_told_late_are_written_as_their_run_has_them():
+    """By a version with other fields since: what the run lacks is left out, the rest is read."""
+    facts = np.zeros(2, FACT)
+    facts["kind"], facts["order_key"], facts["fee_atoms"] = FactKind.FILL, [7, 8], 3
+    assert RunWords(header()).written(facts.tobytes()) == facts.tobytes()
+    older = np.dtype([("forgotten", "i8"), ("order_key", "i8"), ("kind", FACT["kind"])])
+    words = RunWords(header() | {"fact_layout": msgspec.to_builtins(layout_words(older))})
+    found = words.fact_array(words.written(facts.tobytes()))
+    assert (found["kind"].tolist(), found["order_key"].tolist()) == ([FactKind.FILL] * 2, [7, 8])
+    assert not found["fee_atoms"].any()
+
+
 def test_half_ticks_and_times_are_exact():
     """A mid between two ticks has its half; a time has its microseconds."""
     words = RunWords(header())
