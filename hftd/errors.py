@@ -12,7 +12,7 @@ HftdError
 └── VenueProtocolError     1  the venue sent what its protocol forbids: resync that link
 
 What the world does (rejects, gaps, time-outs, full disks) is an event or a value, never one
-of these.
+of these. What the system says of a call that failed is worded here, for all who tell of it.
 """
 
 from __future__ import annotations
@@ -92,3 +92,8 @@ class ProfileError(HftdError):
 
 class VenueProtocolError(HftdError):
     """The venue sent bytes that its protocol forbids; the link resyncs."""
+
+
+def reason_of(error: OSError) -> str:
+    """Return what the system says went wrong, to stand in a line of ours."""
+    return (error.strerror or str(error)).lower()

@@ -16,7 +16,7 @@ from hftd.cli.hftctl_options import Target
 from hftd.control import streams
 from hftd.control.commands import COMMANDS, Role
 from hftd.control.faults import ControlError, InvalidParams
-from hftd.errors import UsageError
+from hftd.errors import UsageError, reason_of
 
 
 def say(text: str) -> bool:
@@ -26,7 +26,7 @@ def say(text: str) -> bool:
     except OSError as error:
         streams.give_up()
         if not isinstance(error, BrokenPipeError):  # That reader has seen enough.
-            why = (error.strerror or str(error)).lower()
+            why = reason_of(error)
             print(f"hftctl: stdout cannot be written: {why}", file=sys.stderr)
         return False
     return True

@@ -16,7 +16,7 @@ import typer
 from typer.exceptions import TyperException
 
 from hftd.control import streams
-from hftd.errors import HftdError, UsageError
+from hftd.errors import HftdError, UsageError, reason_of
 
 PROGRAM: Final = "hftd"
 INTERRUPTED: Final = 130
@@ -88,7 +88,7 @@ def run(arguments: Sequence[str]) -> int:
         if not streams.is_lost():
             raise
         streams.give_up()
-        return _fail(f"stdout cannot be written: {(error.strerror or str(error)).lower()}", code=1)
+        return _fail(f"stdout cannot be written: {reason_of(error)}", code=1)
     return code if isinstance(code, int) else 0
 
 

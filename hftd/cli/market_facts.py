@@ -22,7 +22,7 @@ import msgspec
 from hftd.config.economics import Filters
 from hftd.config.load import LoadedProfile, tape_path
 from hftd.config.schema import AgentsMarket, LiveMarket, SimexVenue
-from hftd.errors import HftdError, ProfileError, UsageError
+from hftd.errors import HftdError, ProfileError, UsageError, reason_of
 from hftd.simex.market import SymbolSpec
 from hftd.simex.presets import SYMBOLS
 from hftd.simex.tape import BTCUSDT_SPEC
@@ -80,7 +80,7 @@ def touches(path: Path) -> Iterator[Touch]:
                 if b"@bookTicker" in line:
                     yield touch_of(line)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
+        reason = reason_of(error)
         raise UsageError(f"tape {path} cannot be read: {reason}") from None
     except (EOFError, zlib.error, ValueError, KeyError, TypeError, msgspec.DecodeError):
         raise UsageError(

@@ -34,7 +34,7 @@ def report(
     """
     from hftd.cli.report_html import page
     from hftd.cli.report_tables import as_text
-    from hftd.errors import UsageError
+    from hftd.errors import UsageError, reason_of
     from hftd.runtime.paths import InstancePaths
 
     paths = InstancePaths.of_existing(name)
@@ -51,7 +51,7 @@ def report(
         fresh.write_text(page(figures), "utf-8")
         os.replace(fresh, path)
     except OSError as error:
-        raise UsageError(f"--out {path}: {(error.strerror or str(error)).lower()}") from None
+        raise UsageError(f"--out {path}: {reason_of(error)}") from None
     print(f"\npage        {path}")
 
 

@@ -29,7 +29,7 @@ from hftd.config.strategy_parameters import (
     Strategy,
 )
 from hftd.config.tree import Branch, Leaf, Origin, as_plain, find, lay_over
-from hftd.errors import HftdError, ProfileError
+from hftd.errors import HftdError, ProfileError, reason_of
 
 MAX_SOURCE_BYTES: Final = 256 * 1024
 
@@ -209,7 +209,7 @@ def read(path: Path) -> str:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise Unusable(f"a file that can be read: {path}: {_why(error)}") from None
+        raise Unusable(f"a file that can be read: {path}: {reason_of(error)}") from None
     if len(data) > MAX_SOURCE_BYTES:
         raise Unusable(f"{path} of at most {MAX_SOURCE_BYTES} bytes, was {len(data)}")
     try:
@@ -326,7 +326,3 @@ class _Scratch:
 
 
 _SCRATCH: Final = _Scratch()
-
-
-def _why(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()

@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from hftd.errors import reason_of
 from hftd.runtime.recorder_watching import Road, shown_host
 
 TIMEOUT_SECONDS = 10.0
@@ -58,7 +59,7 @@ async def run_command(command: tuple[str, ...], payload: bytes, environ: Mapping
             await child.wait()
         raise
     except OSError as error:
-        return f"{command[0]}: {(error.strerror or str(error)).lower()}"
+        return f"{command[0]}: {reason_of(error)}"
     try:
         async with asyncio.timeout(TIMEOUT_SECONDS):
             said = await _converse(child, payload)

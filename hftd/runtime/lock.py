@@ -13,7 +13,7 @@ import os
 from pathlib import Path
 from types import TracebackType
 
-from hftd.errors import HftdError, InstanceLocked
+from hftd.errors import HftdError, InstanceLocked, reason_of
 
 
 class InstanceLock:
@@ -34,7 +34,7 @@ class InstanceLock:
             # Python opens with O_CLOEXEC: a child process does not inherit the lock.
             fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         except OSError as error:
-            why = (error.strerror or str(error)).lower()
+            why = reason_of(error)
             raise HftdError(f"the lock {self._path} cannot be opened: {why}") from None
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, TextIO
 
 import structlog
 
+from hftd.errors import reason_of
 from hftd.store.words import utc_text
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
@@ -134,7 +135,7 @@ class Logs:
             self._file.info(**fields)
         except OSError as error:
             if not self._lacking:
-                why = (error.strerror or str(error)).lower()
+                why = reason_of(error)
                 path = self._settings.path
                 print(f"the log {path} cannot be written: {why}", file=sys.stderr)  # noqa: T201
             self._lacking += 1

@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from sqlalchemy import URL, make_url
 
-from hftd.errors import HftdError, InstanceLocked
+from hftd.errors import HftdError, InstanceLocked, reason_of
 from hftd.journal.cursor import RecorderCursor, overwrite, publish, published
 from hftd.journal.reader import BOTH, JournalReader
 from hftd.journal.record import Record, RecordType, Stream, decode_json
@@ -316,7 +316,7 @@ class Recorder:
         try:
             publish(self._options.journal, cursor)
         except OSError as error:
-            why = (error.strerror or str(error)).lower()
+            why = reason_of(error)
             if not self._cursor_fault:
                 self._tell("cursor_failed", why)
             self._cursor_fault = why
