@@ -155,6 +155,7 @@ def apply_not_found(state: State, out: Out, slot: int) -> None:
     final_ns = order["sent_ns"] + core["recv_window_ns"] + NOT_FOUND_MARGIN_NS
     if order["unknown_since_ns"] == 0:
         order["unknown_since_ns"] = now
+    order["denied_attempt"] = core["recovery_attempt"]
     if now < final_ns:
         order["query_at_ns"] = min(now + back_off_ns(order["query_attempt"]), final_ns)
         return

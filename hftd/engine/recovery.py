@@ -4,8 +4,8 @@ The same road is taken at start, after every loss of our own reports, and for ``
 
     LINKS        order link and user stream are up (reports are buffered by their sockets)
     OPEN_ORDERS  the venue lists what is open; unknown ones of ours are adopted first
-    SETTLE       each order of the table is canceled and has reached its end; at a start under
-                 ``on_start: adopt`` those that the venue lists stay
+    SETTLE       each order of the table is canceled and has reached its end, but those that a
+                 start goes on with (settle.py)
     TRADES       own trades by id from the last one listed; what was missed is applied, that of an
                  unknown order once the venue has named the order (strays.py)
     BALANCES     the venue's balances against opening + fills - fees + flows, to the last unit
@@ -29,11 +29,10 @@ from enum import IntEnum
 from typing import Any
 
 from hftd.domain.actions import ActionKind
-from hftd.domain.codes import Code, OnStart, TradingState
+from hftd.domain.codes import Code, TradingState
 from hftd.domain.facts import FactKind
 from hftd.domain.kernel import kernel
-from hftd.domain.order import OrderState
-from hftd.engine import breaker, known_trades, orders, strays, venue_reset
+from hftd.engine import breaker, known_trades, orders, settle, strays, venue_reset
 from hftd.engine.emit import add_action, add_fact, ask_open_orders, balance_note, note
 from hftd.engine.position import balance_fact, book_flow, expected_atoms, position_fact, told_atoms
 from hftd.engine.state import KIND_ORDERS, ORDERS_CAPACITY, Out, State
@@ -65,6 +64,9 @@ def start(state: State, out: Out) -> None:
     core["recovery_attempt"] = 0
     core["recovery_differed"] = 0
     core["recovery_clean"] = 0
+    for slot in range(ORDERS_CAPACITY):  # The last recovery's lists and answers prove nothing now.
+        state.orders[slot]["seen_attempt"] = 0
+        state.orders[slot]["denied_attempt"] = 0
     enter(state, out, Phase.LINKS)
     advance(state, out)
 
@@ -84,7 +86,7 @@ def enter(state: State, out: Out, phase: int) -> None:
         for index in range(count):
             ask_open_orders(state, out, index)
     elif phase == Phase.SETTLE:
-        settle_orders(state, out)
+        settle.settle_orders(state, out)
     elif phase == Phase.TRADES:
         for index in range(count):
             ask_trades(state, out, index, known_trades.list_from(state.instruments[index]))
@@ -123,40 +125,6 @@ def ask_trades(state: State, out: Out, index: int, trade_id: int) -> None:
 
 
 @kernel
-def settle_orders(state: State, out: Out) -> None:
-    """Cancel what the venue listed, or keep it; ask for what it did not list."""
-    core = state.core[0]
-    starting = core["state"] == TradingState.RECOVERING
-    found = 0
-    for slot in range(ORDERS_CAPACITY):
-        order = state.orders[slot]
-        if order["key"] == 0:
-            continue
-        if order["seen_attempt"] == core["recovery_attempt"]:
-            found += 1
-            if not starting or core["on_start"] != OnStart.ADOPT:
-                orders.cancel(state, out, slot, Code.STARTING_UP)
-        elif order["query_at_ns"] == 0:
-            order["query_at_ns"] = core["now_ns"]
-    if starting and found > 0 and core["on_start"] == OnStart.REFUSE:
-        breaker.halt(state, out, Code.ORDERS_FOUND, found, 0)
-
-
-@kernel
-def is_settled(state: State) -> bool:
-    """Tell whether every order has reached its end, but those that a start keeps."""
-    core = state.core[0]
-    adopting = core["state"] == TradingState.RECOVERING and core["on_start"] == OnStart.ADOPT
-    for slot in range(ORDERS_CAPACITY):
-        order = state.orders[slot]
-        resting = order["state"] == OrderState.NEW or order["state"] == OrderState.PARTIALLY_FILLED
-        listed = order["seen_attempt"] == core["recovery_attempt"] and order["final_state"] == 0
-        if order["key"] != 0 and not (adopting and resting and listed):
-            return False
-    return True
-
-
-@kernel
 def advance(state: State, out: Out) -> None:
     """Go on where the present phase has what it waited for; start again where it is late."""
     learn_opening_mids(state)
@@ -175,7 +143,7 @@ def advance(state: State, out: Out) -> None:
     elif phase == Phase.AGAIN and age >= AGAIN_NS:
         enter(state, out, Phase.OPEN_ORDERS)
     elif phase == Phase.SETTLE:
-        if is_settled(state):
+        if settle.is_settled(state):
             enter(state, out, Phase.TRADES)
     elif phase != Phase.AGAIN and age >= ANSWER_LATE_NS:
         enter(state, out, Phase.AGAIN)

@@ -357,6 +357,7 @@ ORDER = layout(
     Field("final_state", "i8", "terminal state told while fills are still missing, else 0"),
     Field("fills_asked_ns", "i8", "when those fills began to be missing, or were last asked for"),
     Field("seen_attempt", "i8", "recovery attempt that saw it open at the venue"),
+    Field("denied_attempt", "i8", "recovery attempt in which the venue did not know it (yet)"),
     Field("changed_seq", "i8", "decision of the last change that was told as a fact"),
     Field("listed_seq", "i8", "decision in which the venue last showed it open"),
     Field("listed_cum_lots", "i8", "filled as the venue showed then"),

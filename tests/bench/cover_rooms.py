@@ -68,8 +68,8 @@ ROOMS = {
     ),
     "reconciliation": Room(
         (
-            "engine/reconcile.py", "engine/recovery.py", "engine/boot.py", "engine/strangers.py",
-            "engine/strays.py", "engine/venue_reset.py",
+            "engine/reconcile.py", "engine/recovery.py", "engine/settle.py", "engine/boot.py",
+            "engine/strangers.py", "engine/strays.py", "engine/venue_reset.py",
         ),
         ("engine",),
         (

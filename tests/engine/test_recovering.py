@@ -13,7 +13,7 @@ from hftd.domain.actions import ActionKind as A
 from hftd.domain.codes import Code, OnStart, TradingState
 from hftd.domain.facts import FactKind as F
 from hftd.domain.order import OrderState
-from hftd.engine import breaker, recovery
+from hftd.engine import breaker, recovery, settle
 from hftd.engine.recovery import Phase
 from hftd.engine.state import KIND_ORDERS
 from tests.engine.scene import BUY, MS, SECOND, SELL, Scene, a_scene, an_event, put_order
@@ -115,7 +115,7 @@ def test_c34_what_a_list_shows_is_canceled_kept_or_refused(
     put_order(scene, 1, BUY, 99, 5, seen_attempt=3)
     put_order(scene, 2, BUY, 98, 5, seen_attempt=3, query_at_ns=7)
     put_order(scene, 4, SELL, 110, 5, seen_attempt=4)
-    recovery.settle_orders(scene.state, scene.out)
+    settle.settle_orders(scene.state, scene.out)
     starting = state == TradingState.RECOVERING
     halts = starting and policy == OnStart.REFUSE
     assert numbers(scene, F.STATE) == [(Code.ORDERS_FOUND, 2, 0)] * halts
@@ -137,6 +137,10 @@ def test_c34_what_a_list_shows_is_canceled_kept_or_refused(
         (OnStart.ADOPT, "RECOVERING", {"seen_attempt": 4, "final_state": 6}, False),
         (OnStart.ADOPT, "RECOVERING", {"seen_attempt": 4, "state": OrderState.UNKNOWN}, False),
         (OnStart.ADOPT, "PAUSED", {"seen_attempt": 4}, False),
+        (OnStart.CANCEL, "RECOVERING", {"denied_attempt": 4, "state": OrderState.UNKNOWN}, True),
+        (OnStart.CANCEL, "RECOVERING", {"denied_attempt": 3, "state": OrderState.UNKNOWN}, False),
+        (OnStart.CANCEL, "RECOVERING", {"denied_attempt": 4, "state": OrderState.NEW}, False),
+        (OnStart.CANCEL, "PAUSED", {"denied_attempt": 4, "state": OrderState.UNKNOWN}, False),
         (OnStart.CANCEL, "RECOVERING", {"seen_attempt": 4}, False),
         (OnStart.CANCEL, "RECOVERING", {"key": 0}, True),
     ],
@@ -144,11 +148,30 @@ def test_c34_what_a_list_shows_is_canceled_kept_or_refused(
 def test_c34_what_is_settled(
     policy: OnStart, state: str, order: dict[str, int], settled: bool
 ) -> None:
-    """No order at all, but for those that a start under ``adopt`` keeps: listed and resting."""
+    """No order, but what a start keeps: under ``adopt`` the listed, and creates nobody knows."""
     scene = a_recovery(Phase.SETTLE, TradingState[state])
-    scene.core["on_start"] = policy
+    scene.core["on_start"], scene.core["max_unknown_orders"] = policy, 1
     put_order(scene, 3, BUY, 100, 5, **{name: int(value) for name, value in order.items()})
-    assert bool(recovery.is_settled(scene.state)) is settled
+    assert bool(settle.is_settled(scene.state)) is settled
+
+
+def test_c27_a_start_goes_on_with_as_many_doubts_as_trading_may_have() -> None:
+    """Two under the default of two; with a third it waits for the proof."""
+    scene = a_recovery(Phase.SETTLE, TradingState.RECOVERING)
+    scene.core["max_unknown_orders"] = 2
+    for slot, settled in enumerate((True, True, False)):
+        put_order(scene, slot, BUY, 100, 5, state=OrderState.UNKNOWN, denied_attempt=4)
+        assert bool(settle.is_settled(scene.state)) is settled
+
+
+def test_what_the_last_recovery_saw_proves_nothing_in_the_next() -> None:
+    """Lists and answers of before are forgotten, though attempts are counted from one again."""
+    scene = a_recovery(Phase.IDLE, TradingState.RECOVERING)
+    put_order(scene, 0, BUY, 100, 5, seen_attempt=1)
+    put_order(scene, 1, BUY, 99, 5, denied_attempt=1, state=OrderState.UNKNOWN)
+    recovery.start(scene.state, scene.out)
+    for name in ("seen_attempt", "denied_attempt"):
+        assert scene.state.orders[name][:2].tolist() == [0, 0]
 
 
 def test_what_opening_holdings_were_worth_is_the_first_mid() -> None:

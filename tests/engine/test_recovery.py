@@ -124,6 +124,23 @@ def test_a_crash_doubts_what_was_in_flight() -> None:
     assert play.state == TradingState.RUNNING
 
 
+def test_c34_a_create_that_the_venue_does_not_know_holds_up_no_start() -> None:
+    """It stays UNKNOWN, and its side is not quoted before the proof; the other side is."""
+    play = Playbook().run()
+    buy, sell = play.key(Side.BUY), play.key(Side.SELL)
+    restarted(play, crashed=1).market().open_orders_end().pulse()
+    assert [row["target_key"] for row in play.did(A.QUERY_ORDER)] == [buy, sell]
+    play.status(buy, OrderState.CANCELED).pulse().expect_none(A.ASK_TRADES)
+    play.not_found(sell).expect(A.ASK_TRADES)
+    play.trades_end().balances()
+    assert play.state == TradingState.RUNNING
+    assert [row["side"] for row in play.did(A.SUBMIT)] == [Side.BUY]
+    play.after(seconds=11).not_found(sell).open_orders_end().trades_end()
+    assert play.after(seconds=1).not_found(sell).ended(sell) == OrderState.REJECTED
+    play.after(seconds=2).market(bid=5990, ask=6012)
+    assert Side.SELL in [row["side"] for row in play.did(A.SUBMIT)]
+
+
 def test_a_crash_may_ask_for_a_person() -> None:
     """`on_crash: halt` halts after the reconciliation of a crash, not after a clean stop."""
     play = restarted(Playbook().start(), crashed=1, on_crash=0).reconcile()

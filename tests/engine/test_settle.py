@@ -9,7 +9,7 @@ from hftd.domain.codes import Code, OnStart, TradingState
 from hftd.domain.events import EventKind as E
 from hftd.domain.facts import FactKind as F
 from hftd.domain.order import OrderState, Side, order_key
-from hftd.engine import breaker, recovery
+from hftd.engine import breaker, recovery, settle
 from tests.engine.scene import BUY, SECOND, Scene, a_scene, put_order
 from tests.playbook import Playbook
 
@@ -22,7 +22,7 @@ def settling(state: TradingState, policy: OnStart) -> Scene:
     put_order(scene, 0, BUY, 100, 5, seen_attempt=3)
     put_order(scene, 2, BUY, 99, 5, seen_attempt=2)
     put_order(scene, 3, BUY, 98, 5, seen_attempt=2, query_at_ns=7)
-    recovery.settle_orders(scene.state, scene.out)
+    settle.settle_orders(scene.state, scene.out)
     return scene
 
 
