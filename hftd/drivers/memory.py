@@ -270,12 +270,11 @@ def carry_over(
 ) -> None:
     """Bring the books of the last run into a fresh engine.
 
-    Prices do not come along where the venue has changed the tick since, nor what the strategy
-    remembers of that instrument; but those of open orders do, in the fewest new ticks that cover
-    them.
+    Prices do not come along where the venue has changed the tick since; nor does what the strategy
+    remembers of an instrument whose tick or lot has changed. Open orders do, in the new ones.
 
     Raises: ProfileError where the profile of today names another account, leaves out an instrument
-    with a position or an open order, or has one whose lot has changed since.
+    with a position or an open order, or has a position in one whose lot has changed since.
     """
     if memory.engine is None:
         return
@@ -292,21 +291,37 @@ def carry_over(
     new.orders["instrument"] = [places.get(int(i), 0) for i in old.orders["instrument"]]
     old_opinion, opinion = memory.engine.strategy.memory, engine.strategy.memory
     for old_index, index in places.items():
-        old_e8, new_e8 = memory.instruments[old_index].tick_e8, instruments[index].tick_e8
+        before, after = memory.instruments[old_index], instruments[index]
+        same_tick, same_lot = before.tick_e8 == after.tick_e8, before.lot_e8 == after.lot_e8
         for name in CARRIED_INSTRUMENT:
-            if old_e8 == new_e8 or name not in IN_TICKS:
+            if same_tick or name not in IN_TICKS:
                 new.instruments[index][name] = old.instruments[old_index][name]
-        if old_e8 != new_e8:
-            mine, prices = new.orders["instrument"] == index, new.orders["price_ticks"]
-            prices[mine] = -(-prices[mine] * old_e8 // new_e8)
+        if not (same_tick and same_lot):
+            take_steps(new.orders, index, before, after)
         elif old_opinion.dtype == opinion.dtype:
             opinion[index] = old_opinion[old_index]
         carry_balance(old, new, old_index, index)
     carry_one_balance(old, new, 0, 0)
     new.alerts[:] = old.alerts
     rings = ((old.tombstones, new.tombstones), (old.trades_seen, new.trades_seen))
-    for place, (before, after) in enumerate(rings):
-        new.rings[place] = carry_ring(before, after, int(old.rings[place]), places)
+    for place, (ring, new_ring) in enumerate(rings):
+        new.rings[place] = carry_ring(ring, new_ring, int(old.rings[place]), places)
+
+
+def take_steps(orders: Records, index: int, before: Instrument, after: Instrument) -> None:
+    """Tell the open orders of an instrument in its new tick and lot, as the codec tells a list's.
+
+    In the fewest steps that cover price and quantity; what is filled in whole lots.
+    """
+    mine = (orders["instrument"] == index) & (orders["key"] != 0)
+    for name, old_e8, new_e8 in (
+        ("price_ticks", before.tick_e8, after.tick_e8),
+        ("qty_lots", before.lot_e8, after.lot_e8),
+    ):
+        orders[name][mine] = -(-orders[name][mine] * old_e8 // new_e8)
+    for name in ("cum_lots", "venue_cum_lots", "listed_cum_lots"):
+        orders[name][mine] = orders[name][mine] * before.lot_e8 // after.lot_e8
+    orders["leaves_lots"][mine] = (orders["qty_lots"] - orders["cum_lots"])[mine]
 
 
 def leave_out(old: State, new: State, places: dict[int, int]) -> None:

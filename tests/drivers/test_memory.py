@@ -186,6 +186,25 @@ def test_a_position_in_other_lots_is_not_taken_over() -> None:
     assert engine.strategy.memory["spread_open"] == 1
 
 
+@pytest.mark.parametrize(("lot_e8", "qty", "cum"), [(10_000, 51, 2), (100, 5_050, 250)])
+def test_an_open_order_is_told_in_the_lots_of_today(lot_e8: int, qty: int, cum: int) -> None:
+    """Where it stays (``on_start: adopt``) it counts as much as it may fill, and no memory does."""
+    memory, loaded = a_holder(), load_profile("market-making", environ={})
+    assert memory.engine is not None
+    memory.engine.state.instruments["position_lots"] = 0  # As much was sold as this one has bought.
+    orders = memory.engine.state.orders
+    orders[0]["qty_lots"], orders[0]["cum_lots"], orders[0]["leaves_lots"] = 505, 25, 480
+    orders[0]["venue_cum_lots"] = orders[0]["listed_cum_lots"] = 25
+    other = replace(BTC_USDT, lot_e8=lot_e8)
+    engine = wiring.build_engine(loaded.profile, [other])
+    carry_over(memory, engine, [other], loaded)
+    order = engine.state.orders[0]
+    told = [int(order[f"{name}_lots"]) for name in ("qty", "cum", "venue_cum", "listed_cum")]
+    assert told == [qty, cum, cum, cum]
+    assert (order["leaves_lots"], order["price_ticks"]) == (qty - cum, 6_001)
+    assert engine.strategy.memory["spread_open"] == 0
+
+
 HERE = Account("paper simex", "")
 
 
