@@ -22,6 +22,10 @@ from hftd.venues.binance.scan import (
     COMMA,
     OPEN_LIST,
     OPEN_OBJECT,
+    POINT,
+    QUOTE,
+    ZERO,
+    eight_digits,
     matches,
     next_key,
     peek,
@@ -34,6 +38,9 @@ from hftd.venues.port import BLANK, Levels
 
 SNAPSHOT = int(EventKind.SNAPSHOT)
 BUY, SELL = int(Side.BUY), int(Side.SELL)
+E8 = 100_000_000
+PLAIN_WHOLE_DIGITS = 10  # With eight decimals what always fits int64.
+PLAIN_LEVEL_BYTES = len('["0.00000000","0.00000000"],')  # The shortest.
 
 
 def steps_table(instruments: Sequence[Instrument]) -> Levels:
@@ -53,6 +60,60 @@ def steps_table(instruments: Sequence[Instrument]) -> Levels:
     return table
 
 
+# long: one walk over the bytes, as in `scan.scan_pair`.
+@kernel
+def scan_plain_levels(
+    data: bytes, at: int, side: int, steps: Levels, levels: Levels, row: int
+) -> tuple[int, int]:
+    """Write levels as the venue writes them, for as long as they are; return (position, next row).
+
+    That is ``["60000.01000000","0.50000000"],``: eight decimals, no space, a comma behind it. At
+    the position returned begins whatever is no such level, or cannot be taken: `scan_levels` reads
+    it as strictly as any, so nothing is refused here. Takes half the time of `scan_pair`.
+    Shapes: see `scan_levels`.
+    """
+    end = len(data)
+    price_step_e8 = steps[1] * 10 ** (8 - steps[0])
+    qty_step_e8 = steps[3] * 10 ** (8 - steps[2])
+    while row < len(levels) and at + PLAIN_LEVEL_BYTES <= end and data[at] == OPEN_LIST:
+        next_at, price_ticks, qty_lots = at + 1, 0, 0
+        for column in range(2):
+            begin = point = next_at + 1
+            whole = 0
+            while point < end:
+                digit = data[point] - ZERO
+                if digit < 0 or digit > 9:
+                    break
+                whole = whole * 10 + digit
+                point += 1
+            if not 0 < point - begin <= PLAIN_WHOLE_DIGITS or point + 11 >= end:
+                return at, row
+            if data[begin - 1] != QUOTE or data[point] != POINT or data[point + 9] != QUOTE:
+                return at, row
+            part = eight_digits(data, point + 1)
+            if part == BAD:
+                return at, row
+            value_e8 = whole * E8 + part
+            next_at = point + 11
+            if column == 0:
+                price_ticks = value_e8 // price_step_e8
+                is_exact = value_e8 > 0 and price_ticks * price_step_e8 == value_e8
+                if not is_exact or data[point + 10] != COMMA:
+                    return at, row
+            else:
+                qty_lots = value_e8 // qty_step_e8
+                if qty_lots == 0 and value_e8 > 0:
+                    qty_lots = 1
+                if data[point + 10] != CLOSE_LIST or data[next_at] != COMMA:
+                    return at, row
+        levels[row, 0] = side
+        levels[row, 1] = price_ticks
+        levels[row, 2] = qty_lots
+        row += 1
+        at = next_at + 1
+    return at, row
+
+
 @kernel
 def scan_levels(
     data: bytes, at: int, side: int, steps: Levels, levels: Levels, row: int
@@ -70,6 +131,7 @@ def scan_levels(
     if peek(data, at) == CLOSE_LIST:
         return at + 1, row
     while True:
+        at, row = scan_plain_levels(data, at, side, steps, levels, row)
         if at >= end or data[at] != OPEN_LIST or row >= len(levels):
             return BAD, row
         price_ticks, qty_lots, at = scan_pair(data, at + 1, 0, steps)

@@ -24,6 +24,12 @@ MAX_DIGITS = 18  # What always fits int64.
 QUOTE, BACKSLASH, COMMA, COLON, POINT, ZERO, NINE = 34, 92, 44, 58, 46, 48, 57
 OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT = 91, 93, 123, 125
 
+# Of eight bytes as one number: their lower halves, their upper halves without the last byte's sign
+# bit (a number with it would be negative when compiled and not otherwise), and what those of digits
+# are; 6 more makes an upper half of 4 of any that stands beyond "9".
+_LOWER, _UPPER = 0x0F0F0F0F0F0F0F0F, 0x70F0F0F0F0F0F0F0
+_DIGITS, _SIXES = 0x3030303030303030, 0x0606060606060606
+
 
 @kernel
 def peek(data: bytes, at: int) -> int:
@@ -153,6 +159,29 @@ def scan_integer(data: bytes, at: int) -> tuple[int, int]:
     if at == begin or at - begin > MAX_DIGITS:
         return 0, BAD
     return value, at
+
+
+@kernel
+def eight_digits(data: bytes, at: int) -> int:
+    """Return the number that the eight digits at ``at`` are, or BAD where they are not.
+
+    All at once, in three steps: pairs of neighbors become one number of two digits, then of four,
+    then of eight (D. Lemire, "Quickly parsing eight digits", 2018). The slice makes every index
+    one that cannot be negative, so that its bytes are read at once too.
+    """
+    text = data[at : at + 8]
+    if len(text) < 8:
+        return BAD
+    word = (
+        text[0] | text[1] << 8 | text[2] << 16 | text[3] << 24
+        | text[4] << 32 | text[5] << 40 | text[6] << 48 | text[7] << 56
+    )  # fmt: skip
+    if word >> 60 != 3 or word & _UPPER != _DIGITS or (word + _SIXES) & _UPPER != _DIGITS:
+        return BAD
+    word &= _LOWER
+    word = (word * 10 + (word >> 8)) & 0x00FF00FF00FF00FF
+    word = (word * 100 + (word >> 16)) & 0x0000FFFF0000FFFF
+    return (word * 10_000 + (word >> 32)) & 0xFFFFFFFF
 
 
 @kernel

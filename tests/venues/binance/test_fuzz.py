@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from hftd.domain.events import EventKind, Link
 from hftd.venues.binance.levels import scan_levels
 from hftd.venues.binance.rest_frames import RestKind, rest_frame
-from hftd.venues.binance.scan import BAD, scan_pair
+from hftd.venues.binance.scan import BAD, eight_digits, scan_pair
 from hftd.venues.port import MAX_EVENTS, MAX_LEVELS
 from tests.venues.binance.fixtures import Wire, order, reply, report
 from tests.venues.binance.test_market import DEPTH, TOUCH, TRADE
@@ -194,6 +194,75 @@ def test_level_lists_become_rows_as_json_reads_them(pairs, indent, room):
     else:
         assert (at, row) == (len(data), len(pairs))
         assert levels[:row].tolist() == expected
+
+
+def naive_levels(text: str, steps: tuple[int, int, int, int]) -> tuple[int, list[list[int]]] | None:
+    """Return where the list at the beginning ends, and its levels, or None where it is none."""
+    try:
+        pairs, end = json.JSONDecoder().raw_decode(text)
+    except ValueError:
+        return None
+    rows = []
+    for pair in pairs if isinstance(pairs, list) else [None]:
+        if not isinstance(pair, list) or [type(each) for each in pair] != [str, str]:
+            return None
+        price, qty = naive_steps(pair[0], *steps[:2]), naive_steps(pair[1], *steps[2:])
+        if price is None or qty is None or price != int(price) or price == 0:
+            return None
+        rows.append([1, int(price), max(int(qty), int(qty > 0))])
+    return end, rows
+
+
+def check_levels(text: str, steps: tuple[int, int, int, int]) -> None:
+    """Read a list with the kernel and naively: the same levels and end, or BAD."""
+    levels = np.full((8, 3), -1, np.int64)
+    at, row = scan_levels(text.encode(), 0, 1, np.array(steps), levels, 0)
+    expected = naive_levels(text, steps)
+    assert at == BAD if expected is None else (at, levels[:row].tolist()) == expected, text
+
+
+e8 = st.one_of(
+    st.integers(0, 10**7).map(lambda cents: cents * 10**6),
+    st.integers(0, 10**4).map(lambda units: units * 10**8),
+    st.integers(0, 10**12), st.integers(0, 10**20),
+)  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    pairs=st.lists(st.tuples(e8, e8), max_size=9),
+    steps=st.sampled_from([(2, 1, 5, 1), (8, 1, 0, 1), (2, 5, 3, 25), (0, 10, 8, 1)]),
+)
+def test_levels_with_eight_decimals_are_read_as_json_and_decimal_read_them(pairs, steps):
+    """As the venue writes them: any number that fits, or BAD for the whole list."""
+    plain = [[f"{number // 10**8}.{number % 10**8:08}" for number in pair] for pair in pairs]
+    if len(pairs) <= 8:
+        check_levels(json.dumps(plain, separators=(",", ":")), steps)
+    else:
+        text = json.dumps(plain, separators=(",", ":")).encode()
+        assert scan_levels(text, 0, 1, np.array(steps), np.zeros((8, 3), np.int64), 0)[0] == BAD
+
+
+def test_each_byte_of_a_level_counts():
+    """Another byte anywhere, or an end anywhere, and the list is read as json and Decimal do."""
+    text = '[["60000.01000000","0.00000100"],["59999.50000000","12.50000000"],["1.00000000","0"]]'
+    for at in range(len(text)):
+        for letter in '"[],. -+eE0159/:x\x7f':
+            check_levels(text[:at] + letter + text[at + 1 :], (2, 1, 5, 1))
+        check_levels(text[:at], (2, 1, 5, 1))
+        check_levels(text[:at] + text[at + 1 :], (2, 1, 5, 1))
+
+
+def test_eight_digits_are_their_number_and_nothing_else_is():
+    """Any byte in any place that is no digit, or a missing one, is BAD."""
+    for at in range(8):
+        for byte in range(256):
+            text = b"x1234567890"
+            text = text[: 1 + at] + bytes([byte]) + text[2 + at :]
+            expected = int(text[1:9]) if text[1:9].isdigit() else BAD
+            assert eight_digits(text, 1) == expected
+        assert eight_digits(b"x12345678"[: 1 + at], 1) == BAD
+    assert eight_digits(b"99999999", 0) == 99_999_999
 
 
 @pytest.mark.parametrize(
