@@ -72,6 +72,7 @@ def start(
             require_own_ledger(loaded, paths)
             put_aside(paths)
             paths.create()
+        paths.check_files()
         print(screen(report, paths), flush=True)
         ask_venue(loaded, paths, credentials)
         warm(loaded)

@@ -71,7 +71,7 @@ def published(folder: Path) -> RecorderCursor:
     try:
         with open(f"{folder}/{_NAME}", "rb", buffering=0) as file:
             return _DECODER.decode(file.read())
-    except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return RecorderCursor()
 
 

@@ -29,6 +29,7 @@ from hftd.venues.binance.endpoints import Endpoints, loopback
 
 START_SECONDS = 60.0  # It takes half a second, on a machine that has one to spare.
 POLL_SECONDS = 0.02
+PID_DIGITS = 10
 STOP_SECONDS = 10.0
 RESTART_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)  # The back-off; the last one repeats.
 ALL_CORES = os.sched_getaffinity(0)
@@ -94,7 +95,7 @@ class ExchangeProcess:
         if pid is not None:
             found = read_listening(self._folder)
             path = self._arguments_path
-            same = path.exists() and path.read_text() == repr(arguments)
+            same = path.exists() and path.read_bytes() == repr(arguments).encode()
             if same and found is not None and found.pid == pid and await answers(found):
                 self._listening, self.attached = found, True
                 self._tell(f"attached to the simulated exchange on {found.host}:{found.port}")
@@ -240,8 +241,8 @@ def is_alive(pid: int) -> bool:
 
 def read_pid(lock_path: Path) -> int | None:
     """Return the pid that stands in a lock file, None where there is none."""
-    text = lock_path.read_text().strip() if lock_path.exists() else ""
-    return int(text) if text.isdigit() else None
+    text = lock_path.read_bytes().strip() if lock_path.exists() else b""
+    return int(text) if text.isdigit() and len(text) <= PID_DIGITS else None
 
 
 def last_line(path: Path) -> str:

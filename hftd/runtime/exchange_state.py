@@ -131,7 +131,7 @@ class StateFolder:
     def last_port(self) -> int:
         """Return the port of the process before this one, 0 where there was none."""
         text = _read(self._folder / "port") or b""
-        return int(text) if text.isdigit() else 0
+        return int(text) if text.isdigit() and len(text) <= 5 and int(text) < 1 << 16 else 0
 
     def withdraw(self) -> None:
         """Take the announcement back: nobody listens any more."""
@@ -149,10 +149,14 @@ def read_doubt(folder: Path) -> bytes | None:
 def read_listening(folder: Path) -> Listening | None:
     """Return where the exchange of a state folder said it listens, None where it says nothing.
 
-    The process may have died since: ask its ping before trusting it.
+    The process may have died since: ask its ping before trusting it. What cannot be read says
+    nothing.
     """
     data = _read(folder / "exchange.json")
-    return None if data is None else msgspec.json.decode(data, type=Listening)
+    try:
+        return None if data is None else msgspec.json.decode(data, type=Listening)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
 
 
 def _read(path: Path) -> bytes | None:

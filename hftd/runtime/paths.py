@@ -20,11 +20,18 @@ from pathlib import Path
 
 import hftd
 from hftd.control import instances
-from hftd.errors import UsageError
+from hftd.errors import JournalDamaged, UsageError
 
 # sockaddr_un holds 108 bytes, one of them the closing zero (unix(7)).
 SOCKET_PATH_LIMIT_BYTES = 107
 SYSTEM_STATE_ROOT = Path("/var/lib/hftd")  # Where the unit's StateDirectory lies.
+# What a start reads or writes below the state folder, each of it a file.
+STATE_FILES = (
+    "lock", "epoch", "latch.json", "kill-offline.json", "exchange.log", "hftd.db",
+    "logs/hftd.jsonl", "journal/recorder.*", "journal/sync_failed", "journal/*.hj",
+    "simex/arguments", "simex/port", "simex/*.json", "simex/*.jsonl", "simex/*.lock",
+    "simex/accounts.*.log",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +145,22 @@ class InstancePaths:
                 ) from error
             if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
                 raise UsageError(f"folder {folder} is not ours to write; is it another user's?")
+
+    def check_files(self) -> None:
+        """Refuse a state folder in which something else stands in the place of a file of ours.
+
+        Raises: JournalDamaged with its path.
+        """
+        for pattern in STATE_FILES:
+            for path in filter(Path.exists, sorted(self.state_dir.glob(pattern))):
+                if not path.is_file():
+                    kind = "a folder" if path.is_dir() else "something else"
+                    raise JournalDamaged(f"{path}: a file is needed, was {kind}")
+                if not os.access(path, os.R_OK | os.W_OK):
+                    raise JournalDamaged(
+                        f"{path}: a file that is ours to read and write is needed; is it another "
+                        "user's?"
+                    )
 
     def _check_socket_length(self) -> None:
         for path in (self.control_socket, self.recorder_socket):

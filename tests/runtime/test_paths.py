@@ -10,7 +10,7 @@ import platformdirs
 import pytest
 
 from hftd.control import instances
-from hftd.errors import UsageError
+from hftd.errors import JournalDamaged, UsageError
 from hftd.runtime.paths import SOCKET_PATH_LIMIT_BYTES, InstancePaths, shipped
 
 
@@ -50,6 +50,46 @@ def test_a_file_where_a_folder_should_be_is_one_clear_line(tmp_path: Path) -> No
     (tmp_path / "s").write_text("")
     with pytest.raises(UsageError, match=f"folder {tmp_path}/s cannot be made"):
         InstancePaths.locate("canary", _under_systemd(tmp_path)).create()
+
+
+FILES = (
+    "lock", "epoch", "latch.json", "kill-offline.json", "exchange.log", "hftd.db",
+    "logs/hftd.jsonl", "journal/recorder.json", "journal/recorder.json.new",
+    "journal/recorder.json.begun", "journal/recorder.lock", "journal/sync_failed",
+    "journal/orders-00000001.hj", "journal/market-00000001.hj", "simex/arguments", "simex/port",
+    "simex/exchange.json", "simex/exchange.lock", "simex/accounts.json", "simex/markets.json",
+    "simex/doubt.json", "simex/archive.jsonl", "simex/archive.old.jsonl", "simex/accounts.3.log",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_what_stands_in_the_place_of_a_file_is_one_clear_line(name: str, tmp_path: Path) -> None:
+    """A folder or a pipe is refused by its path, as damage; any file passes."""
+    paths = InstancePaths.locate("canary", _under_systemd(tmp_path))
+    paths.create()
+    path = tmp_path / "s" / name
+    path.mkdir()
+    with pytest.raises(JournalDamaged, match=f"{path}: a file is needed, was a folder"):
+        paths.check_files()
+    path.rmdir()
+    os.mkfifo(path)
+    with pytest.raises(JournalDamaged, match=f"{path}: a file is needed, was something else"):
+        paths.check_files()
+    path.unlink()
+    path.write_bytes(b"")
+    (tmp_path / "s" / "notes").mkdir()  # A person's own.
+    paths.check_files()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read and write every file")
+def test_a_file_without_rights_is_one_clear_line(tmp_path: Path) -> None:
+    """Another user's, or one that somebody has locked away."""
+    paths = InstancePaths.locate("canary", _under_systemd(tmp_path))
+    paths.create()
+    paths.epoch_path.write_text("1")
+    paths.epoch_path.chmod(0o400)
+    with pytest.raises(JournalDamaged, match=r"epoch: a file that is ours to read and write"):
+        paths.check_files()
 
 
 def test_a_socket_path_of_107_bytes_is_the_longest(tmp_path: Path) -> None:
