@@ -7,6 +7,7 @@ but the file system is needed to read it before a start.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -42,18 +43,30 @@ def tag(name: str, machine_id_path: Path = MACHINE_ID) -> str:
 
 
 def write_durably(path: Path, text: str) -> None:
-    """Replace a small file so that it holds the old or the new text, also after power loss."""
-    fresh = path.with_name(path.name + ".new")
+    """Replace a small file so that it holds the old or the new text, also after power loss.
+
+    The draft is this process's own, for the engine and `hftd kill-offline` may write at once, and
+    neither may wait for the other. One that a process died over goes with the next write.
+    """
+    fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
     with open(fresh, "w") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
     os.replace(fresh, path)
+    _drop_drafts_of_the_dead(path)
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def _drop_drafts_of_the_dead(path: Path) -> None:
+    for draft in path.parent.glob(f"{path.name}.*.new"):
+        if not Path("/proc", draft.suffixes[-2][1:]).exists():
+            with contextlib.suppress(OSError):  # It is only untidy.
+                draft.unlink()
 
 
 def next_epoch(path: Path, unix_s: int) -> int:

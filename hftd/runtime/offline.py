@@ -117,6 +117,8 @@ class OfflineKill:
             return self._outcome(self._cancel_after_stop())
         self._latch()
         known, signer = self._end_engine()
+        if not self._is_latched():  # By its last word the engine may have put its own there.
+            self._latch()
         return self._outcome(self._cancel(known, signer))
 
     def _step(self, text: str) -> None:
@@ -135,13 +137,10 @@ class OfflineKill:
     # --- the latch -----------------------------------------------------------------------
 
     def _latch(self) -> None:
+        if self._is_latched():
+            self._step("latch: KILLED stood already")
+            return
         path = self._paths.latch_path
-        try:
-            if identity.read_latch(path).state == TradingState.KILLED:
-                self._step("latch: KILLED stood already")
-                return
-        except (JournalDamaged, OSError):
-            pass  # What cannot be read is replaced by what we want to stand there.
         try:
             latch = identity.Latch(TradingState.KILLED, Code.KILL, time.time_ns())
             identity.write_latch(path, latch)
@@ -152,6 +151,12 @@ class OfflineKill:
             )
         else:
             self._step(f"latch: KILLED, durable in {path}")
+
+    def _is_latched(self) -> bool:
+        try:
+            return identity.read_latch(self._paths.latch_path).state == TradingState.KILLED
+        except (JournalDamaged, OSError):
+            return False  # What cannot be read is replaced by what we want to stand there.
 
     # --- the process and its credentials -------------------------------------------------
 

@@ -29,6 +29,20 @@ from tests.control.small_daemon import SmallDaemon
 NAME = "canary"
 OURS = [own_id(tag(NAME), seq) for seq in (1, 2)]
 FAST = {"HFTD__VENUE__RECV_WINDOW_MS": "500"}  # What a kill waits for orders under way.
+HALTS_WHILE_IT_STOPS = """
+import signal, sys
+from pathlib import Path
+from hftd.runtime.identity import Latch, write_latch
+from hftd.runtime.lock import InstanceLock
+state = Path(sys.argv[1])
+def stop(*_):
+    write_latch(state / "latch.json", Latch(5, 41, 1))
+    sys.exit()
+with InstanceLock(state / "lock"):
+    signal.signal(signal.SIGTERM, stop)
+    print("held", flush=True)
+    signal.pause()
+"""
 OTHERS = ["by-hand", own_id(tag("another"), 1)]
 
 
@@ -182,6 +196,16 @@ def test_after_stop_leaves_a_running_instance_alone(state: Path, port: int) -> N
         ended = kill(state, "--after-stop", NAME, SERVICE_RESULT="exit-code", EXIT_STATUS="75")
     assert ended.code == 0 and "nothing is done" in ended.err
     assert open_ids(port) == sorted(OURS + OTHERS)
+
+
+def test_a_halt_that_trips_while_the_engine_ends_takes_no_kill_back(state: Path, port: int) -> None:
+    """It writes its latch last, over ours: KILLED stands there all the same."""
+    command = [sys.executable, "-c", HALTS_WHILE_IT_STOPS, str(state)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as engine:
+        assert engine.stdout is not None and engine.stdout.readline() == "held\n"
+        ended = kill(state, NAME)
+    assert ended.code == 0 and "ended by SIGTERM" in ended.err, ended.err
+    assert is_killed(state) and open_ids(port) == sorted(OTHERS)
 
 
 def test_a_pid_that_is_not_the_holder_lives(state: Path, port: int) -> None:

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from hftd.errors import JournalDamaged
-from hftd.runtime.identity import MAX_EPOCH, next_epoch, read_latch
+from hftd.runtime.identity import MAX_EPOCH, next_epoch, read_latch, write_durably
+
+ROOT = Path(__file__).parents[2]
+WRITES, LENGTH = 100, 1 << 16
+WRITE_ALL_THE_TIME = f"""
+import sys
+from pathlib import Path
+from hftd.runtime.identity import write_durably
+print("ready", flush=True)
+sys.stdin.read()
+for _ in range({WRITES}):
+    write_durably(Path(sys.argv[1]), sys.argv[2] * {LENGTH})
+"""
 
 
 @pytest.mark.parametrize(
@@ -54,3 +70,39 @@ def test_what_cannot_be_read_at_all_is_damage_too(tmp_path: Path) -> None:
         read_latch(tmp_path)
     with pytest.raises(JournalDamaged, match="a boot epoch is needed, was unreadable"):
         next_epoch(tmp_path, 1)
+
+
+def test_two_who_write_at_once_each_write_a_whole_text(tmp_path: Path) -> None:
+    """The engine and kill-offline, say: whenever it is read, all of one text stands there."""
+    path = tmp_path / "latch.json"
+    write_durably(path, "a" * LENGTH)
+    with ExitStack() as stack:
+        writers = [
+            stack.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-c", WRITE_ALL_THE_TIME, str(path), text],
+                    cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                )
+            )
+            for text in "ab"
+        ]  # fmt: skip
+        for writer in writers:
+            assert writer.stdout is not None and writer.stdout.readline() == "ready\n"
+        for writer in writers:
+            assert writer.stdin is not None
+            writer.stdin.close()
+        seen = set()
+        while any(writer.poll() is None for writer in writers):
+            seen.add(path.read_text())
+    assert seen <= {"a" * LENGTH, "b" * LENGTH} and seen
+    assert [writer.returncode for writer in writers] == [0, 0]
+    assert os.listdir(tmp_path) == [path.name]
+
+
+def test_the_draft_of_the_dead_goes_with_the_next_write(tmp_path: Path) -> None:
+    """What a process died over is nobody's; one that lives still needs its own."""
+    path, alive = tmp_path / "epoch", tmp_path / f"epoch.{os.getppid()}.new"
+    (tmp_path / "epoch.4194305.new").write_text("half")  # Above any pid that there can be.
+    alive.write_text("half")
+    write_durably(path, "7")
+    assert sorted(tmp_path.iterdir()) == [path, alive] and path.read_text() == "7"
