@@ -2,19 +2,23 @@
 
 Owns the statements that pass over a row's twin or replace an older row. Knows no fact.
 
-SQLite takes many rows by one prepared statement. Postgres takes them by COPY into a temporary
-table, and from there by one INSERT … SELECT: measured on one machine, 13 µs a row of 23 columns
-where rows of an executemany took 48, and a tenth of our own processor time. The temporary table
-lives as long as the connection, so that a recorder which writes often does not fill the
-database's catalog, and is emptied by each commit: what an earlier write of the same transaction
-left in it is passed over as any twin is. What SQLAlchemy does for each row of an ``execute``
-costs twice what SQLite takes for it, so rows are handed to the drivers as they are.
+SQLite takes many rows by one prepared statement, some dozens at a time: its driver lets go of the
+interpreter once a statement, and to get it back from a thread that is busy (the recorder's, with
+its log lines) takes up to 5 ms, which for each row would be most of the time: a recorder that
+catches up was two to five times as fast, measured in turns on one machine. Postgres takes rows by
+COPY into a temporary table, and from there by one INSERT … SELECT: 13 µs a row of 23 columns where
+rows of an executemany took 48, and a tenth of our own processor time. The temporary table lives as
+long as the connection, so that a recorder which writes often does not fill the database's catalog,
+and is emptied by each commit: what an earlier write of the same transaction left in it is passed
+over as any twin is. What SQLAlchemy does for each row of an ``execute`` costs twice what SQLite
+takes for it, so rows are handed to the drivers as they are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from itertools import chain
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Dialect, MetaData, Table, func, select
@@ -24,6 +28,7 @@ from sqlalchemy.exc import DBAPIError
 Columns = dict[str, list[Any]]  # By name, all of one length.
 MakeUpsert = Callable[[str, Table], Any]  # Of a dialect's name and a table.
 _UPSERTS = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+ROWS_AT_ONCE = 64  # Of the widest table 1,500 values; SQLite takes 32,766.
 
 # What an order's first fact says of it and none after: when, by whom and on what it was decided.
 KEPT_OF_ORDERS = (
@@ -36,6 +41,13 @@ KEPT_OF_ORDERS = (
     "book_update_id",
     "book_ts",
 )
+
+
+class _Inserts(NamedTuple):
+    """The statements that insert one row, and ``ROWS_AT_ONCE`` of them."""
+
+    one: str
+    many: str
 
 
 class _Staging(NamedTuple):
@@ -58,7 +70,7 @@ def write(
     if connection.dialect.name == "postgresql":
         _copy(connection, _staging(make, table, connection.dialect), rows)
     else:
-        connection.exec_driver_sql(_insert_text(make, table, connection.dialect), list(rows))
+        _insert(connection, _insert_texts(make, table, connection.dialect), rows)
 
 
 def rows_of(table: Table, columns: Columns) -> list[tuple[Any, ...]]:
@@ -115,8 +127,20 @@ def _upsert(dialect: str, table: Table) -> Any:
 # Text is made once: in a turn of a few rows SQLAlchemy would take longer to write it than SQLite to
 # do it.
 @lru_cache(maxsize=64)
-def _insert_text(make: MakeUpsert, table: Table, dialect: Dialect) -> str:
-    return str(make(dialect.name, table).compile(dialect=dialect))
+def _insert_texts(make: MakeUpsert, table: Table, dialect: Dialect) -> _Inserts:
+    one = str(make(dialect.name, table).compile(dialect=dialect))
+    row = f"({', '.join('?' * len(table.columns))})"
+    before, after = one.split(row)
+    return _Inserts(one, before + ", ".join([row] * ROWS_AT_ONCE) + after)
+
+
+def _insert(connection: Connection, texts: _Inserts, rows: Sequence[tuple[Any, ...]]) -> None:
+    whole = len(rows) - len(rows) % ROWS_AT_ONCE
+    for begin in range(0, whole, ROWS_AT_ONCE):
+        values = chain.from_iterable(rows[begin : begin + ROWS_AT_ONCE])
+        connection.exec_driver_sql(texts.many, tuple(values))
+    if rest := list(rows[whole:]):
+        connection.exec_driver_sql(texts.one, rest)
 
 
 @lru_cache(maxsize=64)

@@ -16,6 +16,7 @@ from hftd.errors import JournalDamaged, UsageError
 from hftd.journal.reader import JournalReader
 from hftd.journal.record import RecordType
 from hftd.store import tables
+from hftd.store.bulk import ROWS_AT_ONCE
 from hftd.store.database import is_current, migrate, open_database
 from hftd.store.projector import LedgerMoved, Projector, rebuild
 from hftd.store.words import utc_text
@@ -168,6 +169,26 @@ def test_projecting_twice_changes_nothing(make_ledger, tmp_path_factory, cuts):
         assert contents(engine) | {"cursor": once["cursor"]} == once
     assert contents(engine) == once
     engine.dispose()
+
+
+def test_a_batch_of_many_rows_equals_as_many_of_a_few(make_ledger, tmp_path_factory):
+    """A day that fills several statements of many rows, whole and in crumbs, twice each."""
+    folder = tmp_path_factory.mktemp("journal")
+    day = DaysWork(folder)
+    day.begin()
+    for _ in range(2 * ROWS_AT_ONCE + 7):
+        day.quote()
+    day.end()
+    ledgers = []
+    for batch in (10_000, 11):
+        engine = make_ledger(tmp_path_factory.mktemp("ledger"))
+        project_all(engine, folder, batch)
+        with engine.begin() as connection:
+            connection.execute(text("UPDATE cursor SET seq = 0"))
+        project_all(engine, folder, batch)
+        ledgers.append(contents(engine))
+    assert ledgers[0] == ledgers[1]
+    assert len(ledgers[0]["orders"]) == 2 * ROWS_AT_ONCE + 7
 
 
 def test_rebuild_equals_the_live_tables(ledger, tmp_path):
