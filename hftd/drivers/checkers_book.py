@@ -17,6 +17,7 @@ from hftd.drivers.checkers_told import Told
 from hftd.drivers.checkers_truth import Truth
 from hftd.drivers.watch import Checker, Watch, World
 from hftd.journal.record import Record, RecordType
+from hftd.venues.binance.rest_frames import instrument_of
 
 STRIDE = 8  # Looks between two comparisons with the exchange: about three seconds.
 LEVELS = 20
@@ -144,11 +145,10 @@ class FreshQuotes(Checker):
                 self._read_update(index, stream, frame)
         elif link == Link.REST:
             answer = bytes(record.payload)
-            for index, symbol in enumerate(self._truth.symbols):
-                if symbol.encode() in answer or len(self._truth.symbols) == 1:
-                    self._heard_ns[index] = record.ts_ns
-                    told = _number_after(b'"lastUpdateId":', answer)
-                    self._depth_id[index] = max(self._depth_id[index], told)
+            index = instrument_of(answer[1:])
+            self._heard_ns[index] = record.ts_ns
+            told = _number_after(b'"lastUpdateId":', answer)
+            self._depth_id[index] = max(self._depth_id[index], told)
 
     def _read_update(self, index: int, stream: bytes, frame: bytes) -> None:
         if stream.startswith(b"depth"):

@@ -12,6 +12,8 @@ from hftd.drivers.simulate_seed import SECOND_NS, SeedRun, draw, unexplained
 from tests.drivers.watched import BUILD
 from tests.engine.scene import BUY, SELL, a_scene
 
+ROOT = Path(__file__).parents[2]
+
 
 @pytest.mark.parametrize(
     ("code", "denied", "fault"),
@@ -48,3 +50,19 @@ def test_a_daemon_that_never_has_a_book_again_has_not_mended(tmp_path: Path) -> 
     outcome = run.run()
     assert outcome.invariant == "I30"
     assert "not SYNCED" in outcome.violation
+
+
+def test_of_several_instruments_each_is_judged_by_its_own_frames(tmp_path: Path) -> None:
+    """A snapshot names no symbol: whose it is, its frame says. Nothing is broken, both trade."""
+    text = (ROOT / "profiles" / "market-making.yaml").read_text()
+    for old, new in (
+        ("instruments: [BTC-USDT]", "instruments: [BTC-USDT, ETH-USDT]"),
+        ('opening_balances: {BTC: "1", ', 'opening_balances: {BTC: "1", ETH: "10", '),
+    ):
+        assert old in text
+        text = text.replace(old, new)
+    profile = tmp_path / "two.yaml"
+    profile.write_text(text)
+    run = SeedRun(draw(3, 2, str(profile), []), BUILD, all_checkers, tmp_path / "world")
+    assert run.run().violation == ""
+    assert run.world.engine.state.instruments["fills"].all()

@@ -62,6 +62,11 @@ def rest_frame(
     return _header.pack(kind, instrument, status, min(retry_after_s, 2**32 - 1)) + body
 
 
+def instrument_of(frame: bytes) -> int:
+    """Return the index of the instrument that an answer was asked for."""
+    return int(_header.unpack_from(frame)[1])
+
+
 def decode_rest(
     data: bytes,
     ts_ns: int,
