@@ -69,8 +69,15 @@ class Pen:
         Raises: JournalDamaged where something that once was good follows the end.
         """
         self.segments = segment.segments(self._folder, self._stream)
+        numbers = segment.numbers(self._folder, self._stream)
+        durable_seq = durable(self._folder, self._stream)
+        if numbers and not self.segments and durable_seq:
+            raise RecordsDamaged(
+                f"{segment.segment_path(self._folder, self._stream, numbers[0])}: offset 0: "
+                f"no valid header, but seq {durable_seq} was on the disk"
+            )
         # A spare may hold pages of a segment whose header a loss of power took: make it anew.
-        for number in segment.numbers(self._folder, self._stream):
+        for number in numbers:
             if not self.segments or number > self.segments[-1].head.number:
                 segment.segment_path(self._folder, self._stream, number).unlink()
         self._bytes = [part.path.stat().st_size for part in self.segments]
@@ -89,7 +96,6 @@ class Pen:
                     f"{path}: offset {self.pos}: record does not verify, "
                     f"but records go on at offset {later}"
                 )
-            durable_seq = durable(self._folder, self._stream)
             if seq < durable_seq:
                 raise RecordsDamaged(
                     f"{path}: offset {self.pos}: ends at seq {seq}, "

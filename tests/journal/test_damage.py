@@ -212,6 +212,26 @@ def test_a_segment_whose_header_is_spoiled_is_refused(tmp_path):
         small_writer(tmp_path).open(HEADER, 1)
 
 
+@pytest.mark.parametrize("spoil", ["flipped", "garbage", "empty"])
+def test_the_only_segment_with_a_spoiled_header_is_refused_where_it_was_durable(tmp_path, spoil):
+    """It is no spare: whoever made it anew would begin without position, orders and latch."""
+    writer = small_writer(tmp_path)
+    writer.open(HEADER, 0)
+    writer.append(FACT, 1, b"a position")
+    writer.close()
+    publish(tmp_path, RecorderCursor(seq=2, synced_seq=2))
+    path = tmp_path / "orders-00000001.hj"
+    whole = path.read_bytes()
+    spoilt = {"flipped": bytes([whole[0] ^ 1]) + whole[1:], "garbage": b"?" * 63, "empty": b""}
+    path.write_bytes(spoilt[spoil])
+    with pytest.raises(JournalDamaged, match=r"orders-00000001.hj: offset 0: no valid header"):
+        small_writer(tmp_path).open(HEADER, 3)
+    assert path.read_bytes() == spoilt[spoil], "kept for whoever repairs it"
+    path.unlink()
+    (tmp_path / "orders-00000002.hj").unlink(missing_ok=True)
+    small_writer(tmp_path).open(HEADER, 3)  # Somebody has taken it away: a new journal.
+
+
 def test_a_spoiled_record_at_the_end_of_a_segment_is_refused_where_another_follows(tmp_path):
     """Nothing stands behind it in its own file, but the journal goes on."""
     writer = small_writer(tmp_path)
