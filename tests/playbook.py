@@ -215,10 +215,10 @@ class Playbook:
             self.feed(EventKind.OPEN_ORDERS_END, instrument=index, order_count=count)
         return self
 
-    def trades_end(self, count: int = 0) -> Playbook:
+    def trades_end(self, count: int = 0, **fields: int) -> Playbook:
         """End the lists of own trades, one an instrument."""
         for index in range(len(self.instruments)):
-            self.feed(EventKind.TRADES_END, instrument=index, order_count=count)
+            self.feed(EventKind.TRADES_END, instrument=index, order_count=count, **fields)
         return self
 
     def balances(self, **off: int) -> Playbook:

@@ -14,7 +14,7 @@ The same road is taken at start, after every loss of our own reports, and for ``
 
 Every list counts that was asked for since the links are up: nothing is created meanwhile, and a
 venue that takes longer for each than we wait would never be heard. One from before may lack what
-happened in between.
+happened in between. That HISTORY is empty counts where it was asked for as such.
 
 A difference is tried three times, since a report may be on its way; then it HALTs, as VENUE_RESET
 where our trades are gone as well, and each difference is a fact with both numbers. Fills are
@@ -40,6 +40,9 @@ from hftd.engine.state import KIND_ORDERS, ORDERS_CAPACITY, Out, State
 ATTEMPTS = 3
 AGAIN_NS = 300_000_000
 ANSWER_LATE_NS = 3_000_000_000  # A phase without its answers starts again.
+HISTORY_LATE_NS = (
+    6_000_000_000  # None but its own answer counts here: a slow venue has to be heard.
+)
 TRADES_PAGE = 500  # As many as the codec asks for at a time.
 BASELINE = -1  # ASK_TRADES from here: only the newest page, to learn the last id.
 
@@ -145,8 +148,14 @@ def advance(state: State, out: Out) -> None:
     elif phase == Phase.SETTLE:
         if settle.is_settled(state):
             enter(state, out, Phase.TRADES)
-    elif phase != Phase.AGAIN and age >= ANSWER_LATE_NS:
+    elif phase != Phase.AGAIN and age >= late_ns(phase):
         enter(state, out, Phase.AGAIN)
+
+
+@kernel
+def late_ns(phase: int) -> int:
+    """Return how long a phase waits for its answers."""
+    return HISTORY_LATE_NS if phase == Phase.HISTORY else ANSWER_LATE_NS
 
 
 @kernel
@@ -265,10 +274,16 @@ def apply_balances_end(state: State, event: Any, out: Out) -> None:
 
 @kernel
 def judge_history(state: State, event: Any, out: Out) -> None:
-    """One instrument's trades from our last one on are told: one that lists any remembers us."""
+    """One instrument's trades from our last one on are told: one that lists any remembers us.
+
+    An empty list says so only where it was asked for from that one: the late answer to an earlier
+    question, which began behind it, would name a wipe that never was.
+    """
     if event["order_count"] > 0:
         state.core[0]["venue_remembers"] = 1
         judge_difference(state, out)
+    elif event["until_ns"] < state.core[0]["recovery_since_ns"]:
+        return
     elif is_last_awaited(state, event["instrument"]):
         state.core[0]["venue_remembers"] = 0
         refuse(state, out, Code.VENUE_RESET)

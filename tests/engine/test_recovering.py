@@ -304,7 +304,8 @@ def test_a_difference_for_good_asks_whether_the_venue_remembers_us(
     recovery.apply_balances_end(scene.state, an_event(), scene.out)
     assert (int(scene.core["recovery_phase"]), scene.facts()) == (Phase.HISTORY, [])
     for index, count in enumerate(counts):
-        event = an_event(instrument=index, order_count=count)
+        now_ns = int(scene.core["now_ns"])
+        event = an_event(instrument=index, order_count=count, until_ns=now_ns)
         recovery.apply_trades_end(scene.state, event, scene.out)
         assert (scene.core["recovery_phase"] == Phase.IDLE) == (index == 1)
     told = [row for row in scene.facts() if row["kind"] == F.DIFFERENCE]

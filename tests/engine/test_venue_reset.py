@@ -66,10 +66,20 @@ def test_a_venue_that_lists_our_last_trade_was_not_wiped() -> None:
 
 
 def test_an_answer_that_does_not_come_names_nothing() -> None:
-    """Without the list of trades the whole comparison begins anew."""
+    """Without the list of trades the whole comparison begins anew, after six seconds."""
     play = differ_for_good(wiped_books(held()))
-    play.after(seconds=3).pulse().after(ms=300).pulse().expect(A.ASK_OPEN_ORDERS)
+    play.after(seconds=5).pulse().expect_none(A.ASK_OPEN_ORDERS)
+    play.after(seconds=1).pulse().after(ms=300).pulse().expect(A.ASK_OPEN_ORDERS)
     assert play.state == TradingState.RECOVERING
+
+
+def test_a_late_list_that_began_behind_our_last_trade_names_no_wipe() -> None:
+    """Asked for while trades were fetched: it is empty either way; the one that counts is not."""
+    play = differ_for_good(wiped_books(held()))
+    play.trades_end(until_ns=int(play.core["recovery_since_ns"]) - 1)
+    assert play.state == TradingState.RECOVERING
+    play.trades_end(1)
+    assert play.core["state_code"] == Code.RECONCILE_DIFFERENCE
 
 
 def denied() -> tuple[Playbook, tuple[int, int]]:
