@@ -3,7 +3,10 @@
 Owns how a kernel is compiled. Must not know any kernel, nor where the cache folder is
 (`hftd/runtime/kernel_cache.py` sets that before Numba is imported).
 
-A kernel is a function of plain integers, floats and NumPy arrays, and calls only kernels.
+A kernel is a function of plain integers, floats and NumPy arrays, and calls only kernels. One that
+makes no array, and calls none that does, may be ``@kernel.borrowing``: its arrays are its caller's,
+who holds them while it runs, so it counts no references to them. That is for kernels that hand the
+same bytes on at every step, where the counting took more time than the reading.
 Under ``NUMBA_DISABLE_JIT=1`` it stays the Python function it was written as, so nothing may
 work only when compiled; under ``NUMBA_BOUNDSCHECK=1`` an index out of range raises. Where no
 cache folder was prepared, kernels are compiled anew by each process: Numba's own choice of a
@@ -39,9 +42,21 @@ def _record_symbol(record: Any) -> tuple[str, tuple[str]]:
 numba.types.Record.mangling_args = property(_record_symbol)
 
 # Python's error model: a division by zero raises compiled as it does uncompiled.
-_compile = numba.njit(cache=bool(numba.config.CACHE_DIR), error_model="python")
+_options: dict[str, Any] = {"cache": bool(numba.config.CACHE_DIR), "error_model": "python"}
+_compile = numba.njit(_nrt=True, **_options)
+_compile_borrowing = numba.njit(_nrt=False, **_options)
 
 
-def kernel(function: Callable[P, R]) -> Callable[P, R]:
-    """Compile ``function`` with Numba on its first call, keeping its types for the checker."""
-    return cast("Callable[P, R]", _compile(function))
+class _Kernel:
+    """The decorator, and its other form."""
+
+    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
+        """Compile ``function`` with Numba on its first call, keeping its types for the checker."""
+        return cast("Callable[P, R]", _compile(function))
+
+    def borrowing(self, function: Callable[P, R]) -> Callable[P, R]:
+        """Compile a function that makes no array; one that does is refused by Numba."""
+        return cast("Callable[P, R]", _compile_borrowing(function))
+
+
+kernel = _Kernel()

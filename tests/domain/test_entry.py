@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numba
 import numpy as np
 import pytest
 
@@ -27,6 +28,33 @@ def test_an_entry_does_what_its_kernel_does() -> None:
     assert pairs.tolist() == [(2, 1), (4, 3), (5, 13)]
     with pytest.raises(AssertionError):
         swap(pairs, 2)
+
+
+@kernel.borrowing
+def _median(numbers):
+    return np.sort(numbers)[len(numbers) // 2]
+
+
+@kernel
+def _median_of_a_copy(numbers):
+    return np.sort(numbers)[len(numbers) // 2]
+
+
+@kernel.borrowing
+def _twice_the_median(numbers):
+    return 2 * _median_of_a_copy(numbers)
+
+
+def test_a_kernel_that_borrows_makes_no_array() -> None:
+    """One that would is refused when it is compiled; a kernel that it calls is as it was made."""
+    numbers = np.array([5, 3, 4])
+    assert _twice_the_median(numbers) == 8
+    assert numbers.tolist() == [5, 3, 4]
+    if numba.config.DISABLE_JIT:
+        assert _median(numbers) == 4
+    else:
+        with pytest.raises(numba.core.errors.NumbaError):
+            _median(numbers)
 
 
 def test_a_plain_function_is_its_own_entry() -> None:

@@ -188,7 +188,7 @@ def test_every_kernel_of_the_package_has_a_key() -> None:
     used = {
         path
         for path in PACKAGE.rglob("*.py")
-        if re.search(r"^@kernel$", path.read_text(), re.MULTILINE)
+        if re.search(r"^@kernel(\.borrowing)?$", path.read_text(), re.MULTILINE)
     }
     assert used
     assert set(kernel_cache.kernel_keys()) >= used

@@ -61,7 +61,7 @@ def steps_table(instruments: Sequence[Instrument]) -> Levels:
 
 
 # long: one walk over the bytes, as in `scan.scan_pair`.
-@kernel
+@kernel.borrowing
 def scan_plain_levels(
     data: bytes, at: int, side: int, steps: Levels, levels: Levels, row: int
 ) -> tuple[int, int]:
@@ -114,7 +114,7 @@ def scan_plain_levels(
     return at, row
 
 
-@kernel
+@kernel.borrowing
 def scan_levels(
     data: bytes, at: int, side: int, steps: Levels, levels: Levels, row: int
 ) -> tuple[int, int]:
@@ -157,7 +157,7 @@ def scan_levels(
             at = skip_space(data, at)
 
 
-@kernel
+@kernel.borrowing
 def scan_snapshot(
     data: bytes,
     at: int,

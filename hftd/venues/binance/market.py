@@ -51,7 +51,7 @@ TRUE, FALSE = ord("t"), ord("f")
 BIDS_READ, ASKS_READ, LEVEL_ROWS = 1, 2, 3
 
 
-@kernel
+@kernel.borrowing
 def find_symbol(data: bytes, at: int, symbols: Levels) -> int:
     """Return the index of the quoted symbol at ``at``, or BAD.
 
@@ -73,7 +73,7 @@ def find_symbol(data: bytes, at: int, symbols: Levels) -> int:
     return BAD
 
 
-@kernel
+@kernel.borrowing
 def _time_ns(data: bytes, at: int) -> int:
     ms, after = scan_integer(data, at)
     if at == 0 or after == BAD or ms > MAX_MS:
@@ -81,7 +81,7 @@ def _time_ns(data: bytes, at: int) -> int:
     return ms * NS_PER_MS
 
 
-@kernel
+@kernel.borrowing
 def _scan_side(
     data: bytes, at: int, side: int, steps: Levels, levels: Levels, places: Levels
 ) -> int:
@@ -91,7 +91,7 @@ def _scan_side(
     return after
 
 
-@kernel
+@kernel.borrowing
 def _scan_fields(
     data: bytes, at: int, symbols: Levels, steps: Levels, levels: Levels, places: Levels
 ) -> tuple[int, int]:
@@ -126,7 +126,7 @@ def _scan_fields(
         at += 1
 
 
-@kernel
+@kernel.borrowing
 def _write_depth(
     data: bytes, steps: Levels, events: Records, levels: Levels, places: Levels
 ) -> int:
@@ -150,7 +150,7 @@ def _write_depth(
     return 1
 
 
-@kernel
+@kernel.borrowing
 def _write_trade(data: bytes, steps: Levels, events: Records, places: Levels) -> int:
     event = events[0]
     trade_id, after_id = scan_integer(data, places[TRADE_ID])
@@ -170,7 +170,7 @@ def _write_trade(data: bytes, steps: Levels, events: Records, places: Levels) ->
     return 1
 
 
-@kernel
+@kernel.borrowing
 def _scan_best(data: bytes, price_at: int, qty_at: int, steps: Levels) -> tuple[int, int, int]:
     # An empty side has a price of 0 and a quantity of 0; one of them alone is no touch.
     if is_zero(data, price_at) and is_zero(data, qty_at):
@@ -178,7 +178,7 @@ def _scan_best(data: bytes, price_at: int, qty_at: int, steps: Levels) -> tuple[
     return scan_pair(data, price_at, max(1, qty_at), steps)
 
 
-@kernel
+@kernel.borrowing
 def _write_touch(data: bytes, steps: Levels, events: Records, places: Levels) -> int:
     event = events[0]
     last_update_id, after_id = scan_integer(data, places[LAST_ID])
@@ -195,7 +195,7 @@ def _write_touch(data: bytes, steps: Levels, events: Records, places: Levels) ->
     return 1
 
 
-@kernel
+@kernel.borrowing
 def _write_event(
     data: bytes, steps: Levels, events: Records, levels: Levels, places: Levels
 ) -> int:
@@ -216,7 +216,7 @@ def _write_event(
     return BAD
 
 
-@kernel
+@kernel.borrowing
 def scan_market(
     data: bytes,
     ts_ns: int,

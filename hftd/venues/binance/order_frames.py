@@ -40,7 +40,7 @@ def templates(texts: Sequence[str]) -> Texts:
     return table
 
 
-@kernel
+@kernel.borrowing
 def fill(
     table: Texts,
     row: int,
@@ -77,7 +77,7 @@ def fill(
     return at
 
 
-@kernel
+@kernel.borrowing
 def write_number(out: Any, at: int, value: int, base: int) -> int:
     """Write a number in a base of up to 36 from ``at`` on; return the position after it."""
     assert value >= 0
@@ -92,7 +92,7 @@ def write_number(out: Any, at: int, value: int, base: int) -> int:
     return end
 
 
-@kernel
+@kernel.borrowing
 def write_key(out: Any, at: int, key: int) -> int:
     """Write an order key as `request_id.key_text` does; return the position after it."""
     at = write_number(out, at, key >> SEQ_BITS, 36)
@@ -100,7 +100,7 @@ def write_key(out: Any, at: int, key: int) -> int:
     return write_number(out, at + 1, key & SEQ_MAX, 36)
 
 
-@kernel
+@kernel.borrowing
 def write_decimal(out: Any, at: int, value_e8: int) -> int:
     """Write 1e-8 as plain decimal text, as `units.from_steps` does; return the position after."""
     at = write_number(out, at, value_e8 // _E8, 10)
