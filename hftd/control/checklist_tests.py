@@ -22,6 +22,7 @@ TESTS: Final[dict[str, tuple[str, ...]]] = {
         "tests/engine/test_risk.py::test_c05_fat_fingers",
         "tests/engine/test_risk.py::test_c05_distance_holds_the_passive_side",
         "tests/engine/test_risk.py::test_c05_the_reference_is_the_median",
+        "tests/engine/test_exposure.py::test_c05_a_trade_of_long_ago_prices_nothing_and_may_still_stop",
     ),
     "C06": (
         "tests/engine/test_risk.py::test_c06_filters",

@@ -114,6 +114,7 @@ def forget_market(state: State, index: int) -> None:
     instrument["bid_ticks"] = 0
     instrument["ask_ticks"] = 0
     instrument["last_trade_ticks"] = 0
+    instrument["last_trade_ns"] = 0
     instrument["last_trade_id"] = 0
     instrument["trade_window_ns"][:] = 0
     instrument["mid_window_ns"][:] = 0

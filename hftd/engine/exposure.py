@@ -16,6 +16,8 @@ from hftd.engine.position import excess_lots, expected_atoms
 from hftd.engine.state import State
 
 BPS_E2 = 1_000_000  # One, in hundredths of a basis point.
+# An older trade says nothing of what is fair now; a market with one a quarter of a minute is quiet.
+LAST_TRADE_NS = 60_000_000_000
 
 
 @kernel
@@ -144,12 +146,16 @@ def free_atoms(state: State, asset: int) -> int:
 def reference_half_ticks(state: State, index: int) -> int:
     """Return the median of mid, last trade and the 5 s median of trades; 0 for none.
 
-    With two of them known it is their mean, with one that one. Units: half ticks.
+    With two of them known it is their mean, with one that one. A trade of long ago prices nothing:
+    where the market has gone on without one, it would move the collar to where it was. Units: half
+    ticks.
     """
     instrument = state.instruments[index]
+    now = state.core[0]["now_ns"]
     mid = instrument["mid_half_ticks"] if instrument["market_valid"] == 1 else 0
-    last = 2 * instrument["last_trade_ticks"]
-    median = 2 * median_trade_ticks(instrument, state.core[0]["now_ns"])
+    recent = now - instrument["last_trade_ns"] <= LAST_TRADE_NS
+    last = 2 * instrument["last_trade_ticks"] if recent else 0
+    median = 2 * median_trade_ticks(instrument, now)
     low = min(mid, min(last, median))
     high = max(mid, max(last, median))
     middle = mid + last + median - low - high
@@ -162,7 +168,11 @@ def reference_half_ticks(state: State, index: int) -> int:
 
 @kernel
 def reference_spread_bps_e2(state: State, index: int) -> int:
-    """Return how far the known references are apart, in hundredths of a basis point."""
+    """Return how far the known references are apart, in hundredths of a basis point.
+
+    The last trade counts however old it is: who moves a quiet book away from where it traded, and
+    takes what follows him there, meets a pause. Only the next trade tells whether he was right.
+    """
     instrument = state.instruments[index]
     mid = instrument["mid_half_ticks"] if instrument["market_valid"] == 1 else 0
     last = 2 * instrument["last_trade_ticks"]

@@ -52,6 +52,7 @@ def apply_public_trade(state: State, event: Any, out: Out) -> None:
     mark_through(state, index, event["price_ticks"])
     instrument["last_trade_id"] = event["trade_id"]
     instrument["last_trade_ticks"] = event["price_ticks"]
+    instrument["last_trade_ns"] = event["ts_ns"]
     instrument["last_trade_exch_ns"] = event["exch_ts_ns"]
     instrument["last_trade_side"] = event["aggressor_side"]
 

@@ -217,6 +217,7 @@ INSTRUMENT = layout(
     Field("ask_lots", "i8", ""),
     Field("touch_asked_ns", "i8", "when a REST touch was asked for, 0 for not"),
     Field("last_trade_ticks", "i8", "last public trade, 0 for none"),
+    Field("last_trade_ns", "i8", "when it was told"),
     Field("last_trade_id", "i8", "of the public trades"),
     Field("last_trade_exch_ns", "i8", "venue's time of it, 0 unknown"),
     Field("last_trade_side", "i8", "Side that took liquidity in it"),

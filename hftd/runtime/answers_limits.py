@@ -19,7 +19,7 @@ from hftd.domain.codes import Code
 from hftd.domain.instrument import Instrument
 from hftd.domain.order import Side
 from hftd.domain.units import E8, from_scaled
-from hftd.engine.exposure import BPS_E2
+from hftd.engine.exposure import BPS_E2, LAST_TRADE_NS
 from hftd.engine.prints import WINDOW_NS
 from hftd.engine.state import ORDERS_CAPACITY
 from hftd.engine.sync import UNCOVERED_LIMIT_NS
@@ -166,7 +166,7 @@ def _of_prices(view: View, index: int) -> Iterator[shapes.Limit]:
     known = references_half_ticks(view, index)
     apart = (known[-1] - known[0]) * BPS_E2 // known[0] if known else 0
     yield _bps("price_collar_bps", record["collar_bps_e2"], apart, instrument)
-    middle = reference_half_ticks(known)
+    middle = reference_half_ticks(references_half_ticks(view, index, LAST_TRADE_NS))
     farthest = 0
     for order in view.orders_of(index) if middle else []:
         away = middle - 2 * order["price_ticks"]
@@ -214,12 +214,18 @@ def open_notional_atoms(view: View) -> int:
     )
 
 
-def references_half_ticks(view: View, index: int) -> list[int]:
-    """Return the references that are known, sorted: mid, last trade, median of five seconds."""
+def references_half_ticks(view: View, index: int, trade_ns: int | None = None) -> list[int]:
+    """Return the references that are known, sorted: mid, last trade, median of five seconds.
+
+    Of which age the last trade may be at most, ``trade_ns`` says; of any where it does not.
+    """
     record = view.records[index]
     mid = record["mid_half_ticks"] if record["market_valid"] == 1 else 0
     median = 2 * median_trade_ticks(record, view.core["now_ns"])
-    return sorted(price for price in (mid, 2 * record["last_trade_ticks"], median) if price > 0)
+    age_ns = view.core["now_ns"] - record["last_trade_ns"]
+    recent = trade_ns is None or age_ns <= trade_ns
+    last = 2 * record["last_trade_ticks"] if recent else 0
+    return sorted(price for price in (mid, last, median) if price > 0)
 
 
 def reference_half_ticks(known: list[int]) -> int:

@@ -30,6 +30,7 @@ SET = {
 }  # fmt: skip
 FORGOTTEN_OF_INSTRUMENT = {
     "frame_ns", "touch_update_id", "bid_ticks", "ask_ticks", "last_trade_ticks", "last_trade_id",
+    "last_trade_ns",
     "trade_window_ns", "mid_window_ns", "market_valid", "uncovered_ns", "through_bid_ns",
     "through_ask_ns", "resync_asked_ns", "resync_attempt", "touch_asked_ns", "flatten",
     "foreign_orders", "filled_lots", "released_lots", "sent_lots",

@@ -21,7 +21,25 @@ def test_c05_without_any_reference_nothing_is_priced() -> None:
     reading = judged(scene, SELL, BID, LOTS, reduce_only=1, post_only=0)
     assert reading == "REFERENCE_STALE: age=0 ms, max=2000 ms"
     scene.instrument["last_trade_ticks"] = BID
+    assert not allowed(scene, SELL, BID, LOTS, reduce_only=1, post_only=0), "of long ago"
+    scene.instrument["last_trade_ns"] = 100 * SECOND
     assert allowed(scene, SELL, BID, LOTS, reduce_only=1, post_only=0)
+
+
+@pytest.mark.parametrize(
+    ("age_ns", "reference"), [(0, 150), (60 * SECOND, 150), (60 * SECOND + 1, 100)]
+)
+def test_c05_a_trade_of_long_ago_prices_nothing_and_may_still_stop(
+    age_ns: int, reference: int
+) -> None:
+    """The mid has gone on without one: the collar goes with it, and how far they are apart stays."""
+    scene = a_scene()
+    record = scene.instrument
+    scene.core["now_ns"] = 100 * SECOND
+    record["mid_half_ticks"], record["market_valid"] = 100, 1
+    record["last_trade_ticks"], record["last_trade_ns"] = 100, 100 * SECOND - age_ns
+    assert exposure.reference_half_ticks(scene.state, 0) == reference
+    assert exposure.reference_spread_bps_e2(scene.state, 0) == 1_000_000
 
 
 @pytest.mark.parametrize(

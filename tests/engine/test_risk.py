@@ -204,7 +204,7 @@ def test_c05_the_reference_is_the_median() -> None:
     record = scene.instrument
     record["trade_window_ticks"][:3], record["trade_window_ns"][:3] = BID + 5, 100 * SECOND
     record["trade_window_next"] = 3
-    record["last_trade_ticks"] = 10 * BID
+    record["last_trade_ticks"], record["last_trade_ns"] = 10 * BID, 100 * SECOND
     assert allowed(scene, BUY, 10_055, post_only=0)
     assert not allowed(scene, BUY, 10_056, post_only=0)
 
@@ -264,7 +264,7 @@ def test_c07_age() -> None:
 def test_c07_book_in_doubt(state: BookState) -> None:
     """Outside SYNCED nothing is created, but a reduction by a touch not older than a second."""
     scene = a_desk()
-    scene.instrument["last_trade_ticks"] = BID
+    scene.instrument["last_trade_ticks"], scene.instrument["last_trade_ns"] = BID, 100 * SECOND
     scene.instrument["position_lots"] = LOTS
     scene.book["state"] = state
     signals.update(scene.state, 0)

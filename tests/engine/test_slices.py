@@ -20,7 +20,8 @@ def a_position(lots: int, target: int = 0) -> Scene:
     scene = a_stage(TradingState.KILLED)
     record = scene.state.instruments[1]
     record["flatten"], record["position_lots"], record["target_position_lots"] = 1, lots, target
-    record["last_trade_ticks"], record["collar_bps_e2"] = 1_000, 5_000
+    record["last_trade_ticks"], record["last_trade_ns"] = 1_000, NOW
+    record["collar_bps_e2"] = 5_000
     record["max_order_lots_reduce"], record["max_order_notional_atoms_reduce"] = 100, 10**12
     return scene
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hftd.domain.actions import ACTION
 from hftd.domain.codes import Code, TradingState
 from hftd.engine import breaker, exposure, risk, tripwires
+from hftd.engine.exposure import LAST_TRADE_NS
 from hftd.runtime.answers_limits import reference_half_ticks, references_half_ticks
 from hftd.runtime.answers_view import look
 from tests.engine.scene import BUY, MS, SECOND, SELL, put_order
@@ -119,27 +120,31 @@ def test_use_is_what_the_gate_would_compare(
 
 
 @settings(max_examples=60)
-@example(0, 2, 0, [(7, 5_000)])
+@example(0, 2, 0, 0, [(7, 5_000)])
+@example(1, 40, 5, LAST_TRADE_NS, [])
+@example(1, 40, 5, LAST_TRADE_NS + 1, [])
 @given(
     st.integers(0, 1),
     st.integers(2, 40),
     st.integers(0, 20),
+    st.integers(0, 2 * LAST_TRADE_NS),
     st.lists(st.tuples(st.integers(0, 20), st.integers(0, 7_000)), max_size=6),
 )
 def test_references_are_the_engines(
-    valid: int, mid: int, last: int, trades: list[tuple[int, int]]
+    valid: int, mid: int, last: int, age_ns: int, trades: list[tuple[int, int]]
 ) -> None:
     """Mid, last trade and the median of five seconds: their median, and how far they are apart."""
     desk = a_desk()
     record, now = desk.scene.instrument, int(desk.scene.core["now_ns"])
     record["market_valid"], record["mid_half_ticks"], record["last_trade_ticks"] = valid, mid, last
+    record["last_trade_ns"] = now - age_ns
     for at, (ticks, age_ms) in enumerate(sorted(trades, key=lambda one: -one[1])):
         record["trade_window_ticks"][at] = ticks
         record["trade_window_ns"][at] = now - age_ms * MS
         record["trade_window_next"] = at + 1
     state = desk.scene.state
     view = look(state, [BTC], ["USDT", "BTC"], TAG, STARTED_NS, now)
-    known = references_half_ticks(view, 0)
+    known = references_half_ticks(view, 0, LAST_TRADE_NS)
     assert reference_half_ticks(known) == exposure.reference_half_ticks(state, 0)
     apart = Decimal(limit(desk, "price_collar_bps", "BTC-USDT")["use"])
     assert apart * 100 == int(exposure.reference_spread_bps_e2(state, 0))
@@ -233,6 +238,7 @@ def test_a_quote_uses_up_its_distance_on_the_passive_side_alone() -> None:
     """The farthest quote counts, from the median of the references; an aggressive one does not."""
     desk = a_desk()
     desk.scene.instrument["last_trade_ticks"] = 6_000_000
+    desk.scene.instrument["last_trade_ns"] = desk.scene.core["now_ns"]
     put_order(desk.scene, 0, SELL, 5_999_000, 1)
     put_order(desk.scene, 1, BUY, 6_001_000, 1)
     assert limit(desk, "max_quote_distance_bps", "BTC-USDT")["use"] == "0"
