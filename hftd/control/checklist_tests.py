@@ -50,6 +50,7 @@ TESTS: Final[dict[str, tuple[str, ...]]] = {
         "tests/engine/test_risk.py::test_c11_funds_of_a_buy",
         "tests/engine/test_risk.py::test_c11_funds_of_a_sell",
         "tests/engine/test_risk.py::test_c11_a_replaced_order_lends_its_funds",
+        "tests/engine/test_exposure.py::test_c11_what_the_venue_has_locked_for_others_is_not_spent",
     ),
     "C12": (
         "tests/engine/test_risk.py::test_c12_worst_case_position",

@@ -61,6 +61,7 @@ def boot(state: State, event: Any, out: Out) -> None:
         open_account(state, index)
     for asset in range(state.balances.shape[0]):
         state.balances[asset]["known"] = 0
+        state.balances[asset]["others_atoms"] = 0
     for place in range(STRAYS_CAPACITY):
         strays.forget(state, place)
     known_trades.miss_all(state)

@@ -128,18 +128,38 @@ def per_lot_atoms(instrument: Any, side: int, price_ticks: int) -> int:
 
 
 @kernel
-def free_atoms(state: State, asset: int) -> int:
-    """Return what our books leave to spend of an asset, after reservations and reserve.
-
-    The venue's own word on free funds lags behind orders in flight, so the books decide.
-    """
-    balance = state.balances[asset]
-    free = expected_atoms(balance) - balance["reserve_atoms"]
+def reserved_atoms(state: State, asset: int) -> int:
+    """Return what our open orders set aside of an asset."""
+    reserved = 0
     for slot in range(state.core[0]["orders_end"]):
         order = state.orders[slot]
         if order["key"] != 0 and spent_asset(state, order["instrument"], order["side"]) == asset:
-            free -= order["reserved_atoms"]
-    return free
+            reserved += order["reserved_atoms"]
+    return reserved
+
+
+@kernel
+def free_atoms(state: State, asset: int) -> int:
+    """Return what our books leave to spend of an asset, after reservations and reserve.
+
+    The venue's own word on free funds lags behind orders in flight, so the books decide; but for
+    what it has locked for orders of others.
+    """
+    balance = state.balances[asset]
+    spendable = expected_atoms(balance) - balance["reserve_atoms"] - balance["others_atoms"]
+    return spendable - reserved_atoms(state, asset)
+
+
+@kernel
+def others_atoms(state: State, asset: int) -> int:
+    """Return what the venue has locked of an asset beyond what our orders set aside.
+
+    Only where orders of others are reported: where they are refused, nothing trades beside one.
+    One of ours in flight may be locked or not and counts as if: the next report tells the rest.
+    """
+    if state.core[0]["refuse_foreign"] == 1:
+        return 0
+    return max(0, state.balances[asset]["locked_atoms"] - reserved_atoms(state, asset))
 
 
 @kernel

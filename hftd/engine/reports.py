@@ -29,6 +29,7 @@ from hftd.domain.kernel import kernel
 from hftd.domain.order import FeeAsset, OrderEvent, OrderState, Side
 from hftd.engine import breaker, known_trades, orders, strays, tripwires
 from hftd.engine.emit import add_fact, order_fact
+from hftd.engine.exposure import others_atoms
 from hftd.engine.position import (
     apply_fill as book_fill,
 )
@@ -385,6 +386,7 @@ def apply_balance(state: State, event: Any, out: Out) -> None:
     balance["known"] = 1
     balance["free_atoms"] = event["free_atoms"]
     balance["locked_atoms"] = event["locked_atoms"]
+    balance["others_atoms"] = others_atoms(state, event["asset"])
     balance_fact(state, out, event["asset"])
     mark_all_dirty(state)
 

@@ -398,6 +398,7 @@ BALANCE = layout(
     Field("known", "i8", "1: the venue has told it in this boot"),
     Field("free_atoms", "i8", "as the venue said last"),
     Field("locked_atoms", "i8", ""),
+    Field("others_atoms", "i8", "of it by orders of others, where those are only reported"),
     Field("opening_known", "i8", "1: the ledger's first run has fixed the opening"),
     Field("opening_atoms", "i8", "holdings when the ledger began"),
     Field("traded_atoms", "i8", "signed change by fills and fees"),

@@ -117,7 +117,7 @@ def _of_funds(view: View) -> Iterator[shapes.Limit]:
         base = view.records[order["instrument"]]["base_asset"]
         reserved[quote if order["side"] == Side.BUY else base] += order["reserved_atoms"]
     for at, balance in enumerate(view.balances):
-        spendable = expected_atoms(balance) - balance["reserve_atoms"]
+        spendable = expected_atoms(balance) - balance["reserve_atoms"] - balance["others_atoms"]
         asset = view.assets[at]
         yield _limit("C11", f"spendable_{asset.lower()}", asset, E8, spendable, reserved[at])
 

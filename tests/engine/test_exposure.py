@@ -6,9 +6,9 @@ import pytest
 
 from hftd.domain.actions import ActionKind
 from hftd.domain.codes import BookState
-from hftd.engine import exposure, signals, step
+from hftd.engine import exposure, reports, signals, step
 from hftd.engine.state import WINDOW_CAPACITY
-from tests.engine.scene import BUY, SECOND, SELL, a_scene, put_order
+from tests.engine.scene import BUY, SECOND, SELL, a_scene, an_event, put_order
 from tests.engine.test_risk import ASK, BID, LOTS, UNIT, a_desk, allowed, judged, wish
 
 
@@ -32,7 +32,7 @@ def test_c05_without_any_reference_nothing_is_priced() -> None:
 def test_c05_a_trade_of_long_ago_prices_nothing_and_may_still_stop(
     age_ns: int, reference: int
 ) -> None:
-    """The mid has gone on without one: the collar goes with it, and how far they are apart stays."""
+    """The mid went on without one, and the collar with it; how far they are apart is told."""
     scene = a_scene()
     record = scene.instrument
     scene.core["now_ns"] = 100 * SECOND
@@ -73,6 +73,24 @@ def test_c05_a_mid_of_a_market_that_is_not_valid_is_no_reference() -> None:
     record["mid_half_ticks"], record["last_trade_ticks"] = 200, 60
     assert exposure.reference_half_ticks(scene.state, 0) == 120
     assert exposure.reference_spread_bps_e2(scene.state, 0) == 0
+
+
+@pytest.mark.parametrize(
+    ("refuse", "locked", "others", "fits"),
+    [(0, 12, 7, True), (0, 13, 8, False), (0, 4, 0, True), (1, 13, 0, True)],
+)
+def test_c11_what_the_venue_has_locked_for_others_is_not_spent(
+    refuse: int, locked: int, others: int, fits: bool
+) -> None:
+    """Where their orders are only reported: all that is locked beyond what ours set aside."""
+    scene = a_desk()
+    scene.core["refuse_foreign"] = refuse
+    scene.state.balances[1]["opening_atoms"] = LOTS * 1_000 + 12
+    put_order(scene, 0, SELL, ASK + 3, 1, reserved_atoms=5)
+    told = an_event(asset=1, locked_atoms=locked)
+    reports.apply_balance(scene.state, told, scene.out)
+    assert scene.state.balances[1]["others_atoms"] == others
+    assert allowed(scene, SELL, ASK) is fits
 
 
 def test_c05_a_breach_is_counted_for_the_breaker() -> None:
