@@ -25,6 +25,7 @@ from pathlib import Path
 import msgspec
 
 from hftd.runtime.lock import InstanceLock
+from hftd.runtime.paths import EXCHANGE_FILES, check_files
 
 COMPACT_BYTES = 32_000_000
 """Length of the log at which a new snapshot is due: some 40,000 events."""
@@ -54,6 +55,7 @@ class StateFolder:
 
     def __enter__(self) -> StateFolder:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        check_files(self._folder, EXCHANGE_FILES)
         self._lock.acquire()
         return self
 

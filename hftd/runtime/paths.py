@@ -14,7 +14,7 @@ the code. Must not know what stands in the files. The rules by which folders are
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,12 +25,13 @@ from hftd.errors import JournalDamaged, UsageError
 # sockaddr_un holds 108 bytes, one of them the closing zero (unix(7)).
 SOCKET_PATH_LIMIT_BYTES = 107
 SYSTEM_STATE_ROOT = Path("/var/lib/hftd")  # Where the unit's StateDirectory lies.
-# What a start reads or writes below the state folder, each of it a file.
+# What is read or written in the folder of a simulated exchange, each of it a file.
+EXCHANGE_FILES = ("arguments", "port", "*.json", "*.jsonl", "*.lock", "accounts.*.log")
+# And what a start reads or writes below the state folder.
 STATE_FILES = (
     "lock", "epoch", "latch.json", "kill-offline.json", "exchange.log", "hftd.db",
     "logs/hftd.jsonl", "journal/recorder.*", "journal/sync_failed", "journal/*.hj",
-    "simex/arguments", "simex/port", "simex/*.json", "simex/*.jsonl", "simex/*.lock",
-    "simex/accounts.*.log",
+    *(f"simex/{name}" for name in EXCHANGE_FILES),
 )  # fmt: skip
 
 
@@ -151,16 +152,7 @@ class InstancePaths:
 
         Raises: JournalDamaged with its path.
         """
-        for pattern in STATE_FILES:
-            for path in filter(Path.exists, sorted(self.state_dir.glob(pattern))):
-                if not path.is_file():
-                    kind = "a folder" if path.is_dir() else "something else"
-                    raise JournalDamaged(f"{path}: a file is needed, was {kind}")
-                if not os.access(path, os.R_OK | os.W_OK):
-                    raise JournalDamaged(
-                        f"{path}: a file that is ours to read and write is needed; is it another "
-                        "user's?"
-                    )
+        check_files(self.state_dir, STATE_FILES)
 
     def _check_socket_length(self) -> None:
         for path in (self.control_socket, self.recorder_socket):
@@ -169,6 +161,24 @@ class InstancePaths:
                 raise UsageError(
                     f"socket path {path} must be at most {SOCKET_PATH_LIMIT_BYTES} bytes, "
                     f"was {length}; set XDG_RUNTIME_DIR to a shorter folder"
+                )
+
+
+def check_files(folder: Path, patterns: Iterable[str]) -> None:
+    """Refuse a folder where what the patterns find is no file, or none that we may use.
+
+    Raises: JournalDamaged with its path.
+    """
+    for pattern in patterns:
+        # A file may go meanwhile: the exchange of an instance outlives its engine, and goes on.
+        for path in sorted(folder.glob(pattern)):
+            if not path.is_file() and path.exists():
+                kind = "a folder" if path.is_dir() else "something else"
+                raise JournalDamaged(f"{path}: a file is needed, was {kind}")
+            if not os.access(path, os.R_OK | os.W_OK) and path.exists():
+                raise JournalDamaged(
+                    f"{path}: a file that is ours to read and write is needed; is it another "
+                    "user's?"
                 )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from hftd.errors import JournalDamaged
 from hftd.journal.cursor import RecorderCursor, published
 from hftd.runtime.children import read_pid
 from hftd.runtime.exchange_state import StateFolder, read_listening
@@ -28,6 +29,14 @@ def test_a_folder_in_the_place_of_the_cursor_is_nothing_read(tmp_path: Path) -> 
     """A start refuses it by its path; who only looks sees that nothing is known."""
     (tmp_path / "recorder.json").mkdir()
     assert published(tmp_path) == RecorderCursor()
+
+
+@pytest.mark.parametrize("name", ["accounts.json", "port", "exchange.lock", "accounts.1.log"])
+def test_an_exchange_refuses_a_folder_in_the_place_of_its_file(name: str, tmp_path: Path) -> None:
+    """One line with its path, before anything is locked or read."""
+    (tmp_path / name).mkdir()
+    with pytest.raises(JournalDamaged, match=f"{name}: a file is needed, was a folder"):
+        StateFolder(tmp_path).__enter__()
 
 
 def test_what_is_written_there_is_read(tmp_path: Path) -> None:
