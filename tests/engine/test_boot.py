@@ -80,7 +80,7 @@ def test_a_boot_forgets_what_is_listed_and_keeps_the_rest() -> None:
     fill(scene.instrument, 3, {"base_asset"})
     fill(scene.book, 3, {"ticks", "lots"})
     fill(scene.state.targets[0, SELL], 3, set())
-    scene.state.balances["known"] = 3
+    scene.state.balances["known"] = scene.state.balances["others_atoms"] = 3
     records = [scene.core, scene.instrument, scene.book, scene.state.targets[0, SELL]]
     before = [np.frombuffer(record.tobytes(), record.dtype)[0] for record in records]
     booted(scene)
@@ -93,6 +93,7 @@ def test_a_boot_forgets_what_is_listed_and_keeps_the_rest() -> None:
         BookState.RESYNCING, Code.STARTING_UP,
     )  # fmt: skip
     assert not scene.state.balances["known"].any()
+    assert not scene.state.balances["others_atoms"].any()
     told = {name: int(scene.core[name]) for name in ("epoch", "next_seq", "on_crash", "crashed")}
     assert told == {"epoch": 8, "next_seq": 1, "on_crash": 1, "crashed": 1}
     assert scene.core["pause_mask"] == breaker.PAUSE_OPERATOR, "of it and PAUSE_USER_STREAM"
