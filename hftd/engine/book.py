@@ -29,6 +29,7 @@ from hftd.engine.sync import (
     apply_link_down,
     apply_touch_answer,
     ask_snapshot,
+    become_stale,
     begin_resync,
     change,
     check_age,
@@ -134,6 +135,7 @@ def buffer_depth(state: State, event: Any, levels: Levels, out: Out) -> None:
     """Keep an event until the snapshot is there; a full buffer starts again with this event."""
     index = event["instrument"]
     book = state.books[index]
+    state.instruments[index]["uncovered_ns"] = 0  # It speaks, and a snapshot holds the rest.
     begin, rows = event["levels_begin"], event["levels_end"] - event["levels_begin"]
     full = (
         book["pending_count"] == PENDING_EVENTS_CAPACITY
@@ -160,7 +162,8 @@ def apply_snapshot(state: State, event: Any, levels: Levels, out: Out) -> None:
     """Replace the book by a snapshot, then apply what was buffered beyond it.
 
     One that is not newer than the book, or older than the buffer, is of no use; the next
-    pulse asks again.
+    pulse asks again. It brings what was on trial; where the trial is over depth is dead, and
+    nothing would be applied to what the snapshot shows.
     """
     index = event["instrument"]
     book = state.books[index]
@@ -182,6 +185,11 @@ def apply_snapshot(state: State, event: Any, levels: Levels, out: Out) -> None:
         take_touch(state, index)
         return
     state.instruments[index]["frame_ns"] = state.core[0]["now_ns"]
+    if is_uncovered(state, index):
+        take_touch(state, index)
+        become_stale(state, index, out)
+        return
+    state.instruments[index]["uncovered_ns"] = 0
     settle(state, index, state.instruments[index]["depth_exch_ns"], out)
 
 

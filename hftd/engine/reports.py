@@ -284,7 +284,8 @@ def apply_ended(state: State, event: Any, out: Out, to: int) -> None:
     """The venue says that an order is over, with so much filled.
 
     Fills that the report counts and that have not arrived keep the order open, with just
-    their quantity as exposure, until they do (they are asked for after half a second).
+    their quantity as exposure, until they do (they are asked for after half a second, and at
+    once where the order was in doubt: a doubt ends with its fills, and is as old as it was).
     """
     slot = orders.find_reported(state, event)
     if slot < 0:
@@ -301,8 +302,9 @@ def apply_ended(state: State, event: Any, out: Out, to: int) -> None:
         return
     if order["final_state"] == 0:
         order["state"] = OrderState.PENDING_CANCEL
-        order["fills_asked_ns"] = now
-        order["unknown_since_ns"] = now
+        if order["unknown_since_ns"] == 0:
+            order["unknown_since_ns"] = now
+        order["fills_asked_ns"] = order["unknown_since_ns"]
         order["query_at_ns"] = 0
     order["final_state"] = to
     orders.release(state, order, order["leaves_lots"] - missing)

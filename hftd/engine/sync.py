@@ -4,16 +4,18 @@ Owns the book's state and every question to the venue about it. Must not touch l
 
     state       means                                      leaves it by
     RESYNCING   not in sequence; events are buffered       snapshot + buffer in sequence, uncrossed
+                                                           (-> STALE where depth is known dead)
     SYNCED      in sequence, uncrossed, not doubted        gap, crossed, unreadable -> RESYNCING
                                                            silence, unexplained trade -> STALE
     STALE       in sequence, yet the market is elsewhere   the next depth event or newer touch
 
 A snapshot never ends STALE: it would let a dead stream look alive; the stream has to speak.
-RESYNCING asks for no new link: before a snapshot is there nothing tells a dead stream from a quiet
-one, and a new link takes every other book down.
+RESYNCING asks for no new link: it quotes nothing, and a new link takes every other book down.
 Each stream of an instrument may die alone. Whatever depth should hold and does not, a trade
 outside the touch or a touch of a later update, is on trial until the next depth event; one that
-does not come makes the book STALE, however much the other streams say.
+does not come makes the book STALE, however much the other streams say. What is on trial stays so
+while the book is RESYNCING: a snapshot in time ends the trial, one that comes later finds the
+stream dead and makes the book STALE.
 The market link's fall makes every book RESYNCING. Snapshots are asked for at once, then less
 and less often, until the book has held for a while.
 """
@@ -57,10 +59,19 @@ def is_uncovered(state: State, index: int) -> bool:
 
 
 @kernel
+def heard_update_id(book: Any) -> int:
+    """Return up to which update depth has told, whether it is applied or buffered."""
+    count = book["pending_count"]
+    if count == 0:
+        return book["last_update_id"]
+    return max(book["last_update_id"], book["pending_last"][count - 1])
+
+
+@kernel
 def try_touch(state: State, index: int) -> None:
-    """Put a touch that is newer than the book on trial: any depth event after it ends that."""
+    """Put a touch that is newer than depth on trial: any depth event after it ends that."""
     instrument = state.instruments[index]
-    newer = instrument["touch_update_id"] > state.books[index]["last_update_id"]
+    newer = instrument["touch_update_id"] > heard_update_id(state.books[index])
     if newer and instrument["uncovered_ns"] == 0:
         instrument["uncovered_ns"] = state.core[0]["now_ns"]
         instrument["uncovered_exch_ns"] = instrument["depth_exch_ns"]
@@ -132,11 +143,11 @@ def check_age(state: State, index: int, out: Out) -> None:
     instrument["dirty"] = 1
     if core["market_up"] == 0:
         return
+    try_touch(state, index)
     if book["state"] == BookState.RESYNCING:
         ask_snapshot(state, index, out)
         return
     age = core["now_ns"] - instrument["frame_ns"]
-    try_touch(state, index)
     if book["state"] == BookState.STALE:
         reconnect_if_dead(state, index, age, out)
     elif is_uncovered(state, index):
@@ -179,7 +190,6 @@ def begin_resync(state: State, index: int, out: Out, code: int) -> None:
     """Stop believing the book, forget the buffer and ask for a snapshot."""
     change(state, index, BookState.RESYNCING, code, out)
     drop_buffer(state.books[index])
-    state.instruments[index]["uncovered_ns"] = 0
     ask_snapshot(state, index, out)
 
 

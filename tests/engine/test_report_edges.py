@@ -299,6 +299,25 @@ def test_a_lost_answer_is_asked_for_once_and_doubts_only_what_was_not_acknowledg
     assert play.order(sell)["unknown_since_ns"] == 0
 
 
+def test_c27_an_answer_whose_fills_are_missing_leaves_a_doubt_as_old_as_it_was() -> None:
+    """FILLED ends no doubt, its trades do: asked for at once, and HALT by the first doubt's age."""
+    play = Playbook().run()
+    buy, sell = play.key(Side.BUY), play.key(Side.SELL)
+    play.accept(sell).feed(E.OUTCOME_UNKNOWN, order_key=buy)
+    since_ns = play.now_ns
+    play.after(seconds=10).status(buy, OrderState.FILLED, cum_qty_lots=1000)
+    order = play.order(buy)
+    assert (order["final_state"], order["leaves_lots"]) == (OrderState.FILLED, 1000)
+    assert order["unknown_since_ns"] == since_ns
+    assert play.pulse().order(buy)["fills_asked_ns"] == play.now_ns
+    limit_ns = int(play.core["unknown_timeout_ns"])
+    while play.now_ns < since_ns + limit_ns:
+        assert play.state != TradingState.HALTED
+        play.pulse()
+    play.pulse()
+    assert (play.state, play.core["state_code"]) == (TradingState.HALTED, Code.UNKNOWN_ORDERS)
+
+
 def test_a_lost_answer_to_a_cancel_leaves_the_create_alone() -> None:
     """It says nothing about an order in flight, but that it has to be asked for."""
     play = Playbook().run()

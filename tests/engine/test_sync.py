@@ -196,6 +196,64 @@ def test_any_depth_event_ends_the_trial_of_a_touch() -> None:
     assert scene.book["state"] == SYNCED
 
 
+def test_a_snapshot_does_not_revive_a_depth_stream_that_is_dead() -> None:
+    """Known dead before the book was lost, it is so after: only depth makes the book SYNCED."""
+    scene = a_synced_book()
+    pulses(scene, 0, 12)
+    assert scene.book["state"] == STALE
+    book.apply_broken(scene.state, an_event(), scene.out)
+    pulses(scene, 12, 60)
+    scene.begin(7 * SECOND)
+    snapshot(scene, 60, {100: 5}, {102: 6})
+    assert told(scene) == [(RESYNCING, STALE, Code.FEED_STALE)]
+    assert (scene.instrument["touch_update_id"], scene.instrument["bid_lots"]) == (70, 64)
+    pulses(scene, 60, 81)
+    assert asked(scene) == []
+    pulses(scene, 81, 82)
+    assert (scene.book["state"], asked(scene)) == (STALE, [ActionKind.RECONNECT])
+    depth(scene, 61, 95, {100: 86}, {})
+    assert told(scene) == [(STALE, SYNCED, Code.NONE)]
+
+
+@pytest.mark.parametrize(
+    ("heard", "silent_pulses", "state"),
+    [(0, 11, SYNCED), (0, 12, STALE), (30, 12, SYNCED), (29, 12, STALE)],
+    ids=["in time", "none at all", "up to the last touch", "up to one before"],
+)
+def test_touches_put_depth_on_trial_before_a_snapshot_too(
+    heard: int, silent_pulses: int, state: int
+) -> None:
+    """A link whose depth was mute for a second, or fell so after it spoke, is not believed."""
+    scene = a_scene()
+    pulses(scene, 0, 20)  # Touches up to update 30, on trial since the first.
+    if heard:
+        depth(scene, 1, heard, {100: 5}, {102: 6}, exch_ts_ns=1)
+    else:
+        scene.core["market_up"] = 0
+        book.apply_link_down(scene.state, an_event(link=Link.MARKET), scene.out)
+        scene.core["market_up"] = 1
+        touch(scene, 30, (100, 5), (102, 6))
+    for tick in range(20, 20 + silent_pulses):
+        scene.begin(SECOND + tick * 100 * MS)
+        book.check_age(scene.state, 0, scene.out)
+    scene.begin()
+    snapshot(scene, 40, {100: 5}, {102: 6})
+    assert told(scene)[-1][:2] == (RESYNCING, state)
+
+
+def test_a_snapshot_in_time_ends_the_trial_of_a_touch() -> None:
+    """What was on trial is in it: the next newer touch begins another second."""
+    scene = a_synced_book()
+    pulses(scene, 0, 8)
+    book.apply_broken(scene.state, an_event(), scene.out)
+    snapshot(scene, 30, {100: 5}, {102: 6})
+    assert scene.book["state"] == SYNCED
+    pulses(scene, 8, 31)  # Updates from 31 on are newer than the snapshot.
+    assert scene.book["state"] == SYNCED
+    pulses(scene, 31, 32)
+    assert told(scene) == [(SYNCED, STALE, Code.FEED_STALE)]
+
+
 def test_a_broken_message_resyncs() -> None:
     """Nothing is decided on what may be half."""
     scene = a_synced_book()
