@@ -1,4 +1,4 @@
-"""What the person in front of the daemon is told of its state, in words."""
+"""What people and systemd are told of the daemon's state, in words, and when a start is over."""
 
 from __future__ import annotations
 
@@ -12,6 +12,24 @@ from hftd.domain.layout import Records
 from hftd.domain.order import client_order_id
 from hftd.domain.units import E8, from_scaled
 from hftd.drivers.books import assets_of
+from hftd.engine.recovery import Phase
+
+LATCHED_WAIT_NS = 60_000_000_000
+
+
+def has_started(core: Any) -> bool:
+    """Tell whether a start has come to its end, whatever its verdict.
+
+    That is the end of the recovery. One that is HALTED or KILLED waits for a person, maybe in a
+    phase that only ``reset`` leaves (an order that the venue denies): after a minute in one phase
+    it is over too, or systemd would end the start for taking too long, again and again.
+    """
+    state = core["state"]
+    if state in (TradingState.STARTING, TradingState.RECOVERING):
+        return False
+    waits = state in (TradingState.HALTED, TradingState.KILLED)
+    waited_ns = core["now_ns"] - core["recovery_since_ns"]
+    return bool(core["recovery_phase"] == Phase.IDLE or (waits and waited_ns > LATCHED_WAIT_NS))
 
 
 def state_text(core: Any) -> str:

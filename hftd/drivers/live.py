@@ -17,12 +17,12 @@ from typing import Any, NamedTuple
 
 from hftd.config.load import LoadedProfile
 from hftd.control.server import ControlServer
-from hftd.domain.codes import Code, TradingState
+from hftd.domain.codes import Code
 from hftd.domain.events import CommandKind, EventKind, Link, Timer
 from hftd.domain.facts import FactKind
 from hftd.domain.layout import Records
 from hftd.drivers import machine, memory
-from hftd.drivers.announce import difference_lines, state_text
+from hftd.drivers.announce import difference_lines, has_started, state_text
 from hftd.drivers.books import assets_of, targets_ns
 from hftd.drivers.last_resort import bug_text, cancel_all, ending_line, failure_of
 from hftd.drivers.latch_file import LatchFile
@@ -34,7 +34,6 @@ from hftd.drivers.rehearsal import Rehearsal
 from hftd.drivers.reload import Read, RecorderOf, Reload, Start
 from hftd.drivers.run import Run
 from hftd.drivers.stamps import Stamps
-from hftd.engine.recovery import Phase
 from hftd.errors import HftdError, InvariantBroken
 from hftd.journal.cursor import published
 from hftd.journal.reader import JournalReader
@@ -317,8 +316,7 @@ class Live:
     def _tell_ready(self) -> None:
         """Tell systemd READY once the recovery has come to its end, whatever its verdict."""
         core = self._engine.state.core[0]
-        began = core["state"] not in (TradingState.STARTING, TradingState.RECOVERING)
-        if began and core["recovery_phase"] == Phase.IDLE:
+        if has_started(core):
             self._is_ready = True
             self._notifier.ready(state_text(core))
 
