@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import mmap
 from pathlib import Path
+
+import pytest
 
 from hftd.journal import pages, segment
 from hftd.journal.disk import READY_BYTES
@@ -78,4 +81,15 @@ def test_a_sync_by_range_takes_nothing_else(tmp_path: Path) -> None:
     mapped[:] = b"x" * len(mapped)
     pages.sync(pages.address_of(mapped) + PAGE, PAGE)
     assert dirty_bytes(path) == 2 * PAGE
+    mapped.close()
+
+
+def test_a_sync_that_the_kernel_refuses_is_raised(tmp_path: Path) -> None:
+    """Its own error number: who syncs has to know that what it wrote may not be there."""
+    path = tmp_path / "file"
+    segment.make(path, PAGE)
+    mapped: mmap.mmap = segment.map_file(path, writable=True)
+    with pytest.raises(OSError, match="nvalid argument") as raised:
+        pages.sync(pages.address_of(mapped) + 1, PAGE)
+    assert raised.value.errno == errno.EINVAL
     mapped.close()

@@ -55,6 +55,20 @@ def test_two_streams_are_one_order(tmp_path):
     assert [r.seq for r in JournalReader(tmp_path).records(3, (Stream.ORDERS,))] == [3, 4]
 
 
+def test_what_a_run_died_over_ends_it_before_the_next_begins(tmp_path):
+    """Facts that are told late stand before the new HEADER, in their order."""
+    first = small_writer(tmp_path)
+    first.open(HEADER, 5)
+    first.close()
+    second = small_writer(tmp_path)
+    assert second.open(HEADER, 9, untold=(b"one", b"two")) == 4
+    second.close()
+    read = [(r.seq, r.record_type, r.ts_ns) for r in JournalReader(tmp_path).records()]
+    header = RecordType.HEADER
+    assert read == [(1, header, 5), (2, FACT, 9), (3, FACT, 9), (4, header, 9)]
+    assert payloads(tmp_path)[:2] == [(2, b"one"), (3, b"two")]
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.tuples(st.booleans(), st.binary(max_size=3000)), max_size=40))
 def test_what_is_appended_is_read_over_any_number_of_segments(tmp_path_factory, records):
