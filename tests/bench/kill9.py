@@ -25,12 +25,11 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.rows import machine
-from tests.e2e.daemon import Instance, until
+from tests.e2e.daemon import Instance
 
 RESULTS = Path(__file__).parent / "kill9_results.json"
 LEDGER_EVERY = 10
 MOMENT_S = 1.5
-DOUBT_S = 20.0  # The receive window, ten seconds, and two answers a second apart.
 WITHIN_S = 3.0  # A restart that takes longer prints what the daemon said meanwhile.
 # Quotes that follow each move of the book at once, in a market that moves all the time.
 SETS = (
@@ -53,17 +52,9 @@ def require(what: str, ours: object, theirs: object) -> None:
         raise Different(f"{what}: ours {ours}, the exchange's {theirs}")
 
 
-def is_in_doubt(instance: Instance) -> bool:
-    """Return whether an order stands of which the exchange has not told enough."""
-    return any(order["state"] == "UNKNOWN" for order in instance.ask("orders")["orders"])
-
-
 def compare(instance: Instance, *, ledger: bool) -> dict[str, Any]:
-    """Pause, hold everything against the exchange's truth, and go on; return the truth.
-
-    An order that was never sent is not one of its books before that is proved.
-    """
-    until(lambda: not is_in_doubt(instance), "the end of a doubt", DOUBT_S)
+    """Pause, hold everything against the exchange's truth, and go on; return the truth."""
+    instance.await_proof()
     instance.ask("pause")
     truth = instance.truth()
     ids = [order["clientOrderId"] for order in truth["orders"]]

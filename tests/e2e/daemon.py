@@ -225,6 +225,16 @@ class Instance:
 
         until(look, "a quote on each side")
 
+    def await_proof(self) -> None:
+        """Wait until no order is UNKNOWN: one that was never sent is not ours once that is proved.
+
+        The proof takes the receive window, ten seconds, and two answers a second apart.
+        """
+        until(
+            lambda: all(o["state"] != "UNKNOWN" for o in self.ask("orders")["orders"]),
+            "the end of a doubt",
+        )
+
     def sides_filled(self) -> set[str]:
         """Return the sides that have a fill, as the recorder knows it."""
         return {fill["side"] for fill in self.ask_recorder("fills", limit=1000)["fills"]}

@@ -131,6 +131,7 @@ def test_a_trade_by_hand_is_no_position_of_ours(instance: Instance) -> None:
     before = instance.venue().position()
     instance.venue().buy_at_market("0.00500")
     daemon = instance.start().running()
+    instance.await_proof()
     assert instance.hftctl("pause").returncode == 0
     own = instance.venue().position() - before - Decimal("0.005")
     held = Decimal(instance.ask("positions")["positions"][0]["position_base"])
@@ -201,6 +202,7 @@ def test_an_exchange_that_dies_is_started_again(instance: Instance) -> None:
 
 def _compare(instance: Instance) -> None:
     """Pause, so that nothing moves, and compare all that is known on both sides."""
+    instance.await_proof()
     paused = instance.hftctl("pause")
     assert paused.returncode == 0, paused.stdout + paused.stderr
     venue = instance.venue()
