@@ -86,6 +86,7 @@ class OrderEvent(IntEnum):
     OUTCOME_UNKNOWN = 10
     NEVER_ACCEPTED = 11
     DENIED = 12
+    FILLS_MISSING = 13
 
 
 def order_key(epoch: int, seq: int) -> int:

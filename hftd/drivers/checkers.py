@@ -7,7 +7,8 @@ a step both are told that all have looked.
 from __future__ import annotations
 
 from hftd.drivers.checkers_book import BookTrue, FreshQuotes
-from hftd.drivers.checkers_caps import MoneyCapped
+from hftd.drivers.checkers_caps import MoneyCapped, ReserveKept
+from hftd.drivers.checkers_doubt import DoubtEnds
 from hftd.drivers.checkers_journal import LedgerTrue, ReplayTrue, SecretsKept
 from hftd.drivers.checkers_limits import (
     MemoryBounded,
@@ -19,7 +20,6 @@ from hftd.drivers.checkers_limits import (
 from hftd.drivers.checkers_money import DayGoesOn, FillsOnce, PositionIsFills
 from hftd.drivers.checkers_orders import (
     Attributed,
-    DoubtEnds,
     IdsOnce,
     JournaledFirst,
     LegalStates,
@@ -28,6 +28,7 @@ from hftd.drivers.checkers_orders import (
     ReconciledFirst,
 )
 from hftd.drivers.checkers_rare import RareStates
+from hftd.drivers.checkers_starts import CrashWaits, FoundWaits
 from hftd.drivers.checkers_stops import CancelsLeave, GateClosed, Heals, LatchHolds, NothingLeft
 from hftd.drivers.checkers_told import Told
 from hftd.drivers.checkers_truth import Truth
@@ -58,11 +59,12 @@ def all_checkers(world: World, watch: Watch) -> list[Checker]:
         Attributed(world, watch, truth, told), DoubtEnds(world, watch, truth, told),
         FillsOnce(world, watch, truth, told), PositionIsFills(world, watch, truth, told),
         DayGoesOn(world, watch, told), WithinLimits(world, watch, truth, told),
-        MoneyCapped(world, watch, truth, told),
+        MoneyCapped(world, watch, truth, told), ReserveKept(world, watch, truth, told),
         RateKept(world, watch, truth), TimelyRequests(world, watch, truth),
         StepsBounded(world, watch), MemoryBounded(world, watch),
         GateClosed(world, watch, truth, told), NothingLeft(world, watch, truth, told),
         CancelsLeave(world, watch, truth, told), LatchHolds(world, watch, told),
+        CrashWaits(world, watch, truth, told), FoundWaits(world, watch, truth, told),
         Heals(world, watch, truth, told), BookTrue(world, watch, truth, told),
         FreshQuotes(world, watch, truth, told), SecretsKept(world, watch),
         LedgerTrue(world, watch, told), ReplayTrue(world, watch), Settle(world, watch, truth, told),

@@ -45,6 +45,8 @@ _HALTS = {
     Code.LATE_REPORT: "late report halted",
     Code.TURNOVER_LIMIT: "halted for the turnover",
     Code.ONE_SIDED_FILLS: "halted for one-sided fills",
+    Code.ORDERS_FOUND: "halted for orders found",
+    Code.RECONCILED: "halted after a crash",
 }
 _REFUSALS = {
     Code.OPEN_ORDERS: "open orders limit refused",
@@ -65,6 +67,7 @@ _RESOLVED = {
     OrderEvent.CANCELED: "UNKNOWN resolved to ended",
     OrderEvent.EXPIRED: "UNKNOWN resolved to ended",
     OrderEvent.FILL_FULL: "UNKNOWN resolved to ended",
+    OrderEvent.FILLS_MISSING: "UNKNOWN resolved to ended",
     OrderEvent.NEVER_ACCEPTED: "UNKNOWN resolved to never accepted",
 }
 _FILLS = {
@@ -100,6 +103,7 @@ class RareStates(Checker):
         self._halt_code = Code.NONE
         self._orders: dict[int, int] = {}
         self._ended_by_us: set[int] = set()
+        self._found: set[str] = set()  # Orders of ours that stood open as this boot began.
         self._trades_at_crash = 0
         self._reset_asked = False
         self._unsent = False  # An intent is journaled and has not left.
@@ -141,9 +145,9 @@ class RareStates(Checker):
         self._links = [False] * len(self._links)
         self._trading = TradingState.STARTING
         book = self._world.venue.exchange.bookkeeping(ACCOUNT)
-        if any(
-            order.client_order_id.startswith(self._truth.prefix) for order in book.open.values()
-        ):
+        names = [order.client_order_id for order in book.open.values()]
+        self._found = {name for name in names if name.startswith(self._truth.prefix)}
+        if self._found:
             self.watch.sometimes("booted with open orders at the exchange")
         traded = sum(len(trades) for trades in book.trades.values())
         if self._trades_at_crash and traded > len(self._truth.trades):
@@ -292,7 +296,7 @@ class RareStates(Checker):
         if self._told.is_over(fact.order_key):
             self._orders.pop(fact.order_key, None)
             self._ended_by_us.discard(fact.order_key)
-        else:
+        elif event != OrderEvent.FILLS_MISSING:  # Told PENDING_CANCEL, and no cancel is in flight.
             self._orders[fact.order_key] = fact.state_to
 
     def _fill(self, fact: Fact) -> None:
@@ -330,6 +334,9 @@ class RareStates(Checker):
         if after in _STOPPED and fact.state_from == TradingState.RECOVERING:
             watch.sometimes("booted with a latch")
         self._traded = self._traded or after == TradingState.RUNNING
+        started = fact.state_from == TradingState.RECOVERING and after == TradingState.RUNNING
+        if started and any(order.client_order_id in self._found for order in self._truth.open):
+            watch.sometimes("start kept an order")
         if after == TradingState.RUNNING and code == Code.RESUMED:
             watch.sometimes("paused and resumed by itself")
         self._trading = after

@@ -13,7 +13,7 @@ import numpy as np
 from hftd.domain.codes import Code, TradingState
 from hftd.domain.events import EVENT, EventKind, Link
 from hftd.domain.facts import FACT, FactKind
-from hftd.domain.order import TERMINAL, OrderState
+from hftd.domain.order import TERMINAL, OrderEvent, OrderState
 from hftd.drivers.watch import Checker, Watch, World
 from hftd.journal.record import Record, RecordType, decode_json
 
@@ -135,7 +135,7 @@ class Told(Checker):
             self.order_state[fact.order_key] = fact.state_to
             self.reduce_only[fact.order_key] = fact.reduce_only
             self.doubted.pop(fact.order_key, None)
-            if fact.state_to == OrderState.UNKNOWN:
+            if fact.state_to == OrderState.UNKNOWN or fact.order_event == OrderEvent.FILLS_MISSING:
                 self.doubted[fact.order_key] = (fact.instrument, fact.side)
         elif fact.kind == FactKind.NOTE and fact.code == Code.RECONCILED:
             self.reconciled = True

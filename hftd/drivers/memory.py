@@ -86,6 +86,7 @@ CARRIED_INSTRUMENT = (
     "mark_ask_ticks",
     "opening_mid_half_ticks",
     "fills",
+    "flatten",
 )
 IN_TICKS = ("mark_bid_ticks", "mark_ask_ticks", "opening_mid_half_ticks")
 CARRIED_BALANCE = ("opening_known", "opening_atoms", "traded_atoms", "flow_atoms")

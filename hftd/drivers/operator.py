@@ -23,6 +23,7 @@ from hftd.drivers.latch_file import LatchFile
 from hftd.drivers.reload import Reload
 from hftd.engine.engine import Engine
 from hftd.engine.recovery import Phase
+from hftd.engine.venue_reset import REMEMBERS
 from hftd.runtime.answers import Answers
 
 CONFIRM_SECONDS = 20.0  # hftctl waits 30 s; the daemon gives its answer before that.
@@ -132,6 +133,11 @@ class Operator:
                 "wiped; hftctl reset without --venue-wiped"
             )
         if method == "reset" and code == Code.RECONCILE_DIFFERENCE:
+            if int(self._engine.state.core[0]["venue_remembers"]) != REMEMBERS:
+                return (
+                    f"{code.name}: nobody has asked the venue yet whether it lists trades of ours; "
+                    "hftctl reset without --venue-wiped compares all, and asks"
+                )
             return (
                 f"{code.name}: the venue lists trades of ours, so it was not wiped; deposits and "
                 "withdrawals that nobody reported: hftctl reset --accept-flows"

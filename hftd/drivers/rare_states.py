@@ -59,6 +59,8 @@ SEEN = {
     "halted for a difference": "reconciliation found a difference that stayed",
     "halted for a ban": "a 418 or 403 halted",
     "halted for the journal": "the journal could not be written",
+    "halted for orders found": "a start found orders of ours, and the profile refuses those",
+    "halted after a crash": "a person was to look first, as the profile says",
     "killed": "the operator's kill was applied",
     "kill while an order was in flight": "a create had no answer when the kill came",
     "kill while an order was UNKNOWN": "an order was in doubt when the kill came",
@@ -71,6 +73,7 @@ SEEN = {
     "stopped clean": "the daemon ended by stop with nothing open",
     # Recovery.
     "booted with open orders at the exchange": "orders of ours stood open when a boot began",
+    "start kept an order": "a start went on with an order of ours that it found open",
     "booted with a latch": "a boot began HALTED or KILLED",
     "booted after a crash with orders in flight": "the journal held creates without an answer",
     "recovery began again": "an answer of a reconciliation was late or differed",

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from hftd.simex.flow_noise import Noise
 
-ON_PERCENT = 10  # Of all seeds, each; about every third has one.
+ON_PERCENT = 10  # Of all seeds, each; more than every other has one.
 BEGINS_MINUTE = 22 * 60 + 13  # Of the day, as `simulate.START_NS`.
 
 # Each is small enough to be met within minutes, and large enough for one order beside another.
@@ -65,12 +65,33 @@ def canary(_noise: Noise) -> tuple[str, ...]:
     return ("canary={enabled: true, size_factor: '0.10'}",)
 
 
+def orders_found(noise: Noise) -> tuple[str, ...]:
+    """Let a start keep the orders of ours that it finds, or refuse to go on."""
+    return (f"on_start={('adopt', 'refuse')[noise.below(2)]}",)
+
+
+def crash_halts(_noise: Noise) -> tuple[str, ...]:
+    """Let a person look after each crash, as money demands it."""
+    return ("on_crash=halt",)
+
+
+def reserve(noise: Noise) -> tuple[str, ...]:
+    """Let a few orders bring an account of the usual size to what it may not go below."""
+    base, quote = noise.between(9_500, 9_950), noise.between(96_000, 99_500)
+    return (f"inventory.reserve_base=0.{base}", f"inventory.reserve_quote={quote}")
+
+
 CIRCUMSTANCES: dict[str, Circumstance] = {
     "day-ends": Circumstance("the trading day ends on the way", day_ends),
     "little-money": Circumstance("the account holds a few orders' worth", little_money),
     "tight-limits": Circumstance("limits are as small as an order", tight_limits),
     "small-loss": Circumstance("a small loss halts, and its position is sold off", small_loss),
     "canary": Circumstance("a tenth of every size and money limit", canary),
+    "orders-found": Circumstance(
+        "a start keeps the orders that it finds, or refuses", orders_found
+    ),
+    "crash-halts": Circumstance("after a crash a person looks first", crash_halts),
+    "reserve": Circumstance("most of the account is not to be touched", reserve),
 }
 
 

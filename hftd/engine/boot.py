@@ -37,13 +37,13 @@ def boot(state: State, event: Any, out: Out) -> None:
     core["clock_bad_since_ns"] = 0
     core["journal_failed"] = 0
     core["stopping"] = 0
+    keep_reducing(state, event)
     core["latched"] = event["latched"]
     core["latch_code"] = event["code"]
     core["exit_sent"] = 0
     core["kill_requested_ns"] = 0
     core["venue_clear"] = 0
     core["reset_wanted"] = 0
-    core["venue_remembers"] = 0
     core["order_tat_ns"] = 0
     core["loss_seen_ns"] = 0
     core["reject_ns"][:] = 0
@@ -78,14 +78,26 @@ def boot(state: State, event: Any, out: Out) -> None:
 
 @kernel
 def come_back_halted(state: State, event: Any, out: Out) -> None:
-    """Raise the alert of a halt where it was lost, and let a crash keep no loss from being cut.
-
-    What a person ended by ``stop`` or ``kill`` stays ended. Slices wait for the recovery.
-    """
+    """Raise the alert of a halt where it was lost."""
     if not alerts.is_raised(state, event["code"]):
         alerts.raise_alert(state, out, event["code"], 0, 0)
-    if event["crashed"] == 1:
-        breaker.reduce_after_loss(state, event["code"])
+
+
+@kernel
+def keep_reducing(state: State, event: Any) -> None:
+    """C15: let no crash keep a loss from being cut; slices wait for the recovery.
+
+    It goes on where it was under way. What a person ended by ``stop`` stays ended, also where the
+    venue could not confirm the stop, so that the run counts as crashed. A halt that a loss of
+    power took from the journal, and not from the latch's file, begins it anew.
+    """
+    core = state.core[0]
+    told = core["latched"] == event["latched"] and core["latch_code"] == event["code"]
+    crashed = event["latched"] == TradingState.HALTED and event["crashed"] == 1
+    cuts = crashed and breaker.cuts_loss(state, event["code"])
+    for index in range(state.instruments.shape[0]):
+        instrument = state.instruments[index]
+        instrument["flatten"] = 1 if cuts and (instrument["flatten"] == 1 or not told) else 0
 
 
 @kernel
@@ -126,7 +138,6 @@ def forget_market(state: State, index: int) -> None:
     instrument["resync_asked_ns"] = 0
     instrument["resync_attempt"] = 0
     instrument["touch_asked_ns"] = 0
-    instrument["flatten"] = 0
     for side in range(2):
         target = state.targets[index, side]
         target["wanted"] = 0

@@ -104,16 +104,16 @@ def halt(state: State, out: Out, code: int, value: int, bound: int) -> None:
     alerts.raise_alert(state, out, code, value, bound)
     clearing.begin(state, out, code)
     latch(state, out, TradingState.HALTED, code)
-    reduce_after_loss(state, code)
+    if cuts_loss(state, code):
+        for index in range(state.instruments.shape[0]):
+            state.instruments[index]["flatten"] = 1
 
 
 @kernel
-def reduce_after_loss(state: State, code: int) -> None:
-    """C15: trade what a loss halted with down to zero, where ``halt_and_reduce`` says so."""
+def cuts_loss(state: State, code: int) -> bool:
+    """C15: tell whether what a loss halted with is traded down to zero: ``halt_and_reduce``."""
     lost = code == Code.DAILY_LOSS or code == Code.DRAWDOWN  # C15 is both.
-    if lost and state.core[0]["halt_and_reduce"] == 1:
-        for index in range(state.instruments.shape[0]):
-            state.instruments[index]["flatten"] = 1
+    return lost and state.core[0]["halt_and_reduce"] == 1
 
 
 @kernel

@@ -95,8 +95,8 @@ def reset(state: State, event: Any, out: Out) -> int:
 
     Not before the latch has stood for its dwell and a person has acknowledged every alert. A
     reconciliation that is under way already will do. Without a journal nothing may trade again.
-    That the venue was wiped is refused where books and venue agreed last, and where it has listed
-    trades of ours since they differ.
+    That the venue was wiped is refused where books and venue agreed last, and where trades of ours
+    may be listed: the comparison that follows a plain ``reset`` asks for them.
     What is accepted as flows is found by the reconciliation: see recovery.accept_flows.
     """
     core = state.core[0]
@@ -111,7 +111,7 @@ def reset(state: State, event: Any, out: Out) -> int:
     wiped = event["order_key"] == ResetKind.VENUE_WIPED
     if wiped and core["recovery_clean"] == 1:
         return Code.RECONCILED
-    if wiped and core["venue_remembers"] == 1:
+    if wiped and venue_reset.may_remember(state):
         return Code.RECONCILE_DIFFERENCE
     core["reset_wanted"] = 1
     core["accepts_flows"] = 1 if event["order_key"] == ResetKind.ACCEPT_FLOWS else 0

@@ -6,21 +6,22 @@ and must not know the venue's words.
 The table (rows: state; columns: event; ``.`` keeps the state, ``!`` contradicts what we
 know and is noted, never applied)::
 
-                   SUBM CANC REPL ACC  PART FULL CXLD REJ  CREJ EXP  UNKN NEVR
-    NONE           PNEW !    !    !    !    !    !    !    !    !    !    !
-    PENDING_NEW    !    .    .    NEW  PFIL FILL CXLD REJ  .    EXP  UNKN !
-    NEW            !    PCXL PRPL .    PFIL FILL CXLD !    .    EXP  .    !
-    PARTIALLY_F.   !    PCXL PRPL .    .    FILL CXLD !    .    EXP  .    !
-    PENDING_CANCEL !    .    .    .    .    FILL CXLD !    back EXP  .    !
-    PENDING_REPL.  !    .    .    .    .    FILL CXLD !    back EXP  .    !
-    UNKNOWN        !    .    !    NEW  PFIL FILL CXLD REJ  .    EXP  .    REJ
-    terminal       !    .    .    .    !    !    .    .    .    .    .    .
+                   SUBM CANC REPL ACC  PART FULL CXLD REJ  CREJ EXP  UNKN NEVR MISS
+    NONE           PNEW !    !    !    !    !    !    !    !    !    !    !    !
+    PENDING_NEW    !    .    .    NEW  PFIL FILL CXLD REJ  .    EXP  UNKN !    PCXL
+    NEW            !    PCXL PRPL .    PFIL FILL CXLD !    .    EXP  .    !    PCXL
+    PARTIALLY_F.   !    PCXL PRPL .    .    FILL CXLD !    .    EXP  .    !    PCXL
+    PENDING_CANCEL !    .    .    .    .    FILL CXLD !    back EXP  .    !    .
+    PENDING_REPL.  !    .    .    .    .    FILL CXLD !    back EXP  .    !    PCXL
+    UNKNOWN        !    .    !    NEW  PFIL FILL CXLD REJ  .    EXP  .    REJ  PCXL
+    terminal       !    .    .    .    !    !    .    .    .    .    .    .    .
 
 ``back`` returns to NEW or PARTIALLY_FILLED by the filled quantity. Our own DENIED stands in
 no column: what the gate refused never enters the table. A create is never sent twice: an
 order whose outcome is in doubt is UNKNOWN, keeps its exposure, and is asked for. A cancel
 never ends an order; only a terminal report does, and only once every fill that the report
-counts has been applied; until then the order is PENDING_CANCEL and open by what is missing.
+counts has been applied; until then (MISS) the order is PENDING_CANCEL, open by what is missing,
+and no other may leave for its side.
 """
 
 from __future__ import annotations
@@ -58,6 +59,7 @@ def _transitions() -> np.ndarray[Any, np.dtype[np.int64]]:
         row[_E.REPLACE_SENT] = KEEP
         row[_E.FILL_PARTIAL] = KEEP
         row[_E.FILL_FULL] = _S.FILLED
+        row[_E.FILLS_MISSING] = _S.PENDING_CANCEL
         row[_E.CANCELED] = _S.CANCELED
         row[_E.EXPIRED] = _S.EXPIRED
     for state in (_S.PENDING_NEW, _S.UNKNOWN):

@@ -67,6 +67,7 @@ def start(state: State, out: Out) -> None:
     core["recovery_attempt"] = 0
     core["recovery_differed"] = 0
     core["recovery_clean"] = 0
+    core["venue_remembers"] = venue_reset.NOT_ASKED
     for slot in range(ORDERS_CAPACITY):  # The last recovery's lists and answers prove nothing now.
         state.orders[slot]["seen_attempt"] = 0
         state.orders[slot]["denied_attempt"] = 0
@@ -280,12 +281,12 @@ def judge_history(state: State, event: Any, out: Out) -> None:
     question, which began behind it, would name a wipe that never was.
     """
     if event["order_count"] > 0:
-        state.core[0]["venue_remembers"] = 1
+        state.core[0]["venue_remembers"] = venue_reset.REMEMBERS
         judge_difference(state, out)
     elif event["until_ns"] < state.core[0]["recovery_since_ns"]:
         return
     elif is_last_awaited(state, event["instrument"]):
-        state.core[0]["venue_remembers"] = 0
+        state.core[0]["venue_remembers"] = venue_reset.FORGOT
         refuse(state, out, Code.VENUE_RESET)
 
 
@@ -349,7 +350,7 @@ def finish(state: State, out: Out) -> None:
     core = state.core[0]
     core["recovery_phase"] = Phase.IDLE
     core["recovery_clean"] = 1
-    core["venue_remembers"] = 0
+    core["venue_remembers"] = venue_reset.NOT_ASKED
     core["venue_checked_ns"] = core["now_ns"]
     core["user_alive_ns"] = core["now_ns"]
     for index in range(state.instruments.shape[0]):

@@ -44,12 +44,7 @@ from hftd.engine.position import (
     position_fact,
 )
 from hftd.engine.prints import forget_own_trade
-from hftd.engine.state import (
-    KIND_TRADES,
-    WINDOW_CAPACITY,
-    Out,
-    State,
-)
+from hftd.engine.state import KIND_TRADES, WINDOW_CAPACITY, Out, State
 
 REPORT_LATE_NS = 1_000_000_000  # A fill that a list told first may have its report on the way.
 
@@ -300,8 +295,9 @@ def apply_ended(state: State, event: Any, out: Out, to: int) -> None:
     if missing <= 0:
         orders.end(state, out, slot, ending_event(to), to, Code.NONE)
         return
+    before = order["state"]
     if order["final_state"] == 0:
-        order["state"] = OrderState.PENDING_CANCEL
+        order["state"] = orders.next_state(before, OrderEvent.FILLS_MISSING, order["cum_lots"])
         if order["unknown_since_ns"] == 0:
             order["unknown_since_ns"] = now
         order["fills_asked_ns"] = order["unknown_since_ns"]
@@ -310,6 +306,8 @@ def apply_ended(state: State, event: Any, out: Out, to: int) -> None:
     orders.release(state, order, order["leaves_lots"] - missing)
     order["leaves_lots"] = missing
     orders.reserve(state, order)
+    if order["state"] != before:
+        order_fact(state, out, order, OrderEvent.FILLS_MISSING, before, Code.NONE)
 
 
 @kernel

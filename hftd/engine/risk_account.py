@@ -230,10 +230,11 @@ def c21_conservation(state: State, wish: Any) -> int:
 
 @kernel
 def c27_side_in_doubt(state: State, wish: Any) -> int:
-    """An UNKNOWN order blocks its instrument and side until the venue has told."""
+    """An order UNKNOWN, or ended short of its fills, blocks its side until the venue has told."""
     for slot in range(state.core[0]["orders_end"]):
         order = state.orders[slot]
-        if order["key"] == 0 or order["state"] != OrderState.UNKNOWN:
+        in_doubt = order["state"] == OrderState.UNKNOWN or order["final_state"] != 0
+        if order["key"] == 0 or not in_doubt:
             continue
         if order["instrument"] == wish["instrument"] and order["side"] == wish["side"]:
             return verdict(state, Code.SIDE_IN_DOUBT, 1, 0)

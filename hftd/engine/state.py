@@ -78,7 +78,7 @@ CORE = layout(
     Field("recovery_clean", "i8", "1: books and venue agreed; nothing is created before"),
     Field("reset_wanted", "i8", "1: a clean end leaves HALTED or KILLED; a new halt withdraws it"),
     Field("accepts_flows", "i8", "1: and balances that differ are accepted as flows"),
-    Field("venue_remembers", "i8", "1: balances differ, and the venue lists trades of ours"),
+    Field("venue_remembers", "i8", "balances differ for good: venue_reset.NOT_ASKED, …"),
     Field("crashed", "i8", "1: the run before did not end by stop"),
     Field("kill_requested_ns", "i8", "when kill, halt or stop began to clear the venue"),
     Field("verify_asked_ns", "i8", "when it was last asked for open orders, 0 for not yet"),

@@ -17,6 +17,9 @@ from hftd.domain.order import OrderEvent, OrderState
 from hftd.engine import orders, strays
 from hftd.engine.state import STRAYS_CAPACITY, Out, State
 
+# What ``venue_remembers`` holds of the last comparison whose balances differ for good.
+NOT_ASKED, REMEMBERS, FORGOT = 0, 1, 2
+
 
 @kernel
 def has_trades(state: State) -> bool:
@@ -25,6 +28,12 @@ def has_trades(state: State) -> bool:
         if state.instruments[index]["own_trade_id"] > 0:
             return True
     return False
+
+
+@kernel
+def may_remember(state: State) -> bool:
+    """Tell whether trades of ours may be listed: nobody has asked yet, or some are."""
+    return has_trades(state) and state.core[0]["venue_remembers"] != FORGOT
 
 
 @kernel
@@ -56,7 +65,7 @@ def forget(state: State, out: Out) -> None:
     core["day_start_equity_atoms"] = 0
     core["peak_equity_atoms"] = 0
     core["loss_seen_ns"] = 0
-    core["venue_remembers"] = 0
+    core["venue_remembers"] = NOT_ASKED
 
 
 @kernel

@@ -18,7 +18,7 @@ def test_a_circumstance_is_a_profile_that_loads_and_is_another(name: str) -> Non
     drawn = [sets_of([name], seed) for seed in range(20)]
     for sets in drawn:
         assert load_profile("market-making", sets=sets, environ={}).profile != plain
-    assert name == "canary" or len({tuple(sets) for sets in drawn}) > 1
+    assert name in ("canary", "crash-halts") or len({tuple(sets) for sets in drawn}) > 1
 
 
 def test_a_seed_keeps_the_others_where_one_is_left_out() -> None:
@@ -29,10 +29,10 @@ def test_a_seed_keeps_the_others_where_one_is_left_out() -> None:
         assert fewer == [each for each in whole if each not in sets_of([name], 7)] != whole
 
 
-def test_about_every_third_seed_has_a_circumstance() -> None:
+def test_more_than_every_other_seed_has_a_circumstance() -> None:
     """They are drawn beside the faults, and a line that names its faults adds none."""
     having = sum(bool(draw_circumstances(Noise(seed))) for seed in range(1_000))
-    assert 300 < having < 500
+    assert 500 < having < 650
     drawn = [draw(seed, 10, "market-making", None) for seed in range(100)]
     assert any(set(CIRCUMSTANCES) & set(each.faults) for each in drawn)
     assert draw(1, 10, "market-making", ("kill-9",)).faults == ("kill-9",)

@@ -220,6 +220,28 @@ def test_c15_a_crash_keeps_no_loss_from_being_reduced(
     assert all((row["side"], row["qty_lots"]) == (Side.SELL, 500) for row in slices)
 
 
+@pytest.mark.parametrize("stopped", [False, True])
+def test_c15_a_stop_that_nobody_confirmed_ends_a_reduction_for_good(stopped: bool) -> None:
+    """The run counts as crashed, the next crashes too: a person's ``stop`` stays what ended it."""
+    play = losing(on_daily_loss="halt_and_reduce")
+    play.market(5980, 6000).after(ms=300).market(5980, 6000)
+    for row in play.orders():
+        play.canceled(row["key"])
+    for row in play.orders():
+        play.canceled(row["key"])  # Its first slice, which took nothing.
+    if stopped:
+        play.command(C.STOP)
+    code = int(play.core["latch_code"])
+    begin = len(play.all_actions)
+    for _ in range(2):
+        play.after(seconds=5).boot(latched=HALTED, code=code, crashed=1).links()
+        assert play.instrument["flatten"] == int(not stopped)
+    play.market(5980, 6000).reconcile().market(5980, 6000).pulse(5)
+    later = play.all_actions[begin:]
+    slices = [row for row in later if row["kind"] == A.SUBMIT and row["reduce_only"]]
+    assert (play.state, bool(slices)) == (HALTED, not stopped)
+
+
 def test_c16_turnover_beyond_the_cap_halts() -> None:
     """Exactly the cap does not; a lot beyond it, where a sale brought more than its limit, does."""
     play = Playbook(sets=["risk.max_daily_turnover_quote=1200"])

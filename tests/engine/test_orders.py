@@ -27,7 +27,9 @@ COLUMNS = [
     "EXP",
     "UNKN",
     "NEVR",
+    "MISS",
 ]
+EVENTS = [event for event in OrderEvent if event != OrderEvent.DENIED]  # One a column.
 ROWS = {
     "NONE": (OrderState.NONE,),
     "PENDING_NEW": (OrderState.PENDING_NEW,),
@@ -56,19 +58,18 @@ def drawn() -> list[tuple[OrderState, OrderEvent, str]]:
     """Return the table of the module's docstring, cell by cell."""
     lines = (orders.__doc__ or "").splitlines()
     at = next(number for number, line in enumerate(lines) if line.split() == COLUMNS)
-    cells = []
+    cells: list[tuple[OrderState, OrderEvent, str]] = []
     for line in lines[at + 1 : at + 1 + len(ROWS)]:
         name, *words = line.split()
         for state in ROWS[name]:
-            cells += [(state, OrderEvent(column), word) for column, word in enumerate(words)]
+            cells += [(state, *cell) for cell in zip(EVENTS, words, strict=True)]
     return cells
 
 
 def test_the_drawing_is_whole() -> None:
     """Every state and every event of the venue or of ours stands in the drawing."""
     pairs = {(state, event) for state, event, _ in drawn()}
-    events = [event for event in OrderEvent if event != OrderEvent.DENIED]
-    assert pairs == {(state, event) for state in OrderState for event in events}
+    assert pairs == {(state, event) for state in OrderState for event in EVENTS}
 
 
 @pytest.mark.parametrize(("state", "event", "word"), drawn())

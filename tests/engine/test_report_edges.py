@@ -309,6 +309,10 @@ def test_c27_an_answer_whose_fills_are_missing_leaves_a_doubt_as_old_as_it_was()
     order = play.order(buy)
     assert (order["final_state"], order["leaves_lots"]) == (OrderState.FILLED, 1000)
     assert order["unknown_since_ns"] == since_ns
+    told = play.fact(F.ORDER)
+    assert (told["order_event"], told["state_from"], told["state_to"]) == (
+        OrderEvent.FILLS_MISSING, OrderState.UNKNOWN, OrderState.PENDING_CANCEL,
+    )  # fmt: skip
     assert play.pulse().order(buy)["fills_asked_ns"] == play.now_ns
     limit_ns = int(play.core["unknown_timeout_ns"])
     while play.now_ns < since_ns + limit_ns:

@@ -547,6 +547,15 @@ def test_c27_doubt_blocks_its_side() -> None:
     assert allowed(scene, SELL, ASK)
 
 
+def test_c27_an_order_that_ended_short_of_its_fills_blocks_its_side() -> None:
+    """What it traded for is not known yet: its side waits for the fills, the other does not."""
+    scene = a_desk()
+    ended = {"state": int(OrderState.PENDING_CANCEL), "final_state": int(OrderState.FILLED)}
+    put_order(scene, 0, BUY, BID - 5, 1, **ended)
+    assert judged(scene) == "SIDE_IN_DOUBT: unknown=1, max=0"
+    assert allowed(scene, SELL, ASK)
+
+
 def test_a_refusal_is_counted_told_and_waited_for() -> None:
     """The fact holds the order as wanted with code, value and bound; its side waits a second."""
     scene = a_desk()

@@ -11,11 +11,14 @@ from hftd.domain.events import EventKind as E
 from hftd.domain.events import Link
 from hftd.domain.facts import FactKind as F
 from hftd.domain.order import OrderEvent, OrderState, Side
+from hftd.engine import venue_reset
 from hftd.engine.recovery import BASELINE
+from tests.engine.test_reconcile import SOON, differing_balances
 from tests.playbook import BTC, USDT, Playbook
 
 HOLDING = 40  # Lots bought before the wipe.
 NEW = {USDT: 10_000 * 10**8, BTC: 2 * 10**8}  # What the wiped account is given.
+OFF = {"usdt": -90_000 * 10**8, "btc": 10**8}  # About as much, of what was there before.
 
 
 def held() -> Playbook:
@@ -80,6 +83,38 @@ def test_a_late_list_that_began_behind_our_last_trade_names_no_wipe() -> None:
     assert play.state == TradingState.RECOVERING
     play.trades_end(1)
     assert play.core["state_code"] == Code.RECONCILE_DIFFERENCE
+
+
+def differs_while_running() -> Playbook:
+    """Return a daemon that is HALTED by its balances while it traded: nobody asked for trades."""
+    play = Playbook(sets=SOON).hold(HOLDING)
+    for _ in range(2):
+        differing_balances(play, **OFF)
+    assert play.core["state_code"] == Code.RECONCILE_DIFFERENCE
+    return play.command(C.ACK).after(seconds=5)
+
+
+@pytest.mark.parametrize("listed", [0, 1])
+def test_a_wipe_is_believed_once_the_venue_was_asked(listed: int) -> None:
+    """Running books differ: no person's word alone, nor an old answer, makes us forget them."""
+    play = differs_while_running()
+    assert play.command(C.RESET, order_key=1).fact(F.COMMAND)["code"] == Code.RECONCILE_DIFFERENCE
+    assert play.instrument["position_lots"] == HOLDING
+    play.command(C.RESET)
+    for attempt in range(3):
+        play.open_orders_end().trades_end().balances(**OFF)
+        if attempt < 2:
+            play.after(ms=300).pulse()
+    assert play.expect(A.ASK_TRADES)["trade_id"] == 1
+    play.trades_end(listed)
+    if not listed:
+        play.fills.clear()
+    wiped = play.command(C.RESET, order_key=1).fact(F.COMMAND)["code"]
+    assert wiped == (Code.RECONCILE_DIFFERENCE if listed else Code.NONE)
+    assert play.instrument["position_lots"] == HOLDING * listed
+    if listed:
+        play.command(C.RESET)
+        assert play.core["venue_remembers"] == venue_reset.NOT_ASKED, "it asks anew"
 
 
 def denied() -> tuple[Playbook, tuple[int, int]]:

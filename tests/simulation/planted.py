@@ -82,8 +82,9 @@ BUGS = (
               "        if order[\"key\"] != 0 and order[\"instrument\"] == index and "
               "order[\"side\"] == side and order[\"state\"] != 11:\n            lots +="),
          Edit("engine/risk_account.py",
-              "        if order[\"key\"] == 0 or order[\"state\"] != OrderState.UNKNOWN:",
-              "        if order[\"key\"] == 0 or order[\"state\"] != OrderState.NONE:"),
+              "        in_doubt = order[\"state\"] == OrderState.UNKNOWN or "
+              "order[\"final_state\"] != 0\n",
+              "        in_doubt = order[\"state\"] == OrderState.NONE\n"),
          Edit("engine/quoter.py", "    if in_doubt > 0:\n", "    if in_doubt > 99:\n")),
     ),
     # --- G2: lost or doubled fills -------------------------------------------------------------
@@ -248,8 +249,8 @@ BUGS = (
     Bug(
         "warm-restart-flattens", "G6", "nautilus #4736", "operator kill-9",
         "a restart sells off the position that it remembers",
-        (Edit("engine/boot.py", "    instrument[\"flatten\"] = 0\n",
-              "    instrument[\"flatten\"] = 1\n"),),
+        (Edit("engine/boot.py", "if cuts and (instrument[\"flatten\"] == 1 or not told) else 0\n",
+              "if cuts or not told else 1\n"),),
     ),
     Bug(
         "fills-made-up", "G6", "nautilus #4106", "fill-after-cancel cut-order-link kill-9",
