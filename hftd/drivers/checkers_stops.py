@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from hftd.domain.codes import Code, TradingState
 from hftd.domain.events import EventKind, Link
+from hftd.domain.facts import FactKind
 from hftd.domain.order import TimeInForce, parse_client_order_id
-from hftd.drivers.checkers_told import Told
+from hftd.drivers.checkers_told import Fact, Told
 from hftd.drivers.checkers_truth import ACCOUNT, Truth
 from hftd.drivers.watch import Checker, Watch, World
 from hftd.engine.breaker import PAUSE_COLLAR, PAUSE_FOREIGN, PAUSE_OPERATOR, PAUSE_REFERENCE
@@ -47,6 +48,7 @@ class GateClosed(Checker):
         self._paused = ""
         self._was_reset = False
         self._flattens = False
+        self._cuts = False  # A loss has halted, and no person has ended what cuts it.
         self._asked = ""  # A command whose words are journaled: it is given with its event.
 
     def on_boot(self, epoch: int) -> None:
@@ -60,6 +62,7 @@ class GateClosed(Checker):
         """A loss of power may take the command, or the halt, with the journal's newest records."""
         if kind == "power":
             self._paused, self._stopped = "", self._latched
+            self._cuts = True
 
     def on_latch(self, state: TradingState, code: Code) -> None:
         """A latch closes until it is removed."""
@@ -70,6 +73,8 @@ class GateClosed(Checker):
         if record.record_type == RecordType.FACT:
             if self._told.trading in STOPPED and not self._stopped:
                 self._stopped = self._told.trading.name
+            told = [fact for fact in self._told.facts if fact.seq == record.seq]
+            self._cuts = self._cuts or halts_for_loss(told)
             return
         if record.record_type == RecordType.COMMAND:
             self._asked = str(decode_json(record.payload).get("command", ""))
@@ -79,7 +84,9 @@ class GateClosed(Checker):
         if command in ("pause", "resume") and self._told.trading in refuses:
             return  # Refused: a latch holds, and what flattens goes on.
         if command in ("kill", "stop", "pause"):
-            self._paused, self._was_reset, self._flattens = command, False, False
+            self._paused, self._was_reset = command, False
+            self._flattens = self._flattens and command == "pause"  # A flatten began in a pause.
+            self._cuts = self._cuts and command == "pause"
         elif command == "reset":
             self._was_reset = True
         elif command == "resume":
@@ -98,7 +105,7 @@ class GateClosed(Checker):
         name = asked.create.client_order_id
         key = parse_client_order_id(name.split("-")[1], name)
         reducing = self._told.reduce_only.get(key, 0) == 1
-        if reducing and (self._flattens or self._reduces):
+        if reducing and (self._flattens or (self._reduces and self._cuts)):
             return
         if closed:
             self.break_off(f"none after {closed}", f"create {name}")
@@ -110,6 +117,13 @@ class GateClosed(Checker):
             fact.order_key == key and fact.time_in_force == TimeInForce.IOC
             for fact in self._told.facts
         )
+
+
+def halts_for_loss(told: list[Fact]) -> bool:
+    """Tell whether the facts of a step halt for a loss, and not since a boot comes back so."""
+    moves = [fact for fact in told if fact.kind == FactKind.STATE]
+    boots = any(fact.state_to == TradingState.RECOVERING for fact in moves)
+    return not boots and any(fact.code in (Code.DAILY_LOSS, Code.DRAWDOWN) for fact in moves)
 
 
 class NothingLeft(Checker):

@@ -16,7 +16,7 @@ from hftd.domain.actions import ActionKind
 from hftd.domain.codes import Code
 from hftd.domain.kernel import kernel
 from hftd.domain.order import OrderEvent, OrderState
-from hftd.engine import known_trades, orders, strays
+from hftd.engine import known_trades, orders, settle, strays
 from hftd.engine.emit import add_action, ask_open_orders, order_fact, query_order
 from hftd.engine.recovery import Phase
 from hftd.engine.reports import apply_accepted, apply_ended
@@ -83,9 +83,13 @@ def needs_query(state: State, order: Any) -> bool:
 
 @kernel
 def chase(state: State, out: Out) -> None:
-    """Ten times a second: ask for orders in doubt, with back-off; never send one again."""
-    now = state.core[0]["now_ns"]
-    if state.core[0]["order_up"] == 0:
+    """Ten times a second: ask for orders in doubt, with back-off; never send one again.
+
+    A start that refuses orders asks for the list of all first: an answer may lead to a cancel.
+    """
+    core = state.core[0]
+    now = core["now_ns"]
+    if core["order_up"] == 0 or (settle.refuses(core) and core["recovery_phase"] == Phase.LINKS):
         return
     strays.ask_again(state, out)
     for slot in range(ORDERS_CAPACITY):

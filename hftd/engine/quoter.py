@@ -29,6 +29,7 @@ from hftd.domain.facts import FactKind
 from hftd.domain.instrument import InstrumentStatus
 from hftd.domain.kernel import kernel
 from hftd.domain.order import OrderState, Side, TimeInForce
+from hftd.engine import settle
 from hftd.engine.emit import add_fact, add_wish
 from hftd.engine.exposure import (
     free_atoms,
@@ -55,7 +56,7 @@ def diff(state: State, out: Out) -> None:
     """Write wishes for every dirty instrument; what finds no room stays dirty."""
     for index in range(state.instruments.shape[0]):
         instrument = state.instruments[index]
-        if instrument["dirty"] == 0 or is_adopting(state, index):
+        if instrument["dirty"] == 0 or leaves_alone(state, index):
             continue
         instrument["dirty"] = 0
         for side in range(2):
@@ -73,11 +74,14 @@ def asks(out: Out, before: int) -> bool:
 
 
 @kernel
-def is_adopting(state: State, index: int) -> bool:
-    """C34: tell whether a start keeps what it found, until the first book or ten seconds later."""
+def leaves_alone(state: State, index: int) -> bool:
+    """C34: tell whether a start pulls nothing: until a person has looked, under ``refuse``.
+
+    Under ``adopt`` it keeps what it found, until the first book or ten seconds later.
+    """
     core = state.core[0]
     if core["on_start"] != OnStart.ADOPT:
-        return False
+        return settle.refuses(core)
     waiting = core["now_ns"] - core["state_since_ns"] < ADOPTED_WAIT_NS
     no_book = state.books[index]["last_update_id"] == 0
     running = core["state"] == TradingState.RUNNING and core["state_code"] == Code.RECONCILED

@@ -80,6 +80,8 @@ def enter(state: State, out: Out, phase: int) -> None:
     """Move to a phase and ask what it needs."""
     core = state.core[0]
     count = state.instruments.shape[0]
+    if phase == Phase.LINKS or phase == Phase.AGAIN:
+        settle.refuse_found(state, out)
     core["recovery_phase"] = phase
     core["recovery_since_ns"] = core["now_ns"]
     for index in range(count):
@@ -147,6 +149,7 @@ def advance(state: State, out: Out) -> None:
     elif phase == Phase.AGAIN and age >= AGAIN_NS:
         enter(state, out, Phase.OPEN_ORDERS)
     elif phase == Phase.SETTLE:
+        settle.refuse_found(state, out)
         if settle.is_settled(state):
             enter(state, out, Phase.TRADES)
     elif phase != Phase.AGAIN and age >= late_ns(phase):

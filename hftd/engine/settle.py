@@ -2,7 +2,9 @@
 
 Owns ``on_start`` and which orders a start goes on with: under ``adopt`` those that the venue lists,
 and always a few creates that it does not know (yet). These stay UNKNOWN, so their exposure is
-reserved and their side blocked, until chase.py has its proof. Must not ask for lists (recovery.py).
+reserved and their side blocked, until chase.py has its proof. Under ``refuse`` a start touches no
+order before the venue has told which stand: what it had canceled first would not be found. Must not
+ask for lists (recovery.py).
 """
 
 from __future__ import annotations
@@ -21,18 +23,39 @@ def settle_orders(state: State, out: Out) -> None:
     """Cancel what the venue listed, or keep it; ask for what it did not list."""
     core = state.core[0]
     starting = core["state"] == TradingState.RECOVERING
-    found = 0
     for slot in range(ORDERS_CAPACITY):
         order = state.orders[slot]
         if order["key"] == 0:
             continue
         if order["seen_attempt"] == core["recovery_attempt"]:
-            found += 1
             if not starting or core["on_start"] != OnStart.ADOPT:
                 orders.cancel(state, out, slot, Code.STARTING_UP)
         elif order["query_at_ns"] == 0:
             order["query_at_ns"] = core["now_ns"]
-    if starting and found > 0 and core["on_start"] == OnStart.REFUSE:
+    refuse_found(state, out)
+
+
+@kernel
+def refuses(core: Any) -> bool:
+    """Tell whether this is a start that goes on with no order that it finds."""
+    return core["state"] == TradingState.RECOVERING and core["on_start"] == OnStart.REFUSE
+
+
+@kernel
+def refuse_found(state: State, out: Out) -> None:
+    """C34: HALT where a list, or an answer on one order, has shown one of ours in this attempt.
+
+    Each attempt is judged before the next begins, and while it settles: an order that was shown,
+    and whose cancel has left, is in no later list.
+    """
+    core = state.core[0]
+    found = 0
+    for slot in range(core["orders_end"]):
+        order = state.orders[slot]
+        shown = order["seen_attempt"] > 0 and order["seen_attempt"] == core["recovery_attempt"]
+        if order["key"] != 0 and shown:
+            found += 1
+    if refuses(core) and found > 0:
         breaker.halt(state, out, Code.ORDERS_FOUND, found, 0)
 
 

@@ -87,6 +87,36 @@ def test_c34_refuse_halts() -> None:
     assert {row["target_key"] for row in play.did(A.CANCEL)} == {buy, sell}
 
 
+def test_c34_refuse_touches_no_order_before_the_list() -> None:
+    """A logon takes seconds: what was canceled or asked for meanwhile would not be found."""
+    play = Playbook(sets=["on_start=refuse"])
+    buy, sell = play.resting()
+    play.after(seconds=5).boot(crashed=1).link(Link.MARKET).link(Link.ORDER)
+    for _ in range(30):
+        play.pulse().expect_none(A.CANCEL, A.QUERY_ORDER)
+    play.link(Link.USER).expect(A.ASK_OPEN_ORDERS)
+    for key in (buy, sell):
+        play.status(key, OrderState.NEW, qty_lots=1000).expect_none(A.CANCEL)
+    play.open_orders_end(2)
+    assert (play.state, play.core["state_code"]) == (TradingState.HALTED, Code.ORDERS_FOUND)
+
+
+@pytest.mark.parametrize("lost", ["list shows none", "no list comes", "the link breaks"])
+def test_c34_refuse_halts_for_what_an_answer_shows(lost: str) -> None:
+    """No list has shown the order, and it ends before the next one: it was found all the same."""
+    play = Playbook(sets=["on_start=refuse"])
+    buy, _ = play.resting()
+    play.after(seconds=6).boot(crashed=1).links()
+    if lost == "list shows none":
+        play.open_orders_end()
+    play.pulse().status(buy, OrderState.NEW, qty_lots=1000)
+    if lost == "no list comes":
+        play.after(seconds=3).pulse()
+    elif lost == "the link breaks":
+        play.link(Link.ORDER, 0)
+    assert (play.state, play.core["state_code"]) == (TradingState.HALTED, Code.ORDERS_FOUND)
+
+
 def test_c34_refuse_lets_an_empty_account_start() -> None:
     """No order is found: no policy applies."""
     for policy in ("cancel", "adopt", "refuse"):

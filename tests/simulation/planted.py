@@ -307,8 +307,8 @@ BUGS = (
          Edit("engine/breaker.py", "    clearing.begin(state, out, Code.STOP)\n", ""),
          # The quoter, which pulls what no longer may stand, has been told to end as well.
          Edit("engine/quoter.py",
-              "        if instrument[\"dirty\"] == 0 or is_adopting(state, index):\n",
-              "        if instrument[\"dirty\"] == 0 or is_adopting(state, index) or "
+              "        if instrument[\"dirty\"] == 0 or leaves_alone(state, index):\n",
+              "        if instrument[\"dirty\"] == 0 or leaves_alone(state, index) or "
               "state.core[0][\"stopping\"] > 0:\n")),
     ),
     Bug(
