@@ -133,9 +133,16 @@ def apply_status(state: State, event: Any, out: Out) -> None:
 
 @kernel
 def apply_live(state: State, event: Any, out: Out, slot: int) -> None:
-    """The order is open at the venue: adopt it, mend a cancel that failed, fetch its fills."""
+    """The order is open at the venue: adopt it, mend a cancel that failed, fetch its fills.
+
+    A start that refuses orders cancels none before it has halted for them: one that has ended by
+    then was not found.
+    """
     order = state.orders[slot]
     now = state.core[0]["now_ns"]
+    refuses = settle.refuses(state.core[0])
+    if refuses:
+        order["cancel_wanted"] = 0
     leaving = order["state"] != OrderState.PENDING_NEW and orders.is_leaving(order)
     order["seen_attempt"] = state.core[0]["recovery_attempt"]
     order["listed_seq"] = state.core[0]["decision_seq"]
@@ -144,7 +151,7 @@ def apply_live(state: State, event: Any, out: Out, slot: int) -> None:
     order["query_at_ns"] = 0
     order["query_attempt"] = 0
     order["unknown_since_ns"] = 0
-    if leaving and now - order["cancel_sent_ns"] >= CANCEL_LATE_NS:
+    if leaving and not refuses and now - order["cancel_sent_ns"] >= CANCEL_LATE_NS:
         orders.cancel(state, out, slot, Code.NONE)
     if event["cum_qty_lots"] > order["cum_lots"]:
         ask_fills(state, out, order)

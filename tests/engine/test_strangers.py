@@ -117,6 +117,19 @@ def test_c34_refuse_halts_for_what_an_answer_shows(lost: str) -> None:
     assert (play.state, play.core["state_code"]) == (TradingState.HALTED, Code.ORDERS_FOUND)
 
 
+@pytest.mark.parametrize("doubted", [False, True])
+def test_c34_refuse_cancels_nothing_before_it_halts(doubted: bool) -> None:
+    """Its cancel was under way or wanted when the process died: one that ends is not found."""
+    play = Playbook(sets=["on_start=refuse"])
+    buy, _ = play.resting() if not doubted else (play.run().key(Side.BUY), 0)
+    play.command(C.CANCEL_ALL).after(seconds=6).boot(crashed=1).links().pulse()
+    assert play.did(A.QUERY_ORDER, target_key=buy) or doubted
+    play.status(buy, OrderState.NEW, qty_lots=1000).expect_none(A.CANCEL)
+    play.open_orders_end()
+    assert (play.state, play.core["state_code"]) == (TradingState.HALTED, Code.ORDERS_FOUND)
+    assert play.did(A.CANCEL, target_key=buy)
+
+
 def test_c34_refuse_lets_an_empty_account_start() -> None:
     """No order is found: no policy applies."""
     for policy in ("cancel", "adopt", "refuse"):
