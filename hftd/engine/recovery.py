@@ -40,9 +40,7 @@ from hftd.engine.state import KIND_ORDERS, ORDERS_CAPACITY, Out, State
 ATTEMPTS = 3
 AGAIN_NS = 300_000_000
 ANSWER_LATE_NS = 3_000_000_000  # A phase without its answers starts again.
-HISTORY_LATE_NS = (
-    6_000_000_000  # None but its own answer counts here: a slow venue has to be heard.
-)
+HISTORY_LATE_NS = 6_000_000_000  # No other answer counts here: a slow venue has to be heard.
 TRADES_PAGE = 500  # As many as the codec asks for at a time.
 BASELINE = -1  # ASK_TRADES from here: only the newest page, to learn the last id.
 

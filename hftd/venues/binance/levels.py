@@ -24,7 +24,6 @@ from hftd.venues.binance.scan import (
     OPEN_OBJECT,
     POINT,
     QUOTE,
-    ZERO,
     eight_digits,
     matches,
     next_key,
@@ -78,15 +77,9 @@ def scan_plain_levels(
     while row < len(levels) and at + PLAIN_LEVEL_BYTES <= end and data[at] == OPEN_LIST:
         next_at, price_ticks, qty_lots = at + 1, 0, 0
         for column in range(2):
-            begin = point = next_at + 1
-            whole = 0
-            while point < end:
-                digit = data[point] - ZERO
-                if digit < 0 or digit > 9:
-                    break
-                whole = whole * 10 + digit
-                point += 1
-            if not 0 < point - begin <= PLAIN_WHOLE_DIGITS or point + 11 >= end:
+            begin = next_at + 1
+            whole, point = scan_integer(data, begin)
+            if point == BAD or point - begin > PLAIN_WHOLE_DIGITS or point + 11 >= end:
                 return at, row
             if data[begin - 1] != QUOTE or data[point] != POINT or data[point + 9] != QUOTE:
                 return at, row
