@@ -41,8 +41,23 @@ def _record_symbol(record: Any) -> tuple[str, tuple[str]]:
 # third loads both, the linker lets one shape run with the other's offsets (Numba 0.68).
 numba.types.Record.mangling_args = property(_record_symbol)
 
-# Python's error model: a division by zero raises compiled as it does uncompiled.
-_options: dict[str, Any] = {"cache": bool(numba.config.CACHE_DIR), "error_model": "python"}
+
+def _record_words(record: Any) -> str:
+    """Return a record type in a few words, and not with each field of all that it nests."""
+    return f"Record of {len(record.fields)} fields, {record.size} bytes"
+
+
+# Numba writes every type out at each pass over each kernel, whoever reads it: with its own words
+# for ours, tens of thousands of characters, that was a tenth of the time that compiling took.
+numba.types.Record.__repr__ = _record_words
+
+# Python's error model: a division by zero raises compiled as it does uncompiled. Nobody calls a
+# kernel from C, and the wrapper for that was a fifteenth of it.
+_options: dict[str, Any] = {
+    "cache": bool(numba.config.CACHE_DIR),
+    "error_model": "python",
+    "no_cfunc_wrapper": True,
+}
 _compile = numba.njit(_nrt=True, **_options)
 _compile_borrowing = numba.njit(_nrt=False, **_options)
 
