@@ -507,6 +507,7 @@ def new_outs() -> Records:
     return np.zeros(1, _OUT)
 
 
+@functools.cache
 def layout_hash() -> str:
     """Return the hash of all record layouts; a snapshot is readable under its own only.
 

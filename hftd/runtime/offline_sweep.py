@@ -216,7 +216,7 @@ class _Part:
             return True
         if answer.status != 200 or not isinstance(answer.body, list):
             no_list = answer.status == 200 and not answer.fault
-            self.why = "the venue answered no list" if no_list else answer.told()
+            self.why = "the venue answered no list" if no_list else self._words_of(answer)
             return False
         orders = [order for order in answer.body if self._is_order(order)]
         ours = [order for order in orders if _is_ours(order, self._tag)]
@@ -231,7 +231,7 @@ class _Part:
         One that the venue knows no longer is no fault: the next look tells.
         """
         assert self.left is not None
-        self.why = "orders of ours are still shown"
+        why = "orders of ours are still shown"
         names = [name for name, order in self.left.items() if not self._is_tended(order)]
         for first in range(0, len(names), WORKERS):
             batch = names[first : first + WORKERS]
@@ -241,7 +241,13 @@ class _Part:
                     self.canceled += 1
                     del self.left[name]
                 elif answer.status != 400:
-                    self.why = answer.told()
+                    why = self._words_of(answer)
+        self.why = why
+
+    def _words_of(self, answer: Answer) -> str:
+        """Return what an answer says; for one that our own time ran out for, what stood before."""
+        ran_out = answer.is_late and self._span.deadline - time.monotonic() < LOOK_SECONDS
+        return self.why if ran_out and self.left is not None else answer.told()
 
     def _cancel_of(self, order: dict[str, Any]) -> Request:
         named = {

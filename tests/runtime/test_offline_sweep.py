@@ -213,9 +213,23 @@ def test_what_the_venue_will_not_cancel_is_named() -> None:
     def refuse(method: str, path: str) -> tuple[int, dict[str, str], Any] | None:
         return (500, {}, {"code": -1000}) if method == "DELETE" else None
 
-    done = swept(SmallVenue(OURS[:2], refuse), bound_s=0.5)
+    done = swept(SmallVenue(OURS[:2], refuse), bound_s=1.0)
     assert not done.is_clear and "500" in done.why
     assert [order["clientOrderId"] for order in done.left] == OURS[:2]
+
+
+def test_why_is_what_the_venue_said_last_and_not_that_the_time_ran_out() -> None:
+    """It refuses to cancel and then falls silent: nobody learns from the silence what is wrong."""
+    venue = SmallVenue(OURS[:2])
+
+    def refuse(method: str, path: str) -> tuple[int, dict[str, str], Any] | None:
+        if venue.count("DELETE") > 2:
+            venue.over.wait(WITHIN_S)
+        return (500, {}, {"code": -1000}) if method == "DELETE" else None
+
+    venue.trouble = refuse
+    done = swept(venue, bound_s=1.0)
+    assert not done.is_clear and "500" in done.why
 
 
 def test_a_clock_that_differs_is_mended() -> None:
