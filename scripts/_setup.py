@@ -107,6 +107,8 @@ def _install(root: Path, folder: Path, part: str, lock_fd: int) -> bool:
     command = [folder / "bin" / "python", "-I", "-m", "pip", "install"]
     command += ["--require-hashes", "--only-binary", ":all:", "--no-input"]
     command += ["--disable-pip-version-check", "-r", root / LOCKS[part]]
+    if part == "test":
+        command.append("--no-compile")  # Most of ccxt, for one, is never imported.
     # What a user's own pip settings say about where to install is not meant for here.
     ignored = {"PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PYTHONHOME", "PYTHONPATH"}
     environ = {name: value for name, value in os.environ.items() if name not in ignored}
