@@ -75,13 +75,8 @@ BUGS = (
     Bug(
         "doubt-blocks-nothing", "G1", "hummingbot #3374",
         "accept-late cut-order-link slow-road",
-        "an order in doubt neither counts as open nor blocks its side",
-        (Edit("engine/exposure.py",
-              "        if order[\"key\"] != 0 and order[\"instrument\"] == index and "
-              "order[\"side\"] == side:\n            lots +=",
-              "        if order[\"key\"] != 0 and order[\"instrument\"] == index and "
-              "order[\"side\"] == side and order[\"state\"] != 11:\n            lots +="),
-         Edit("engine/risk_account.py",
+        "an order in doubt blocks nothing: its side is quoted as if it were not there",
+        (Edit("engine/risk_account.py",
               "        in_doubt = order[\"state\"] == OrderState.UNKNOWN or "
               "order[\"final_state\"] != 0\n",
               "        in_doubt = order[\"state\"] == OrderState.NONE\n"),
