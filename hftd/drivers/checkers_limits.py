@@ -27,6 +27,7 @@ MS_NS = 1_000_000
 FILTERS = (-1013, -1111, -1100, -1102, -1106)  # The exchange's words for an ill-formed order.
 CLOCK_ERROR_NS = 25 * MS_NS  # Of the sample itself and of rounding.
 MAX_FRAMES_A_SECOND = 200
+MAX_QUIET = 64  # The newest requests for silence that are remembered.
 MAX_LOGONS = 10  # Attempts to log on within ten seconds.
 MAX_ACTIONS_A_STEP = 600  # A cancel and a query for each place of the order table, and some.
 MAX_ITEMS = 1_100  # Of any container of the daemon: its table of requests may hold 1,024.
@@ -143,25 +144,32 @@ class RateKept(Checker):
 
     ID = "I17"
     SAYS = "no create before Retry-After has passed, and no storm of requests"
-    READS = ((RecordType.FRAME_IN, Link.ORDER),)
+    READS = ((RecordType.FRAME_IN, Link.ORDER), RecordType.HEADER)
 
     def __init__(self, world: World, watch: Watch, truth: Truth) -> None:
         super().__init__(world, watch)
         self._truth, self._world = truth, world
-        self._quiet_until_ns = 0
+        self._quiet: deque[tuple[int, int]] = deque(maxlen=MAX_QUIET)  # Record, until when.
         self._weight_limit = world.venue.config.limits.weight_per_minute
         self._frames: deque[int] = deque(maxlen=MAX_FRAMES_A_SECOND + 1)
         self._logons: deque[int] = deque(maxlen=MAX_LOGONS + 1)
 
     def on_record(self, record: Record) -> None:
-        """Keep until when the exchange asked us to be quiet."""
+        """Keep until when the exchange asked us to be quiet.
+
+        What a loss of power took from the journal is known no more: the exchange says it anew.
+        """
+        if record.record_type == RecordType.HEADER:
+            while self._quiet and self._quiet[-1][0] > self._world.kept_seq:
+                self._quiet.pop()
+            return
         answer = self._truth.answer
         if answer is None or answer.status not in (418, 429):
             return
         detail = answer.error.data if answer.error is not None else None
         if detail is not None and detail.retry_after > detail.server_time:
             wait_ns = (detail.retry_after - detail.server_time) * MS_NS
-            self._quiet_until_ns = max(self._quiet_until_ns, self._world.now_ns + wait_ns)
+            self._quiet.append((record.seq, self._world.now_ns + wait_ns))
 
     def on_sent(self, link: Link, frame: bytes, ts_ns: int) -> None:
         """Count the frame; a create waits."""
@@ -176,8 +184,9 @@ class RateKept(Checker):
             self._logons.append(now_ns)
             if len(self._logons) > MAX_LOGONS and now_ns - self._logons[0] < 10 * SECOND_NS:
                 self.break_off(f"{MAX_LOGONS} logons in ten seconds", f"{MAX_LOGONS + 1}")
-        if asked.create is not None and now_ns < self._quiet_until_ns:
-            early = (self._quiet_until_ns - now_ns) / 1e9
+        quiet_until_ns = max((until_ns for _, until_ns in self._quiet), default=0)
+        if asked.create is not None and now_ns < quiet_until_ns:
+            early = (quiet_until_ns - now_ns) / 1e9
             self.break_off("silence", f"{early:.3f} s early", asked.create.client_order_id)
 
     def at_quiescence(self, world: World) -> None:

@@ -118,6 +118,7 @@ class Told(Checker):
         self.twice = [fact for fact in self.twice if fact.seq < seq]
         self.fills = {key: fact for key, fact in self.fills.items() if fact.seq < seq}
         self.order_state.clear()  # Of orders that may come back; what is told from here on counts.
+        self.trading = TradingState.STARTING
 
     def _read_facts(self, record: Record) -> None:
         payload, size = record.payload, FACT.itemsize

@@ -152,9 +152,10 @@ class Machine:
             link.drop("cut")
 
     def arm(self, fault: Fault) -> None:
-        """Arm a fault of the exchange's own."""
+        """Arm a fault of the exchange's own; the oldest that met no occasion gives way."""
         if fault.fault == "restart":
             self.world.watch.sometimes("exchange restarted")
+        self.world.script.make_room()
         self.world.script.arm(fault, self.world.now_ns)
         self.world.network.flush()
 

@@ -122,6 +122,12 @@ class FaultScript:
         )
         self._look()
 
+    def make_room(self) -> None:
+        """Disarm the oldest where no more can be armed: for who arms without end."""
+        if len(self._armed) >= MAX_FAULTS:
+            del self._armed[0]
+            self._look()
+
     def disarm(self) -> None:
         """Disarm everything: what was done stays done, and what lasts goes on (see FaultyVenue)."""
         self._armed.clear()

@@ -125,6 +125,14 @@ class Forger:
         """Journal a frame of the order link."""
         self.ink.append_frame(self.world.now_ns, Link.ORDER, encode_json(words))
 
+    def power_lost(self, kept_seq: int) -> None:
+        """Lose the power, and begin a run behind the record that the journal ends with then."""
+        self.world.watch.on_crash("power")
+        self.world.kept_seq = kept_seq
+        header = encode_json({"config_hash": "as before", "epoch": EPOCH})
+        self.ink.append(RecordType.HEADER, self.world.now_ns, header)
+        self.fact(FactKind.NOTE, code=Code.RECONCILED)
+
     def quiescence(self) -> None:
         """End the run."""
         self.world.watch.at_quiescence(self.world)
@@ -223,6 +231,13 @@ def _create_after_halt(forger: Forger) -> None:
     forger.create()
 
 
+def _halt_lost_with_the_power(forger: Forger) -> None:
+    kept_seq = forger.world._ordered_seq
+    forger.fact(FactKind.STATE, state_from=2, state_to=TradingState.HALTED, code=Code.DRAWDOWN)
+    forger.power_lost(kept_seq)
+    forger.create()
+
+
 def _orders_left(forger: Forger) -> None:
     forger.fact(FactKind.STATE, state_from=2, state_to=TradingState.KILLED, code=Code.KILL)
     forger.quiescence()
@@ -302,10 +317,27 @@ def _crosses_itself(forger: Forger) -> None:
     forger.create(away_ticks=-500)
 
 
-def _create_before_retry_after(forger: Forger) -> None:
+def _asked_for_silence(forger: Forger) -> None:
     now_ms = forger.world.now_ns // 1_000_000
     data = {"serverTime": now_ms, "retryAfter": now_ms + 5_000}
     forger.heard({"id": "q0.x", "status": 429, "error": {"code": -1003, "msg": "", "data": data}})
+
+
+def _create_before_retry_after(forger: Forger) -> None:
+    _asked_for_silence(forger)
+    forger.create()
+
+
+def _silence_kept_by_the_journal(forger: Forger) -> None:
+    _asked_for_silence(forger)
+    forger.power_lost(forger.world._ordered_seq)
+    forger.create()
+
+
+def _silence_lost_with_the_power(forger: Forger) -> None:
+    kept_seq = forger.world._ordered_seq
+    _asked_for_silence(forger)
+    forger.power_lost(kept_seq)
     forger.create()
 
 
@@ -386,7 +418,8 @@ BREAKS: list[tuple[str, Callable[[Forger], None]]] = [
     ("I11", _pnl_made_up), ("I14", _level_wrong), ("I14", _level_doubled),
     ("I15", _book_not_synced), ("I15", _book_too_old), ("I15", _depth_dead),
     ("I16", _crosses_itself),
-    ("I17", _create_before_retry_after), ("I18", _cancels_starve),
+    ("I17", _create_before_retry_after), ("I17", _silence_kept_by_the_journal),
+    ("I18", _cancels_starve),
     ("I19", _create_before_reconciliation), ("I20", _latch_forgotten), ("I20", _latch_removed),
     ("I21", _larger_than_the_canary), ("I22", _of_no_decision), ("I23", _container_grows),
     ("I24", _step_without_end), ("I25", _secret_journaled), ("I27", _day_forgotten),
@@ -403,6 +436,14 @@ def test_a_broken_world_is_found_by_its_checker(
     with pytest.raises(InvariantViolated) as breach:
         break_it(Forger(world))
     assert breach.value.invariant == invariant, str(breach.value)
+
+
+@pytest.mark.parametrize("lose", [_silence_lost_with_the_power, _halt_lost_with_the_power])
+def test_what_the_journal_lost_with_the_power_binds_nobody(
+    tmp_path: Path, lose: Callable[[Forger], None]
+) -> None:
+    """A daemon knows only of what its journal kept."""
+    lose(Forger(running(tmp_path)))
 
 
 def test_a_sound_world_breaks_nothing(tmp_path: Path) -> None:

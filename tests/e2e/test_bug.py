@@ -21,6 +21,7 @@ def test_a_bug_cancels_everything_and_recovery_follows(instance: Instance) -> No
         with pytest.raises(DaemonFault, match="KeyError while answering pnl"):
             instance.ask("pnl")
     assert instance.state_name() == "RUNNING"
+    daemon.await_line("Traceback")
     assert daemon.text.count("Traceback") == 1
     instance.recorded()
     trigger.write_text("raise")

@@ -14,7 +14,7 @@ from hftd.errors import UsageError
 from hftd.simex.events import Fees
 from hftd.simex.fault_kinds import FRAME, KINDS, MOMENT, REQUEST
 from hftd.simex.fault_requests import NO_REPLY
-from hftd.simex.faults import Fault, FaultScript, read_script
+from hftd.simex.faults import MAX_FAULTS, Fault, FaultScript, read_script
 from hftd.simex.faulty_venue import MAX_LATE, FaultyVenue
 from hftd.simex.matching import MatchingMarket
 from hftd.simex.orders import Status
@@ -562,6 +562,23 @@ def test_a_script_that_means_nothing_is_refused(script: object) -> None:
     """With what was wrong."""
     with pytest.raises(UsageError):
         read_script(script)
+
+
+def test_the_oldest_gives_way_where_no_more_can_be_armed() -> None:
+    """One more is refused; who makes room first arms it, and loses the oldest alone."""
+    script = FaultScript(1)
+    script.make_room()
+    script.arm(Fault("restart"), 0)
+    for _ in range(MAX_FAULTS - 1):
+        script.arm(Fault("drop"), 0)
+    with pytest.raises(UsageError, match="at most 200, was one more"):
+        script.arm(Fault("drop"), 0)
+    assert script.next_ns() == 0
+    script.make_room()
+    script.arm(Fault("drop"), 0)
+    assert script.next_ns() is None
+    with pytest.raises(UsageError):
+        script.arm(Fault("drop"), 0)
 
 
 def test_the_script_in_the_readme_reads() -> None:

@@ -38,6 +38,7 @@ from hftd.venues.binance.replies import (
     decode_reply,
     error_of,
     write_in_doubt,
+    write_limit_of_pieces,
     write_rate_limited,
 )
 from hftd.venues.binance.reports import decode_user_event
@@ -59,7 +60,6 @@ CAPABILITIES = Capabilities(
 
 # The id of a frame that is no whole JSON any more; ids hold no character that JSON escapes.
 _ID = re.compile(rb'"id"\s{0,4}:\s{0,4}"([a-z0-9.\-]{1,36})"')
-_HOLD_BACK = re.compile(rb'"status"\s{0,4}:\s{0,4}(403|418|429)[\s,}]')
 _reply = msgspec.json.Decoder(Reply)
 
 
@@ -173,9 +173,8 @@ class BinanceCodec:
     def _write_unreadable(self, data: bytes, ts_ns: int) -> None:
         self.broken += 1
         self._rows.count = 0
-        status, found = _HOLD_BACK.search(data), _ID.search(data)
-        if status:
-            write_rate_limited(int(status[1]), NO_ERROR, ts_ns, self._rows)
+        write_limit_of_pieces(data, ts_ns, self._rows)
+        found = _ID.search(data)
         request = self._request_of(found[1].decode()) if found else None
         if request is None:
             self._rows.add(EventKind.USER_STREAM_ENDED, link=Link.USER)

@@ -18,8 +18,8 @@ A good reply that is about another order than was asked for is unreadable, and s
 whose status is no end: what the order came to is asked then.
 
 Fills come by executionReport alone, or by the list of trades; never by a reply. 403, 418
-and 429 say RATE_LIMITED first of all, by the status alone where nothing else can be read; counts
-of orders add RATE_STATUS.
+and 429 say RATE_LIMITED first of all, by what of status and time can be read where the whole
+cannot; counts of orders add RATE_STATUS.
 
 A venue that changes an instrument's tick or lot keeps the orders and trades from before. Such an
 order is told in the fewest steps that cover it (filled: in whole steps); such a trade as a FILL
@@ -29,6 +29,8 @@ of no price, quantity or fee: its id counts, and the engine books nothing that i
 # long: the writers of one table, which is checked against them line by line.
 
 from __future__ import annotations
+
+import re
 
 import msgspec
 
@@ -54,6 +56,7 @@ from hftd.venues.binance.rows import (
     Unreadable,
     atoms_of,
     covering_steps_of,
+    require_shallow,
     steps_of,
     whole_steps_of,
 )
@@ -98,6 +101,10 @@ _legs = msgspec.json.Decoder(Legs)
 _limits = msgspec.json.Decoder(list[RateLimit])
 UNFIT = (Unreadable, msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 NO_ERROR = VenueError(code=0)
+# What a limit says, in a reply that is no whole JSON any more or nested too deep.
+_LIMIT_STATUS = re.compile(rb'"status"\s{0,4}:\s{0,4}(403|418|429)[\s,}]')
+_RETRY_AFTER = re.compile(rb'"retryAfter"\s{0,4}:\s{0,4}(\d{13})[\s,}]')
+_SERVER_TIME = re.compile(rb'"serverTime"\s{0,4}:\s{0,4}(\d{13})[\s,}]')
 
 
 def decode_reply(
@@ -175,16 +182,28 @@ def write_rate_limited(
 
 def limit_told(data: bytes, ts_ns: int) -> Records | None:
     """Return RATE_LIMITED where a reply of the session's own says to hold back."""
-    try:
-        reply = _envelope.decode(data)
-    except UNFIT:
-        return None
-    if 200 <= reply.status < 300:
-        return None
     rows, events = Rows(), BLANK.copy()
     rows.begin(events, ts_ns)
-    write_rate_limited(reply.status, error_of(reply), ts_ns, rows)
+    try:
+        require_shallow(data)
+        reply = _envelope.decode(data)
+    except UNFIT:
+        write_limit_of_pieces(data, ts_ns, rows)
+    else:
+        if not 200 <= reply.status < 300:
+            write_rate_limited(reply.status, error_of(reply), ts_ns, rows)
     return events if rows.count else None
+
+
+def write_limit_of_pieces(data: bytes, ts_ns: int, rows: Rows) -> None:
+    """Write RATE_LIMITED where a reply that cannot be read whole still says to hold back."""
+    status = _LIMIT_STATUS.search(data)
+    if status is None:
+        return
+    retry_after, server_time = _RETRY_AFTER.search(data), _SERVER_TIME.search(data)
+    told = retry_after is not None and server_time is not None
+    wait_ms = int(retry_after[1]) - int(server_time[1]) if told else 0
+    write_rate_limited(int(status[1]), NO_ERROR, ts_ns, rows, max(wait_ms, 0))
 
 
 def refusal_told(status: int, retry_after_s: int, ts_ns: int) -> Records | None:

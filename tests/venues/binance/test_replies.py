@@ -475,6 +475,30 @@ def test_a_rate_limit_is_seen_in_a_frame_that_cannot_be_read():
     assert unknown == {"kind": EventKind.CANCEL_UNKNOWN, "order_key": OLD}
 
 
+DEEP = b"[" * 99 + b"]" * 99
+NAMED = {"serverTime": 1_700_000_000_000, "retryAfter": 1_700_000_036_000}
+
+
+@pytest.mark.parametrize(
+    ("spoil", "wait_s"),
+    [
+        (lambda whole: whole[:-1], 36),
+        (lambda whole: whole.replace(b'{"serverTime', b'{"deep":' + DEEP + b',"serverTime'), 36),
+        (lambda whole: whole[: whole.index(b"36000")], 10),
+        (lambda whole: whole[: whole.index(b"}")], 10),
+        (lambda whole: whole.replace(b"36000}", b"36000}}}"), 36),
+        (lambda whole: whole[:-1].replace(b"1700000036", b"1600000036"), 10),
+    ],
+)
+def test_the_time_of_a_limit_is_obeyed_in_a_frame_that_cannot_be_read(spoil, wait_s):
+    """As far as both times stand there whole, or else by default."""
+    wire = Wire()
+    whole = json.dumps(refused(PLACE, -1003, 429, **NAMED)).encode()
+    limited = wire.decode(Link.ORDER, spoil(whole))[0]
+    assert limited["until_ns"] == NOW_NS + wait_s * 1_000_000_000
+    assert wire.codec.broken == 1
+
+
 def test_no_wait_is_longer_than_a_week():
     """No ban of the venue is; a slip of a digit must not silence us for a year."""
     answer = refused(PLACE, -1003, 418, serverTime=1, retryAfter=8_000_000_000_000)

@@ -103,6 +103,15 @@ def test_a_reply_of_the_sessions_own_may_say_to_hold_back() -> None:
         assert limited[0]["until_ns"] == NOW_NS + 2_500_000_000
 
 
+def test_a_reply_of_the_sessions_own_holds_back_where_it_cannot_be_read() -> None:
+    """Its status and its times are obeyed as far as they stand there."""
+    whole = reply(429, -1003, serverTime=1_700_000_000_000, retryAfter=1_700_000_036_000)
+    for data in (whole[:-1], whole.replace(b'"data":', b'"deep":' + b"[" * 99 + b',"data":')):
+        limited = limit_told(data, NOW_NS)
+        assert limited is not None
+        assert limited[0]["until_ns"] == NOW_NS + 36_000_000_000
+
+
 @pytest.mark.parametrize("data", [reply(400, -2015), b'{"id":"s1","status":200}', b"[[", b"{}"])
 def test_any_other_reply_of_the_sessions_own_holds_nothing_back(data: bytes) -> None:
     """A refusal, a good reply, and what cannot be read."""
