@@ -6,6 +6,10 @@ keeps one from being taken over (memory.py).
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
 from hftd.domain.instrument import Instrument
 from hftd.domain.layout import Records
 from hftd.engine.state import State
@@ -47,12 +51,21 @@ def carry_ring(before: Records, after: Records, total: int, places: dict[int, in
     symbol, and would name orders and trades of another instrument.
     """
     capacity = len(before)
-    order = [at % capacity for at in range(max(0, total - capacity), total)]
-    kept = [at for at in order if int(before[at]["instrument"]) in places]
-    if len(kept) == len(order):
+    order = np.arange(max(0, total - capacity), total) % capacity
+    known = np.isin(before["instrument"][order], list(places))
+    kept = order[known]
+    if known.all():
         after[:] = before
-        after["instrument"] = [places.get(int(at), 0) for at in before["instrument"]]
+        after["instrument"] = renumbered(before["instrument"], places)
         return total
     after[: len(kept)] = before[kept]
-    after["instrument"][: len(kept)] = [places[int(before[at]["instrument"])] for at in kept]
+    after["instrument"][: len(kept)] = renumbered(before["instrument"][kept], places)
     return len(kept)
+
+
+def renumbered(indices: Any, places: dict[int, int]) -> Any:
+    """Return the places that instruments have now; 0 of what is none of them."""
+    now = np.zeros_like(indices)
+    for old, new in places.items():
+        now[indices == old] = new
+    return now

@@ -46,6 +46,8 @@ class RestartingWorld(World):
     ``boot`` it again after ``on_exit`` or ``on_death``; ``ended`` says how the last life went.
     """
 
+    segment_bytes = SEGMENT_BYTES
+
     def __init__(
         self,
         loaded: LoadedProfile,
@@ -122,7 +124,10 @@ class RestartingWorld(World):
         ts_ns = process.ts_ns()
         epoch = identity.next_epoch(self.folder / "epoch", ts_ns // SECOND_NS)
         journal = JournalWriter(
-            self.journal_folder, segment_bytes=SEGMENT_BYTES, disk_floor_bytes=1, disk=self.disk
+            self.journal_folder,
+            segment_bytes=self.segment_bytes,
+            disk_floor_bytes=1,
+            disk=self.disk,
         )
         name = run_id(ts_ns, epoch, "paper")
         header = memory.header(name, epoch, TAG, self.loaded, self.instruments)

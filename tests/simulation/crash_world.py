@@ -32,6 +32,9 @@ ACCOUNT = 1
 # A snapshot some times in the session: most deaths are recovered from one that was written on the
 # way, and no boot reads all of what came before it.
 SNAPSHOT_RECORDS = 800
+# Some segments in the session, so that deaths meet the turn of a page too; and a copy makes, maps
+# and searches less of what nobody has written.
+SEGMENT_BYTES = 1 << 19
 # At which second of the session the operator says what; the second kill comes with a restart.
 SCRIPT = {
     25: CommandKind.PAUSE,
@@ -50,6 +53,8 @@ BOOT_AGAIN_AT_S = 83
 
 class CrashWorld(RestartingWorld):
     """A world that forks a copy at its effects; the copy dies there."""
+
+    segment_bytes = SEGMENT_BYTES
 
     def __init__(self, folder: Path, forks: Forks) -> None:
         self._forks = forks
