@@ -12,7 +12,6 @@ import numpy as np
 from hftd.domain.codes import BookState
 from hftd.domain.events import EVENT, EventKind, Link
 from hftd.domain.facts import FactKind
-from hftd.domain.order import parse_client_order_id
 from hftd.drivers.checkers_told import Told
 from hftd.drivers.checkers_truth import Truth
 from hftd.drivers.watch import Checker, Watch, World
@@ -179,12 +178,8 @@ class FreshQuotes(Checker):
 
     def on_sent(self, link: Link, frame: bytes, ts_ns: int) -> None:
         """A create that does not reduce needs a book in time."""
-        asked = self._truth.asked
-        if asked is None or asked.create is None:
-            return
-        create = asked.create
-        key = parse_client_order_id(create.client_order_id.split("-")[1], create.client_order_id)
-        if self._told.reduce_only.get(key, 0) == 1:
+        create = self._truth.create
+        if create is None or self._told.reduces(create.key):
             return
         index = create.instrument
         views = self.watch.views(self._world)

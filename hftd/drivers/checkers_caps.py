@@ -13,7 +13,6 @@ from hftd.config.schema import scaled_limits
 from hftd.domain.codes import TradingState
 from hftd.domain.events import Link
 from hftd.domain.facts import FactKind
-from hftd.domain.order import parse_client_order_id
 from hftd.drivers.checkers_told import Told
 from hftd.drivers.checkers_truth import ACCOUNT, BUY, SELL, Create, Truth
 from hftd.drivers.watch import Checker, Watch, World
@@ -50,9 +49,8 @@ class MoneyCapped(Checker):
 
     def on_sent(self, link: Link, frame: bytes, ts_ns: int) -> None:
         """Keep a create for the end of the step, when the exchange's part is known too."""
-        asked = self._truth.asked
-        if asked is not None and asked.create is not None:
-            self._new.append(asked.create)
+        if self._truth.create is not None:
+            self._new.append(self._truth.create)
 
     def on_step(self, world: World) -> None:
         """Trading that begins again after a person has looked has a while of its own."""
@@ -67,7 +65,7 @@ class MoneyCapped(Checker):
         now_ns = self._world.now_ns
         if now_ns - self._truth.book_lied_ns < LIE_NS:
             return
-        if self._told.reduce_only.get(parse_client_order_id(name.split("-")[1], name), 0) == 1:
+        if self._told.reduces(create.key):
             return
         mids = [self._mid_ticks(symbol) for symbol in self._truth.symbols]
         if 0 in mids:
@@ -139,9 +137,8 @@ class ReserveKept(Checker):
 
     def on_sent(self, link: Link, frame: bytes, ts_ns: int) -> None:
         """Keep a create for the end of the step, when the exchange's part is known too."""
-        asked = self._truth.asked
-        if asked is not None and asked.create is not None:
-            self._new.append(asked.create)
+        if self._truth.create is not None:
+            self._new.append(self._truth.create)
 
     def on_step(self, world: World) -> None:
         """With each create, all that may be spent is."""

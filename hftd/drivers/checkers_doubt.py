@@ -10,7 +10,7 @@ from hftd.domain.events import Link
 from hftd.domain.facts import FactKind
 from hftd.domain.order import OrderEvent, OrderState, client_order_id, parse_client_order_id
 from hftd.drivers.checkers_told import Fact, Told
-from hftd.drivers.checkers_truth import ACCOUNT, Truth
+from hftd.drivers.checkers_truth import ACCOUNT, Truth, key_of
 from hftd.drivers.watch import Checker, Watch, World
 from hftd.simex.orders import OPEN
 
@@ -45,10 +45,9 @@ class DoubtEnds(Checker):
 
     def on_sent(self, link: Link, frame: bytes, ts_ns: int) -> None:
         """No create leaves for a side that an order in doubt blocks."""
-        asked = self._truth.asked
-        if asked is None or asked.create is None:
+        create = self._truth.create
+        if create is None:
             return
-        create = asked.create
         if (create.instrument, create.side) in self._told.doubted.values():
             self.break_off("a side without doubt", "an order UNKNOWN on it", create.client_order_id)
 
@@ -91,9 +90,8 @@ class DoubtEnds(Checker):
             self.break_off("an order the exchange never had", order.status.name, f"{name} REJECTED")
 
     def _look_for_living_dead(self) -> None:
-        tag = self._truth.prefix.split("-")[1]
         for order in self._truth.open:
-            key = parse_client_order_id(tag, order.client_order_id)
+            key = key_of(order.client_order_id)
             if self._told.order_state.get(key) == OrderState.REJECTED:
                 self.break_off("no such order", "open", f"{order.client_order_id} REJECTED")
 
@@ -117,11 +115,10 @@ class DoubtEnds(Checker):
             self._orphan_ns.clear()
             return
         known = set(self.watch.views(world).order_keys.tolist())
-        tag = self._truth.prefix.split("-")[1]
         orphans = {}
         for order in self._truth.open:
-            if parse_client_order_id(tag, order.client_order_id) not in known:
-                name = order.client_order_id
+            name = order.client_order_id
+            if key_of(name) not in known:
                 orphans[name] = self._orphan_ns.get(name, now_ns)
                 if now_ns - orphans[name] > ORPHAN_NS:
                     self.break_off("known to us", "in no table", f"open order {name}")

@@ -14,7 +14,6 @@ import numpy as np
 
 from hftd.config.schema import scaled_limits
 from hftd.domain.events import EVENT, EventKind, Link
-from hftd.domain.order import parse_client_order_id
 from hftd.drivers.checkers_told import Told
 from hftd.drivers.checkers_truth import Create, Truth
 from hftd.drivers.watch import Checker, Watch, World
@@ -84,9 +83,8 @@ class WithinLimits(Checker):
 
     def on_sent(self, link: Link, frame: bytes, ts_ns: int) -> None:
         """Keep a create for the end of the step, when the exchange's part is known too."""
-        asked = self._truth.asked
-        if asked is not None and asked.create is not None:
-            self._new.append(asked.create)
+        if self._truth.create is not None:
+            self._new.append(self._truth.create)
 
     def on_step(self, world: World) -> None:
         """Judge new creates one by one, then the worst case of everything."""
@@ -104,8 +102,7 @@ class WithinLimits(Checker):
 
     def _judge_create(self, create: Create) -> None:
         bounds, name = self._bounds[create.instrument], create.client_order_id
-        key = parse_client_order_id(name.split("-")[1], name)
-        reducing = self._told.reduce_only.get(key, 0) == 1
+        reducing = self._told.reduces(create.key)
         lots = bounds.order_lots_reduce if reducing else bounds.order_lots
         atoms = bounds.order_atoms_reduce if reducing else bounds.order_atoms
         if not 0 < create.qty_lots <= lots:
@@ -173,21 +170,19 @@ class RateKept(Checker):
 
     def on_sent(self, link: Link, frame: bytes, ts_ns: int) -> None:
         """Count the frame; a create waits."""
-        now_ns, asked = self._world.now_ns, self._truth.asked
+        now_ns, asked, create = self._world.now_ns, self._truth.asked, self._truth.create
         self._frames.append(now_ns)
         full = len(self._frames) > MAX_FRAMES_A_SECOND
         if full and now_ns - self._frames[0] < SECOND_NS:
             self.break_off(f"{MAX_FRAMES_A_SECOND} frames a second", f"{MAX_FRAMES_A_SECOND + 1}")
-        if asked is None:
-            return
-        if asked.method == "session.logon":
+        if asked is not None and asked.method == "session.logon":
             self._logons.append(now_ns)
             if len(self._logons) > MAX_LOGONS and now_ns - self._logons[0] < 10 * SECOND_NS:
                 self.break_off(f"{MAX_LOGONS} logons in ten seconds", f"{MAX_LOGONS + 1}")
         quiet_until_ns = max((until_ns for _, until_ns in self._quiet), default=0)
-        if asked.create is not None and now_ns < quiet_until_ns:
+        if create is not None and now_ns < quiet_until_ns:
             early = (quiet_until_ns - now_ns) / 1e9
-            self.break_off("silence", f"{early:.3f} s early", asked.create.client_order_id)
+            self.break_off("silence", f"{early:.3f} s early", create.client_order_id)
 
     def at_quiescence(self, world: World) -> None:
         """The exchange's own count of this minute is within its limit."""
@@ -223,18 +218,18 @@ class TimelyRequests(Checker):
 
     def on_sent(self, link: Link, frame: bytes, ts_ns: int) -> None:
         """Compare a create's timestamp with the true one, as well as it can be known."""
-        asked = self._truth.asked
-        if asked is None or asked.create is None or self._skew_ns is None:
+        create = self._truth.create
+        if create is None or self._skew_ns is None:
             return
         moved_ns = abs(skew_ns(self._world) - self._skew_ns)
         age_ns = self._world.now_ns - self._sampled_ns
         drifted_ns = age_ns * abs(self._world.clocks.drift_ppm) // 1_000_000
         true_ns = self._world.now_ns + skew_ns(self._world)
-        error_ns = asked.create.timestamp_ms * MS_NS - true_ns
+        error_ns = create.timestamp_ms * MS_NS - true_ns
         if abs(error_ns - self._error_ns) > CLOCK_ERROR_NS + moved_ns + drifted_ns:
             seconds = age_ns // SECOND_NS
             expected = f"{self._error_ns / 1e6:.0f} ms off as sampled {seconds} s ago"
-            self.break_off(expected, f"{error_ns / 1e6:.0f} ms off", asked.request_id)
+            self.break_off(expected, f"{error_ns / 1e6:.0f} ms off", create.request_id)
 
 
 def skew_ns(world: World) -> int:

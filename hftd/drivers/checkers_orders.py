@@ -16,7 +16,6 @@ from hftd.domain.order import (
     SEQ_MAX,
     TERMINAL,
     OrderState,
-    parse_client_order_id,
 )
 from hftd.drivers.checkers_told import Fact, Told
 from hftd.drivers.checkers_truth import BUY, Create, Truth
@@ -81,11 +80,11 @@ class IdsOnce(Checker):
 
     def on_sent(self, link: Link, frame: bytes, ts_ns: int) -> None:
         """Keep the id of a create."""
-        asked = self._truth.asked
-        if asked is None or asked.create is None:
+        create = self._truth.create
+        if create is None:
             return
-        before = self._sent.setdefault(asked.create.client_order_id, asked.create)
-        if before is not asked.create:
+        before = self._sent.setdefault(create.client_order_id, create)
+        if before is not create:
             self.break_off("a new id", f"sent before as {before}", before.client_order_id)
 
 
@@ -186,8 +185,8 @@ class NoSelfTrade(Checker):
             return
         if asked.cancels:
             self._leaving.add(asked.cancels)
-        if asked.create is not None:
-            self._judge(asked.create)
+        if self._truth.create is not None:
+            self._judge(self._truth.create)
 
     def _judge(self, create: Create) -> None:
         truth, sign = self._truth, 1 if create.side == BUY else -1
@@ -230,14 +229,13 @@ class ReconciledFirst(Checker):
 
     def on_sent(self, link: Link, frame: bytes, ts_ns: int) -> None:
         """All three were told in this boot and since the last gap."""
-        asked = self._truth.asked
-        if asked is None or asked.create is None:
+        create = self._truth.create
+        if create is None:
             return
         for letter, words in (("o", "open orders"), ("t", "own trades"), ("a", "balances")):
             seq = self._answered.get(letter, -1)
             if seq < self._told.user_lost_seq or seq < 0:
-                name = asked.create.client_order_id
-                self.break_off(f"{words} told first", "a create", name)
+                self.break_off(f"{words} told first", "a create", create.client_order_id)
 
 
 class Attributed(Checker):
@@ -259,11 +257,10 @@ class Attributed(Checker):
 
     def on_sent(self, link: Link, frame: bytes, ts_ns: int) -> None:
         """The order of a create was staged once, by a decision that is named."""
-        asked = self._truth.asked
-        if asked is None or asked.create is None:
+        create = self._truth.create
+        if create is None:
             return
-        name = asked.create.client_order_id
-        key = parse_client_order_id(name.split("-")[1], name)
+        name, key = create.client_order_id, create.key
         if self._epoch not in (0, key >> SEQ_BITS):
             self.break_off(f"a header of epoch {key >> SEQ_BITS}", self._epoch, name)
         staged = [
@@ -275,7 +272,7 @@ class Attributed(Checker):
         ]
         if len(staged) != 1 or staged[0].decision_seq <= 0:
             self.break_off("one decision", f"{len(staged)} in this step", name)
-        create, fact = asked.create, staged[0]
+        fact = staged[0]
         sent = (create.side, create.price_ticks, create.qty_lots)
         decided = (fact.side, fact.price_ticks, fact.qty_lots)
         if sent != decided:

@@ -12,9 +12,9 @@ import numpy as np
 from hftd.domain.codes import BookState, Code, TradingState, VenueCode
 from hftd.domain.events import Link
 from hftd.domain.facts import FACT, FactKind
-from hftd.domain.order import FeeAsset, OrderEvent, OrderState, parse_client_order_id
+from hftd.domain.order import FeeAsset, OrderEvent, OrderState
 from hftd.drivers.checkers_told import Fact, Told
-from hftd.drivers.checkers_truth import ACCOUNT, Truth
+from hftd.drivers.checkers_truth import ACCOUNT, Truth, key_of
 from hftd.drivers.watch import Checker, Watch, World
 from hftd.journal.record import (
     SEGMENT_HEAD_BYTES,
@@ -202,8 +202,7 @@ class RareStates(Checker):
                 self.watch.sometimes("recovery began again")
 
     def _is_leaving(self, request_id: str) -> bool:
-        name = self._truth.prefix + request_id.split(".")[1]
-        key = parse_client_order_id(self._truth.prefix.split("-")[1], name)
+        key = key_of(self._truth.prefix + request_id.split(".")[1])
         return self._orders.get(key) in (OrderState.PENDING_CANCEL, OrderState.PENDING_REPLACE)
 
     # --- facts ----------------------------------------------------------------------------

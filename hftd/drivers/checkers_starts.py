@@ -10,9 +10,9 @@ from __future__ import annotations
 from hftd.domain.codes import Code, TradingState
 from hftd.domain.events import Link
 from hftd.domain.facts import FactKind
-from hftd.domain.order import OrderState, parse_client_order_id
+from hftd.domain.order import OrderState
 from hftd.drivers.checkers_told import Told
-from hftd.drivers.checkers_truth import ACCOUNT, Truth
+from hftd.drivers.checkers_truth import ACCOUNT, Truth, key_of
 from hftd.drivers.watch import Checker, Watch, World
 from hftd.journal.record import Record, RecordType
 
@@ -47,14 +47,11 @@ class CrashWaits(Checker):
 
     def on_sent(self, link: Link, frame: bytes, ts_ns: int) -> None:
         """A create leaves."""
-        asked = self._truth.asked
-        if asked is None or asked.create is None:
-            return
-        name = asked.create.client_order_id
-        if self._told.reduce_only.get(parse_client_order_id(name.split("-")[1], name), 0) == 1:
+        create = self._truth.create
+        if create is None or self._told.reduces(create.key):
             return  # Of flatten, or of a loss that is cut: I04 judges who asked for it.
         if self._halts and self._owes:
-            self.break_off("HALTED until reset", "a create", name)
+            self.break_off("HALTED until reset", "a create", create.client_order_id)
         self._created = True
 
     def on_step(self, world: World) -> None:
@@ -82,12 +79,11 @@ class FoundWaits(Checker):
 
     def on_boot(self, epoch: int) -> None:
         """Keep what stands open."""
-        tag = self._truth.prefix.split("-")[1]
         self._canceled, self._asked = "", False
         self._found = {}
         for order in self._world.venue.exchange.bookkeeping(ACCOUNT).open.values():
             if order.client_order_id.startswith(self._truth.prefix):
-                key = parse_client_order_id(tag, order.client_order_id)
+                key = key_of(order.client_order_id)
                 resting = self._told.order_state.get(key) in RESTING
                 self._found[order.client_order_id] = resting
 
@@ -109,7 +105,7 @@ class FoundWaits(Checker):
             if self._policy == "adopt" and self._found[asked.cancels]:
                 self.break_off("on_start: adopt", "a cancel", asked.cancels)
             self._canceled = asked.cancels
-        if asked.create is None:
+        if self._truth.create is None:
             return
         if self._policy == "refuse":
             standing = [order.client_order_id for order in self._truth.open]

@@ -9,9 +9,9 @@ from __future__ import annotations
 from hftd.domain.codes import Code, TradingState
 from hftd.domain.events import EventKind, Link
 from hftd.domain.facts import FactKind
-from hftd.domain.order import TimeInForce, parse_client_order_id
+from hftd.domain.order import TimeInForce
 from hftd.drivers.checkers_told import Fact, Told
-from hftd.drivers.checkers_truth import ACCOUNT, Truth
+from hftd.drivers.checkers_truth import ACCOUNT, Truth, key_of
 from hftd.drivers.watch import Checker, Watch, World
 from hftd.engine.breaker import PAUSE_COLLAR, PAUSE_FOREIGN, PAUSE_OPERATOR, PAUSE_REFERENCE
 from hftd.journal.record import Record, RecordType, decode_json
@@ -98,18 +98,16 @@ class GateClosed(Checker):
 
     def on_sent(self, link: Link, frame: bytes, ts_ns: int) -> None:
         """A create leaves: the gate is open, or it reduces."""
-        asked = self._truth.asked
+        create = self._truth.create
         closed = self._stopped or self._paused
-        if asked is None or asked.create is None or not (closed or self._rests):
+        if create is None or not (closed or self._rests):
             return
-        name = asked.create.client_order_id
-        key = parse_client_order_id(name.split("-")[1], name)
-        reducing = self._told.reduce_only.get(key, 0) == 1
+        name, reducing = create.client_order_id, self._told.reduces(create.key)
         if reducing and (self._flattens or (self._reduces and self._cuts)):
             return
         if closed:
             self.break_off(f"none after {closed}", f"create {name}")
-        if reducing and self._takes(key):
+        if reducing and self._takes(create.key):
             self.break_off("no slice without flatten", f"create {name}")
 
     def _takes(self, key: int) -> bool:
@@ -208,11 +206,10 @@ class CancelsLeave(Checker):
         if self._pulses >= PULSES_TO_CANCEL:
             for order in self._truth.open:
                 name = order.client_order_id
-                key = parse_client_order_id(name.split("-")[1], name)
                 # One in doubt is asked for first; I28 judges that the doubt ends.
-                if name not in self._tried and key not in self._told.doubted:
+                if name not in self._tried and key_of(name) not in self._told.doubted:
                     was = f"none in {self._pulses / 10:g} s of {self._told.trading.name}"
-                    self.break_off("a cancel", was, order.client_order_id)
+                    self.break_off("a cancel", was, name)
 
 
 class LatchHolds(Checker):
@@ -270,8 +267,7 @@ class Heals(Checker):
 
     def on_sent(self, link: Link, frame: bytes, ts_ns: int) -> None:
         """Count a create."""
-        asked = self._truth.asked
-        self._created += asked is not None and asked.create is not None
+        self._created += self._truth.create is not None
 
     def at_quiescence(self, world: World) -> None:
         """RUNNING and quoting, or a state and a reason that a person can act on."""

@@ -156,6 +156,10 @@ class Told(Checker):
         if link in (Link.ORDER, Link.USER) and not up:
             self.user_lost_seq = record.seq
 
+    def reduces(self, order_key: int) -> bool:
+        """Return whether the order was staged to make the position smaller."""
+        return self.reduce_only.get(order_key, 0) == 1
+
     def is_over(self, order_key: int) -> bool:
         """Return whether the journal has told of the order's end."""
         return OrderState(self.order_state.get(order_key, OrderState.NONE)) in TERMINAL

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from hftd.domain.events import Link
+from hftd.domain.order import parse_client_order_id
 from hftd.drivers.watch import Checker, Watch, World
 from hftd.journal.record import Record, RecordType
 from hftd.simex.exchange import Exchange
@@ -41,6 +42,7 @@ class Create(NamedTuple):
     """A new order as its frame asked for it; times are the world's."""
 
     client_order_id: str
+    key: int
     request_id: str
     instrument: int
     side: int
@@ -57,7 +59,6 @@ class Asked(NamedTuple):
 
     request_id: str
     method: str
-    create: Create | None
     cancels: str
 
 
@@ -106,6 +107,11 @@ _request = msgspec.json.Decoder(_Request)
 _answer = msgspec.json.Decoder(Answer)
 
 
+def key_of(client_order_id: str) -> int:
+    """Return the key in a client order id of ours, whatever its tag."""
+    return parse_client_order_id(client_order_id.split("-")[1], client_order_id)
+
+
 class Truth(Checker):
     """Our orders and trades at the exchange, and our creates that it may yet take.
 
@@ -132,6 +138,7 @@ class Truth(Checker):
         self.open: list[Order] = []
         self.in_flight: dict[str, Create] = {}
         self.asked: Asked | None = None  # The request that is leaving now.
+        self.create: Create | None = None  # The new order that it asks for.
         self.answer: Answer | None = None  # The last reply that came in.
         self.book_lied_ns = 0  # When a fault last told levels that are not the book's.
         self._faults_seen = 0
@@ -143,7 +150,7 @@ class Truth(Checker):
 
     def on_sent(self, link: Link, frame: bytes, ts_ns: int) -> None:
         """Read a request of the order link."""
-        self.asked = None
+        self.asked = self.create = None
         if link != Link.ORDER:
             return
         request = _request.decode(frame)
@@ -151,13 +158,12 @@ class Truth(Checker):
         cancels = params.cancel_orig_client_order_id
         if request.method == "order.cancel":
             cancels = params.orig_client_order_id
-        create = None
         if params.new_client_order_id and request.method in ("order.place", "order.cancelReplace"):
-            create = self._create(str(request.id), params)
+            self.create = create = self._create(str(request.id), params)
             self.in_flight[create.client_order_id] = create
             self.prefix = "-".join(create.client_order_id.split("-")[:2]) + "-"
             self.changed = True
-        self.asked = Asked(str(request.id), request.method, create, cancels)
+        self.asked = Asked(str(request.id), request.method, cancels)
 
     def _create(self, request_id: str, params: _Params) -> Create:
         index = self.symbols.index(params.symbol)
@@ -165,6 +171,7 @@ class Truth(Checker):
         now_ns = self._world.now_ns
         return Create(
             params.new_client_order_id,
+            key_of(params.new_client_order_id),
             request_id,
             index,
             BUY if params.side == "BUY" else SELL,

@@ -201,8 +201,9 @@ def write_limit_of_pieces(data: bytes, ts_ns: int, rows: Rows) -> None:
     if status is None:
         return
     retry_after, server_time = _RETRY_AFTER.search(data), _SERVER_TIME.search(data)
-    told = retry_after is not None and server_time is not None
-    wait_ms = int(retry_after[1]) - int(server_time[1]) if told else 0
+    wait_ms = 0
+    if retry_after is not None and server_time is not None:
+        wait_ms = int(retry_after[1]) - int(server_time[1])
     write_rate_limited(int(status[1]), NO_ERROR, ts_ns, rows, max(wait_ms, 0))
 
 
