@@ -49,13 +49,15 @@ def refuse_found(state: State, out: Out) -> None:
     and whose cancel has left, is in no later list.
     """
     core = state.core[0]
+    if not refuses(core):
+        return
     found = 0
     for slot in range(core["orders_end"]):
         order = state.orders[slot]
         shown = order["seen_attempt"] > 0 and order["seen_attempt"] == core["recovery_attempt"]
         if order["key"] != 0 and shown:
             found += 1
-    if refuses(core) and found > 0:
+    if found > 0:
         breaker.halt(state, out, Code.ORDERS_FOUND, found, 0)
 
 
