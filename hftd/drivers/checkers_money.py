@@ -19,6 +19,7 @@ from hftd.simex.orders import AccountTrade
 
 STOOD_NS = 55_000_000_000
 PARTS_BITS = 32  # Of an atom, in which a share of a cost is reckoned.
+UNBOUNDED = 1 << 62
 
 
 class Books:
@@ -228,22 +229,38 @@ class DayGoesOn(Checker):
     def __init__(self, world: World, watch: Watch, told: Told) -> None:
         super().__init__(world, watch)
         self._world, self._told = world, told
-        self._before: dict[str, int] | None = None
+        self._crashed = False  # And the next life has made no step.
+        self._before: dict[str, int] | None = None  # None: the power may have taken some of it.
+        self._heard = 0  # Facts of the step in which it died.
 
     def on_crash(self, kind: str) -> None:
         """Keep what the day stood at; a power loss may take the newest of it back."""
         core = self._world.engine.state.core[0]
-        names = ("day", *self.KEPT)
-        self._before = None if kind == "power" else {name: int(core[name]) for name in names}
+        if not self._crashed:
+            self._before = {name: int(core[name]) for name in ("day", *self.KEPT)}
+            self._heard = len(self._told.facts)
+        self._crashed = True
+        if kind == "power":
+            self._before = None
 
     def on_step(self, world: World) -> None:
-        """In its first step a boot has the day as it stood."""
-        before, self._before = self._before, None
-        if before is None:
-            return
+        """In its first step a boot has the day as it stood, and what it told late besides.
+
+        Who dies between two events of one message has journaled it whole: the boot goes on in it.
+        """
+        before, crashed, self._crashed = self._before, self._crashed, False
         core = world.engine.state.core[0]
-        if int(core["day"]) != before["day"]:
+        if not crashed or before is None or int(core["day"]) != before["day"]:
             return
+        late_atoms = self._late_atoms()
+        most = {"turnover_atoms": late_atoms, "peak_equity_atoms": UNBOUNDED if late_atoms else 0}
         for name in self.KEPT:
-            if int(core[name]) != before[name]:
+            if not 0 <= int(core[name]) - before[name] <= most.get(name, 0):
                 self.break_off(before[name], int(core[name]), name)
+
+    def _late_atoms(self) -> int:
+        return sum(
+            fact.price_ticks * fact.qty_lots * self._world.instruments[fact.instrument].unit_atoms
+            for fact in self._told.facts[self._heard :]
+            if fact.kind == FactKind.FILL
+        )

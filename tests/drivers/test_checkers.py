@@ -27,6 +27,7 @@ from hftd.domain.order import (
 )
 from hftd.drivers.checkers_caps import MoneyCapped
 from hftd.drivers.checkers_journal import LedgerTrue
+from hftd.drivers.checkers_money import DayGoesOn
 from hftd.drivers.checkers_told import Fact, Told
 from hftd.drivers.simulate import START_NS, TAG
 from hftd.drivers.simulate_restarts import RestartingWorld
@@ -389,6 +390,32 @@ def _day_forgotten(forger: Forger) -> None:
     forger.step()
 
 
+def _day_grown_beyond_what_was_told(forger: Forger) -> None:
+    _day_grown_by_a_boot(forger, told_lots=10, turned_lots=11)
+
+
+def _day_grown_with_nothing_told(forger: Forger) -> None:
+    _day_grown_by_a_boot(forger, told_lots=0, turned_lots=0)
+
+
+def _day_grown_as_was_told(forger: Forger) -> None:
+    _day_grown_by_a_boot(forger, told_lots=10, turned_lots=10)
+
+
+def _day_grown_by_a_boot(forger: Forger, told_lots: int, turned_lots: int) -> None:
+    hooks = forger.world.watch._hooks["on_step"]
+    (day,) = (each for hook in hooks if isinstance(each := hook.__self__, DayGoesOn))  # type: ignore[attr-defined]
+    unit_atoms = forger.world.instruments[0].unit_atoms
+    core = forger.state.core[0]
+    forger.fact(FactKind.FILL, trade_id=1 << 39, price_ticks=6_000, qty_lots=5)
+    forger.world.watch.on_crash("kill -9")
+    forger.fact(FactKind.FILL, trade_id=1 << 40, price_ticks=6_000, qty_lots=told_lots)
+    core["turnover_atoms"] += 6_000 * turned_lots * unit_atoms
+    core["peak_equity_atoms"] += 1
+    forger.world.watch.on_crash("kill -9")  # Twice, the second time before its first step.
+    day.on_step(forger.world)
+
+
 def _doubt_stays(forger: Forger) -> None:
     forger.fact(
         FactKind.ORDER, order_key=5, state_from=OrderState.PENDING_NEW, qty_lots=1,
@@ -423,6 +450,7 @@ BREAKS: list[tuple[str, Callable[[Forger], None]]] = [
     ("I19", _create_before_reconciliation), ("I20", _latch_forgotten), ("I20", _latch_removed),
     ("I21", _larger_than_the_canary), ("I22", _of_no_decision), ("I23", _container_grows),
     ("I24", _step_without_end), ("I25", _secret_journaled), ("I27", _day_forgotten),
+    ("I27", _day_grown_beyond_what_was_told), ("I27", _day_grown_with_nothing_told),
     ("I28", _doubt_stays), ("I28", _order_forgotten), ("I30", _never_mends),
 ]  # fmt: skip
 
@@ -444,6 +472,11 @@ def test_what_the_journal_lost_with_the_power_binds_nobody(
 ) -> None:
     """A daemon knows only of what its journal kept."""
     lose(Forger(running(tmp_path)))
+
+
+def test_a_day_goes_on_with_the_fills_that_a_boot_tells_late(tmp_path: Path) -> None:
+    """Who died between two fills of one message goes on behind the second."""
+    _day_grown_as_was_told(Forger(running(tmp_path)))
 
 
 def test_a_sound_world_breaks_nothing(tmp_path: Path) -> None:
