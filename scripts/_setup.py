@@ -53,6 +53,8 @@ def main(root: Path, part: str, wanted_hash: str) -> int:
         _say(f"installing {PURPOSE[part]}, by {LOCKS[part]}; this happens once")
         if not _install(root, folder, part, lock_fd):
             return UNAVAILABLE
+        if part == "run":
+            _compile(folder)
         _link_checkout(folder)
         _stamp_path(folder, part).write_text(_stamp(folder, wanted_hash))
         unfinished.unlink()
@@ -107,8 +109,8 @@ def _install(root: Path, folder: Path, part: str, lock_fd: int) -> bool:
     command = [folder / "bin" / "python", "-I", "-m", "pip", "install"]
     command += ["--require-hashes", "--only-binary", ":all:", "--no-input"]
     command += ["--disable-pip-version-check", "-r", root / LOCKS[part]]
-    if part == "test":
-        command.append("--no-compile")  # Most of ccxt, for one, is never imported.
+    # pip compiles on one core, and most of ccxt, for one, is never imported.
+    command.append("--no-compile")
     # What a user's own pip settings say about where to install is not meant for here.
     ignored = {"PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PYTHONHOME", "PYTHONPATH"}
     environ = {name: value for name, value in os.environ.items() if name not in ignored}
@@ -121,6 +123,12 @@ def _install(root: Path, folder: Path, part: str, lock_fd: int) -> bool:
             "reach, or a mirror named in pip's own settings. Run the same command again to go on"
         )
     return code == 0
+
+
+def _compile(folder: Path) -> None:
+    # What cannot be compiled is none that is imported: pip itself only tells of it as well.
+    command = [folder / "bin" / "python", "-I", "-m", "compileall", "-qq", "-j", "0"]
+    subprocess.run([*command, folder / "lib"], check=False)
 
 
 def _link_checkout(folder: Path) -> None:

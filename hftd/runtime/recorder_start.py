@@ -9,6 +9,7 @@ trade, and again with every recorder that is started anew.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -31,9 +32,12 @@ def give_way(niceness: int = NICENESS) -> None:
 def main() -> int:
     """Run the recorder; return the exit code."""
     give_way()
+    gc.disable()  # What is imported stays: nobody looks for cycles in it.
     # Imported only now: that is what this module is for.
     from hftd.runtime.recorder import main as record
 
+    gc.freeze()
+    gc.enable()
     return record()
 
 

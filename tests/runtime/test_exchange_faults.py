@@ -58,6 +58,12 @@ async def _arm(admin: Path, *faults: dict[str, Any]) -> None:
     await asyncio.to_thread(ask, admin, {"op": "arm", "faults": list(faults)}, WITHIN_S)
 
 
+async def _all_met(admin: Path) -> None:
+    async with asyncio.timeout(WITHIN_S):
+        while await asyncio.to_thread(ask, admin, {"op": "faults"}, WITHIN_S):
+            pass
+
+
 def test_a_reset_in_the_middle_of_a_frame(tmp_path: Path) -> None:
     """The client has the head of a frame and the first of its bytes, then ECONNRESET."""
     admin = tmp_path / "a"
@@ -102,6 +108,7 @@ def test_answers_that_are_late_cut_or_never_come(tmp_path: Path) -> None:
             assert len((await rest.ask("GET", "openOrders"))[1]) == 2
             await _arm(admin, {"fault": "drop", "match": answer})
             asking = asyncio.create_task(rest.ask("GET", "openOrders"))
+            await _all_met(admin)
             assert (await rest.ask("GET", "account"))[0] == 200
             assert not asking.done()
             asking.cancel()
@@ -112,6 +119,7 @@ def test_answers_that_are_late_cut_or_never_come(tmp_path: Path) -> None:
             # A program that still waits does not keep the exchange from ending.
             await _arm(admin, {"fault": "drop", "match": answer})
             waiting = asyncio.create_task(rest.ask("GET", "openOrders"))
+            await _all_met(admin)
             assert (await rest.ask("GET", "account"))[0] == 200
             assert await process.end(signal.SIGTERM) == 0
             with pytest.raises(aiohttp.ClientError):
