@@ -179,8 +179,10 @@ class RateKept(Checker):
             self._logons.append(now_ns)
             if len(self._logons) > MAX_LOGONS and now_ns - self._logons[0] < 10 * SECOND_NS:
                 self.break_off(f"{MAX_LOGONS} logons in ten seconds", f"{MAX_LOGONS + 1}")
+        if create is None:
+            return
         quiet_until_ns = max((until_ns for _, until_ns in self._quiet), default=0)
-        if create is not None and now_ns < quiet_until_ns:
+        if now_ns < quiet_until_ns:
             early = (quiet_until_ns - now_ns) / 1e9
             self.break_off("silence", f"{early:.3f} s early", create.client_order_id)
 

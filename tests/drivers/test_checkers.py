@@ -190,11 +190,17 @@ def _storm_of_creates(forger: Forger) -> None:
         forger.heard({"id": f"p0.{to_base36(EPOCH)}-{to_base36(forger.seq)}", "status": 400})
 
 
+def _checker(forger: Forger, kind: type[Any]) -> Any:
+    """Return the world's checker of a kind, one of those who look at each step."""
+    hooks = forger.world.watch._hooks["on_step"]
+    (checker,) = (each for hook in hooks if isinstance(each := hook.__self__, kind))  # type: ignore[attr-defined]
+    return checker
+
+
 def _caps(forger: Forger) -> MoneyCapped:
     """Return the checker of caps, to tighten one below what this world has done."""
-    hooks = forger.world.watch._hooks["on_sent"]
-    (checker,) = (each for hook in hooks if isinstance(each := hook.__self__, MoneyCapped))  # type: ignore[attr-defined]
-    return checker
+    caps: MoneyCapped = _checker(forger, MoneyCapped)
+    return caps
 
 
 def _exposure_over_its_cap(forger: Forger) -> None:
@@ -403,8 +409,6 @@ def _day_grown_as_was_told(forger: Forger) -> None:
 
 
 def _day_grown_by_a_boot(forger: Forger, told_lots: int, turned_lots: int) -> None:
-    hooks = forger.world.watch._hooks["on_step"]
-    (day,) = (each for hook in hooks if isinstance(each := hook.__self__, DayGoesOn))  # type: ignore[attr-defined]
     unit_atoms = forger.world.instruments[0].unit_atoms
     core = forger.state.core[0]
     forger.fact(FactKind.FILL, trade_id=1 << 39, price_ticks=6_000, qty_lots=5)
@@ -413,7 +417,7 @@ def _day_grown_by_a_boot(forger: Forger, told_lots: int, turned_lots: int) -> No
     core["turnover_atoms"] += 6_000 * turned_lots * unit_atoms
     core["peak_equity_atoms"] += 1
     forger.world.watch.on_crash("kill -9")  # Twice, the second time before its first step.
-    day.on_step(forger.world)
+    _checker(forger, DayGoesOn).on_step(forger.world)
 
 
 def _doubt_stays(forger: Forger) -> None:

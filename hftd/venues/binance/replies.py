@@ -182,16 +182,19 @@ def write_rate_limited(
 
 def limit_told(data: bytes, ts_ns: int) -> Records | None:
     """Return RATE_LIMITED where a reply of the session's own says to hold back."""
-    rows, events = Rows(), BLANK.copy()
-    rows.begin(events, ts_ns)
     try:
         require_shallow(data)
         reply = _envelope.decode(data)
     except UNFIT:
+        reply = None
+    if reply is not None and 200 <= reply.status < 300:
+        return None
+    rows, events = Rows(), BLANK.copy()
+    rows.begin(events, ts_ns)
+    if reply is None:
         write_limit_of_pieces(data, ts_ns, rows)
     else:
-        if not 200 <= reply.status < 300:
-            write_rate_limited(reply.status, error_of(reply), ts_ns, rows)
+        write_rate_limited(reply.status, error_of(reply), ts_ns, rows)
     return events if rows.count else None
 
 
