@@ -79,8 +79,10 @@ def run(arguments: Sequence[str]) -> int:
         return _fail(str(error), *getattr(error, "__notes__", ()), code=error.exit_code)
     except TyperException as error:
         return _fail(_usage(error), code=UsageError.exit_code)
-    except (KeyboardInterrupt, typer.Abort):
+    except KeyboardInterrupt:
         return INTERRUPTED
+    except typer.Abort as abort:  # So Typer hides an EOFError: a prompt's end to it, our bug here.
+        raise (abort.__cause__ or abort) from None
     except BrokenPipeError:  # The reader has seen enough (`hftd check | head`).
         streams.give_up()
         return 0

@@ -40,6 +40,8 @@ KEPT_FOLDERS = 128
 OPTIMIZE = "1"
 
 LOCATOR = "hftd.runtime.kernel_locator.KernelLocator"
+# Of the files as the locator writes them: another number, and nobody reads those of another form.
+_FORM = 2
 
 # A file that applies the decorator has this line; tests/test_tidy.py holds the form.
 _USES_KERNEL = re.compile(r"^from hftd\.domain\.kernel import kernel$", re.MULTILINE)
@@ -145,14 +147,18 @@ class Sources:
 
 
 def machine_facts(environ: Mapping[str, str]) -> str:
-    """Return what machine code depends on beside our text: versions, CPU, Numba's switches."""
+    """Return what machine code depends on beside our text: versions, CPU, Numba's switches.
+
+    And in what form it is kept.
+    """
+    form = f"form {_FORM}"
     versions = [f"{name} {metadata.version(name)}" for name in ("numba", "llvmlite", "numpy")]
     switches = [
         f"{name}={environ[name]}"
         for name in sorted(environ)
         if name.startswith("NUMBA_") and name not in _NOT_CODEGEN
     ]
-    return "\n".join([*versions, sys.version, platform.machine(), _cpu(), *switches])
+    return "\n".join([form, *versions, sys.version, platform.machine(), _cpu(), *switches])
 
 
 def _cpu() -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import py_compile
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -39,6 +41,18 @@ def test_help_loads_nothing_heavy() -> None:
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stderr == "[]\n"
+
+
+def test_a_spoiled_installation_is_no_silent_end(tmp_path: Path) -> None:
+    """Bytecode that a full disk cut short: the EOFError is told, and is no person's Ctrl-D."""
+    shutil.copytree(
+        ROOT / "hftd", tmp_path / "hftd", ignore=shutil.ignore_patterns("__pycache__", "_shipped")
+    )
+    spoiled = Path(py_compile.compile(str(tmp_path / "hftd/runtime/paths.py")) or "")
+    spoiled.write_bytes(spoiled.read_bytes()[:100])
+    done = hftd(tmp_path, "paths", cwd=tmp_path, PYTHONPATH=str(tmp_path))
+    assert done.code == 1
+    assert "EOFError: marshal data too short" in done.err
 
 
 @pytest.mark.parametrize(

@@ -7,15 +7,19 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import hftd
 from hftd.errors import HftdError
 from hftd.runtime import kernel_cache
+from hftd.runtime.kernel_locator import WholeFiles
 
 PACKAGE = Path(hftd.__file__).parent
 
@@ -125,6 +129,55 @@ def _numbers(package: Path, program: str, *arguments: str, **switches: str) -> l
     )  # fmt: skip
     assert answer.returncode == 0, answer.stderr
     return [int(word) for word in answer.stdout.split()]
+
+
+def test_what_a_loss_of_power_left_is_compiled_anew(package: Path) -> None:
+    """Machine code with zeros where it was not on the disk yet, and an index without a byte."""
+    assert _run(package) == Run(2, 0, 0)
+    for kind, spoil in (("nbc", _zeros_within), ("nbi", _nothing)):
+        files = list((package.parent / "c/kernels").glob(f"engine.caller-*/*.{kind}"))
+        assert files
+        for file in files:
+            file.write_bytes(spoil(file.read_bytes()))
+        assert _run(package) == Run(2, 0, 1), kind
+    assert _run(package) == Run(2, 1, 1), "it must be whole again"
+
+
+def _zeros_within(content: bytes) -> bytes:
+    return content[:64] + bytes(len(content) - 128) + content[-64:]
+
+
+def _nothing(_content: bytes) -> bytes:
+    return b""
+
+
+@given(st.sampled_from([".nbi", ".1.nbc"]), st.integers(0, 1 << 16), st.integers(0, 255))
+def test_a_file_that_is_not_as_it_was_written_is_none(kind: str, place: int, mask: int) -> None:
+    """Whatever byte is another one, or wherever it ends, and it is written anew."""
+    with tempfile.TemporaryDirectory() as folder:
+        files = WholeFiles(folder, "base", "stamp")
+        files.save("key", bytes(100))
+        spoiled = Path(folder, f"base{kind}")
+        content = bytearray(spoiled.read_bytes())
+        if mask:
+            content[place % len(content)] ^= mask
+        else:
+            del content[place % len(content) :]
+        spoiled.write_bytes(content)
+        assert files.load("key") is None
+        files.save("key", b"anew")
+        assert files.load("key") == b"anew"
+
+
+def test_machine_code_made_for_other_arguments_is_none(tmp_path: Path) -> None:
+    """Two processes compile for two shapes at once: each takes the first file for its own."""
+    ours, theirs = (WholeFiles(str(tmp_path), "base", "stamp") for _ in range(2))
+    ours.save("our shape", b"ours")
+    index = (tmp_path / "base.nbi").read_bytes()
+    (tmp_path / "base.nbi").unlink()
+    theirs.save("their shape", b"theirs")
+    (tmp_path / "base.nbi").write_bytes(index)
+    assert ours.load("our shape") is None
 
 
 def test_an_edit_in_a_callee_of_another_file_is_seen(package: Path) -> None:
