@@ -21,7 +21,7 @@ import msgspec
 
 from hftd.config.load import tape_path
 from hftd.config.schema import AgentsMarket, LiveMarket, Profile, SimexVenue
-from hftd.errors import HftdError, InstanceLocked
+from hftd.errors import HftdError, InstanceLocked, JournalDamaged
 from hftd.runtime.exchange_state import Listening, read_doubt, read_listening
 from hftd.runtime.lock import InstanceLock
 from hftd.simex.doubt import DoubtfulWorth
@@ -133,7 +133,11 @@ class ExchangeProcess:
             if process.returncode is not None:
                 break
             await asyncio.sleep(POLL_SECONDS)
-        raise HftdError(f"the simulated exchange did not start: {last_line(self._log_path)}")
+        words = f"the simulated exchange did not start: {last_line(self._log_path)}"
+        if process.returncode == JournalDamaged.exit_code:
+            fresh = "a new account is opened, and this one put aside, by: hftd start --fresh"
+            raise JournalDamaged(f"{words} ({self._folder}); {fresh}")
+        raise HftdError(words)
 
     async def supervise(self) -> None:
         """Wait for its end and start it again, on its account and its port; ends after `stop`.
@@ -169,7 +173,10 @@ class ExchangeProcess:
         follows = isinstance(venue, SimexVenue) and isinstance(venue.market, LiveMarket)
         if told is None or not follows:
             return None
-        accounts = msgspec.json.decode(told, type=DoubtfulWorth).accounts
+        try:
+            accounts = msgspec.json.decode(told, type=DoubtfulWorth).accounts
+        except (msgspec.DecodeError, UnicodeDecodeError):  # A loss of power left it short.
+            return None
         return sum(worth.get(quote_asset, 0) for worth in accounts.values())
 
     async def stop(self) -> None:

@@ -176,7 +176,7 @@ class ExchangeServer:
         while self._state is not None:
             await asyncio.sleep(MARKETS_EVERY_S)
             with self._guard():
-                self._state.write_markets(self._venue.dump_markets(self._clock()))
+                await self._state.keep_markets(self._venue.dump_markets(self._clock()))
                 self._state.write_doubt(doubtful_worth(self._venue, self._clock()))
                 if self._state.is_full:
                     self._snapshot()

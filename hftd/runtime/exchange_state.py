@@ -14,16 +14,20 @@ Owns the files below ``--state DIR``. Knows no format of what it stores and no s
 
 Appends go to the page cache before a reply leaves, so that ``kill -9`` loses nothing that was
 acknowledged; a power cut may lose the last seconds of a simulated account. A snapshot is
-written beside its place and renamed, with the log of its generation begun before.
+written beside its place, synced and renamed, with the log of its generation begun before: one that
+was renamed alone may be empty after a power cut, and an exchange without it knows no free trade id.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
+import threading
 from pathlib import Path
 
 import msgspec
 
+from hftd.errors import JournalDamaged
 from hftd.runtime.lock import InstanceLock
 from hftd.runtime.paths import EXCHANGE_FILES, check_files
 
@@ -51,6 +55,7 @@ class StateFolder:
         self._log_fd = -1
         self._log_bytes = 0
         self._archive = folder / "archive.jsonl"
+        self._markets_lock = threading.Lock()
         self.generation = 0
 
     def __enter__(self) -> StateFolder:
@@ -74,8 +79,14 @@ class StateFolder:
         return _read(self._log_path(generation)) or b""
 
     def read_markets(self) -> bytes:
-        """Return the snapshot of the markets; it is there whenever the accounts' is."""
-        return (self._folder / "markets.json").read_bytes()
+        """Return the snapshot of the markets; it is there whenever the accounts' is.
+
+        Raises: JournalDamaged where it is not.
+        """
+        markets = _read(self._folder / "markets.json")
+        if markets is None:
+            raise JournalDamaged(f"{self._folder}: markets.json is needed beside accounts.json")
+        return markets
 
     def begin(self, generation: int, accounts: bytes, markets: bytes) -> None:
         """Write both snapshots, open a new log, and drop the logs before it."""
@@ -117,7 +128,12 @@ class StateFolder:
 
     def write_markets(self, markets: bytes) -> None:
         """Replace the snapshot of the markets."""
-        _replace(self._folder / "markets.json", markets, durable=False)
+        with self._markets_lock:
+            _replace(self._folder / "markets.json", markets, durable=True)
+
+    async def keep_markets(self, markets: bytes) -> None:
+        """Replace the snapshot of the markets while others are served: a sync takes its time."""
+        await asyncio.to_thread(self.write_markets, markets)
 
     def write_doubt(self, doubt: bytes) -> None:
         """Replace what is told of queues in doubt; nothing is told where it is empty."""

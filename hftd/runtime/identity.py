@@ -78,13 +78,15 @@ def next_epoch(path: Path, unix_s: int) -> int:
     Raises: JournalDamaged where the file holds no number, or cannot be read: an id must not come
         twice.
     """
+    mend = "; where the clock is right, remove it: the clock then gives a later one"
     try:
         found = path.read_bytes().strip() if path.exists() else b"0"
     except OSError as error:
-        raise JournalDamaged(f"{path}: a boot epoch is needed, was unreadable ({error})") from None
+        words = f"{path}: a boot epoch is needed, was unreadable ({error})"
+        raise JournalDamaged(words + mend) from None
     # A number without end is damage too, and Python would refuse to read it.
     if not found.isdigit() or len(found) > len(str(MAX_EPOCH)) or int(found) >= MAX_EPOCH:
-        raise JournalDamaged(f"{path}: a boot epoch is needed, was {found[:40]!r}")
+        raise JournalDamaged(f"{path}: a boot epoch is needed, was {found[:40]!r}{mend}")
     stored = int(found)
     epoch = max(stored + 1, unix_s)
     write_durably(path, f"{epoch}\n")
@@ -103,7 +105,8 @@ def read_latch(path: Path) -> Latch:
         words = json.loads(path.read_text())
         return Latch(TradingState[words["state"]], int(words["code"]), int(words["ts_ns"]))
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
-        raise JournalDamaged(f"{path}: a latch file is needed, was unreadable ({error})") from None
+        words = f"{path}: a latch file is needed, was unreadable ({error})"
+        raise JournalDamaged(f"{words}; hftd kill-offline NAME writes one") from None
 
 
 def write_latch(path: Path, latch: Latch) -> None:

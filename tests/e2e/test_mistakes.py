@@ -68,6 +68,21 @@ def test_a_port_that_is_taken(instance: Instance) -> None:
     assert last_line(done).startswith(f"hftd: cannot listen on 127.0.0.1 port {port}: ")
 
 
+def test_a_spoiled_account_of_the_exchange_is_named_with_its_mend(instance: Instance) -> None:
+    """65 and the folder: what the exchange knows of us is not guessed; a new account is one word.
+
+    A loss of power can take what was written of a simulated account.
+    """
+    assert instance.start().running().stop() == 0
+    (instance.state / "simex/accounts.json").write_bytes(b"")
+    done = instance.run("hftd", "start")
+    assert done.returncode == 65 and "hftd start --fresh" in last_line(done), done.stderr
+    assert f"{instance.state}/simex" in last_line(done)
+    assert instance.exchange_pid() is None
+    daemon = instance.start("--fresh").running()
+    assert daemon.stop() == 0
+
+
 def test_files_of_a_newer_version_are_left_alone(instance: Instance) -> None:
     """A ledger: trading goes on, the recorder says so. A journal: 65 with the file; both stay."""
     daemon = instance.start().running()

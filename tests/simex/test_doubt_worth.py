@@ -105,5 +105,7 @@ def test_the_daemon_reads_it_where_the_exchange_wrote_it(tmp_path: Path) -> None
         state.write_doubt(doubtful_worth(client.venue, T0))
         state.write_doubt(b"")
     assert process.doubt_atoms("USDT") == E8 // 2
+    (tmp_path / "doubt.json").write_bytes(b"")
+    assert process.doubt_atoms("USDT") is None, "a loss of power may leave it empty"
     agents = load_profile("canary", environ={}).profile
     assert ExchangeProcess(agents, tmp_path, tmp_path / "log", str).doubt_atoms("USDT") is None
