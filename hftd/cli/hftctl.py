@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from hftd import __version__
-from hftd.cli.hftctl_kill import kill_all, kill_one, name_of
+from hftd.cli.hftctl_kill import everyone, kill_all, kill_one, name_of
 from hftd.cli.hftctl_options import Target, parse
 from hftd.cli.hftctl_show import color, say, show, show_fault
 from hftd.control import instances, streams
@@ -101,6 +101,12 @@ def _sockets(command: Command, target: Target) -> list[tuple[str, Path]]:
     alive = instances.running(os.environ)
     if not alive:
         hint = "one that died is named: hftctl kill --name NAME" if command.name == "kill" else ""
+        silent = ", ".join(f"{one.name} (pid {one.pid})" for one in instances.silent(os.environ))
+        if silent:
+            raise NotRunning(
+                f"no instance listens; {silent} starts up, or its socket was removed: hftctl kill "
+                "ends it"
+            )
         raise NotRunning(f"no instance is running; {hint or _START}")
     if len(alive) > 1 and command.name != "kill":
         names = ", ".join(one.name for one in alive)
@@ -151,13 +157,14 @@ def _kill(command: Command, params: dict[str, Any], wait_s: float, target: Targe
     if target.name is not None and target.socket is None:
         path = instances.find_socket(target.name, os.environ)
         return kill_one(params, target.name, path, wait_s, target)
-    sockets = _sockets(command, target)
-    if len(sockets) > 1:
-        return kill_all(params, sockets, wait_s, target)
-    name, path = sockets[0]
     if target.socket is not None:
+        ((_, path),) = _sockets(command, target)
         name = target.name or name_of(path.absolute())
-    return kill_one(params, name, path, wait_s, target)
+        return kill_one(params, name, path, wait_s, target)
+    (name, socket), *others = meant = everyone(os.environ) or _sockets(command, target)
+    if others:
+        return kill_all(params, meant, wait_s, target)
+    return kill_one(params, name, socket, wait_s, target)
 
 
 def _wait(command: Command, state: str, target: Target) -> int:
@@ -185,8 +192,8 @@ def _wait(command: Command, state: str, target: Target) -> int:
 def _instances(target: Target) -> list[dict[str, Any]]:
     rows = []
     wait_s = 2.0 if target.timeout_s is None else target.timeout_s
+    keys = ("pid", "profile", "mode", "state", "uptime_s")
     for one in instances.running(os.environ):
-        keys = ("pid", "profile", "mode", "state", "uptime_s")
         row: dict[str, Any] = {"instance": one.name, "socket": str(one.control_socket)}
         try:
             status = call(one.control_socket, "status", {}, wait_s)
@@ -194,6 +201,9 @@ def _instances(target: Target) -> list[dict[str, Any]]:
         except ControlError as fault:
             row |= dict.fromkeys(keys) | {"error": fault.message}
         rows.append(row)
+    for silent in instances.silent(os.environ):
+        row = {"instance": silent.name, "socket": "", **dict.fromkeys(keys), "pid": silent.pid}
+        rows.append(row | {"error": "it does not listen: it starts up, or its socket was removed"})
     return rows
 
 

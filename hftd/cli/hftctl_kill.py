@@ -13,6 +13,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -54,8 +55,14 @@ def kill_one(
     return killed.code
 
 
+def everyone(environ: Mapping[str, str]) -> list[tuple[str, Path | None]]:
+    """Return name and socket of all instances that live, None where one does not listen."""
+    heard = [(one.name, one.control_socket) for one in instances.running(environ)]
+    return [*heard, *((one.name, None) for one in instances.silent(environ))]
+
+
 def kill_all(
-    params: dict[str, Any], sockets: list[tuple[str, Path]], wait_s: float, target: Target
+    params: dict[str, Any], meant: Sequence[tuple[str, Path | None]], wait_s: float, target: Target
 ) -> int:
     """Kill every instance at once: one that hangs must not delay the others."""
     import threading  # Which a kill of one instance needs not.
@@ -63,7 +70,7 @@ def kill_all(
     codes: list[int] = []
     printing = threading.Lock()
 
-    def kill(name: str, path: Path) -> None:
+    def kill(name: str, path: Path | None) -> None:
         killed = _kill(params, name, path, wait_s)
         with printing:
             codes.append(killed.code)
@@ -75,12 +82,12 @@ def kill_all(
             else:
                 show("kill", killed.result, target, prefix=f"{name}: ")
 
-    threads = [threading.Thread(target=kill, args=one) for one in sockets]
+    threads = [threading.Thread(target=kill, args=one) for one in meant]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    return max(codes, default=1) if len(codes) == len(sockets) else 1
+    return max(codes, default=1) if len(codes) == len(meant) else 1
 
 
 def name_of(path: Path) -> str:
@@ -91,7 +98,7 @@ def name_of(path: Path) -> str:
 def _kill(params: dict[str, Any], name: str, path: Path | None, wait_s: float) -> Killed:
     try:
         if path is None:
-            raise NotRunning(f"instance {name} is not running")
+            raise NotRunning(f"instance {name} does not listen")
         result = _by_daemon(params, path, wait_s)
         print(f"{name}: path: the daemon", file=sys.stderr, flush=True)
         return Killed(result, None, exit_code(result))

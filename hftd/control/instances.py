@@ -25,6 +25,7 @@ from hftd.errors import UsageError
 
 CONTROL_SOCKET = "control.sock"
 RECORDER_SOCKET = "recorder.sock"
+LOCK = "lock"  # In the state folder; its holder is the daemon, and has written its pid into it.
 SYSTEM_RUNTIME_ROOT = Path("/run/hftd")
 
 # A name is a folder's name, a unit's instance and a label in metrics: the intersection of the
@@ -40,6 +41,13 @@ class Instance(NamedTuple):
 
     name: str
     control_socket: Path
+
+
+class Silent(NamedTuple):
+    """A daemon that lives and does not listen: it starts up, or somebody removed its socket."""
+
+    name: str
+    pid: int
 
 
 def check_name(name: str) -> str:
@@ -106,6 +114,53 @@ def running(environ: Mapping[str, str]) -> tuple[Instance, ...]:
         if name not in alive and is_live(path):
             alive[name] = Instance(name, path)
     return tuple(alive[name] for name in sorted(alive))
+
+
+def silent(environ: Mapping[str, str]) -> tuple[Silent, ...]:
+    """Return the daemons of ours that hold their instance's lock and do not listen, by name.
+
+    A logout may remove the folder of the sockets ($XDG_RUNTIME_DIR), and the daemon trades on.
+    """
+    heard = {one.name for one in running(environ)}
+    given = _first(environ.get("STATE_DIRECTORY", ""))
+    locks = _globbed(state_root(environ), f"*/{LOCK}")
+    found: dict[str, Silent] = {}
+    for path in locks if given is None else [given / LOCK, *locks]:
+        name, pid = path.parent.name, _holder(path)
+        if pid and name not in heard:
+            found[name] = Silent(name, pid)
+    return tuple(found[name] for name in sorted(found))
+
+
+def has_open(pid: int, path: Path) -> bool:
+    """Say whether a process has a file open, which proves a pid in a lock to be its holder's.
+
+    Raises: PermissionError where the process is another user's; FileNotFoundError where there is
+        no such file.
+    """
+    file = os.stat(path)
+    try:
+        names = os.listdir(f"/proc/{pid}/fd")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    for name in names:
+        try:
+            opened = os.stat(f"/proc/{pid}/fd/{name}")
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # Closed since the list was made.
+        if (opened.st_dev, opened.st_ino) == (file.st_dev, file.st_ino):
+            return True
+    return False
+
+
+def _holder(lock_path: Path) -> int:
+    # 0 for none, or none that we may look at: another user's daemon is not ours to end.
+    try:
+        text = lock_path.read_text("ascii", "replace").strip()
+        pid = int(text) if text.isdecimal() and len(text) < 10 else 0
+        return pid if pid and has_open(pid, lock_path) else 0
+    except OSError:
+        return 0
 
 
 def is_live(path: Path) -> bool:

@@ -8,6 +8,7 @@ meaning: that is the dispatch it is given.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import stat
@@ -17,12 +18,13 @@ from hftd.control.commands import Server
 from hftd.control.connection import Connection, Dispatch, Service
 from hftd.control.faults import TimedOut
 from hftd.control.lobby import Bounds, Lobby
-from hftd.errors import InstanceLocked, UsageError
+from hftd.errors import InstanceLocked, UsageError, reason_of
 
 MAX_PATH_BYTES = 107  # sockaddr_un on Linux has 108, one of them the end
 # The kernel queues so many callers; fewer than the strangers that the lobby holds, so that
 # whoever was accepted is also read before newcomers can push it out.
 BACKLOG = 32
+LOOK_S = 1.0  # How often it is looked whether the socket is still there.
 
 
 class ControlServer:
@@ -52,24 +54,38 @@ class ControlServer:
         self._service: Service | None = None
         self._listening: asyncio.Server | None = None
         self._inode: tuple[int, int] | None = None
+        self._mending: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Make the socket and listen.
+        """Make the socket and listen, again wherever somebody removed it.
 
         Raises: InstanceLocked where another process serves it; UsageError where the path is
         too long, is no socket, or lies in a folder that others may write to.
         """
-        loop = asyncio.get_running_loop()
+        self._service = Service(
+            self._server, self._dispatch, os.geteuid(), self._bounds, self._lobby,
+            asyncio.get_running_loop(),
+        )  # fmt: skip
+        self._listening = await self._listen(self._service)
+        self._mending = asyncio.create_task(self._mend(self._service))
+
+    async def _listen(self, service: Service) -> asyncio.Server:
         listener = _bind(self.path, self._mode)
         status = os.stat(self.path)
         self._inode = (status.st_dev, status.st_ino)
-        service = Service(
-            self._server, self._dispatch, os.geteuid(), self._bounds, self._lobby, loop
-        )
-        self._service = service
-        self._listening = await loop.create_unix_server(
+        return await asyncio.get_running_loop().create_unix_server(
             lambda: Connection(service), sock=listener, backlog=BACKLOG
         )
+
+    async def _mend(self, service: Service) -> None:
+        # A logout may remove the folder of a session's sockets, and nobody would be heard again.
+        # Where it cannot be made anew, `hftctl kill` finds us by the instance's lock.
+        while self._listening is not None:
+            await asyncio.sleep(LOOK_S)
+            if not os.path.lexists(self.path):
+                with contextlib.suppress(OSError, InstanceLocked, UsageError):
+                    before, self._listening = self._listening, await self._listen(service)
+                    before.close()
 
     async def close(self, grace_s: float = 1.0) -> None:
         """Stop listening, let waiting requests end within the grace, then close what is left.
@@ -79,6 +95,8 @@ class ControlServer:
         """
         if self._listening is None or self._service is None:
             return
+        if self._mending is not None:
+            self._mending.cancel()
         self._listening.close()
         self._listening = None
         self._unlink()
@@ -99,8 +117,8 @@ class ControlServer:
             status = os.lstat(self.path)
             if (status.st_dev, status.st_ino) == self._inode:
                 os.unlink(self.path)
-        except FileNotFoundError:
-            pass  # Somebody removed it, or the loop did: it is gone, which is the aim.
+        except OSError:
+            pass  # Somebody removed it or its folder, or the loop did: gone is the aim.
 
 
 def _bind(path: Path, mode: int | None) -> socket.socket:
@@ -109,7 +127,12 @@ def _bind(path: Path, mode: int | None) -> socket.socket:
         raise UsageError(
             f"a socket's path has at most {MAX_PATH_BYTES} bytes, was {len(raw)}: {path}"
         )
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"{path.parent}, a folder for the control socket, cannot be made: {reason_of(error)}"
+        ) from error
     folder = os.stat(path.parent)
     if folder.st_mode & 0o022 or folder.st_uid not in (0, os.geteuid()):
         mode_text = stat.filemode(folder.st_mode)

@@ -17,6 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
 
+from hftd.control.instances import has_open
+
 LOOK_SECONDS = 0.02
 # Between its lock and its write the holder has no pid in the file yet.
 NAME_SECONDS = 0.5
@@ -133,7 +135,7 @@ def _holder(pid: int, lock_path: Path) -> Engine | None:
         return None
     engine = Engine(pid, pidfd)
     try:
-        if _has_open(pid, lock_path):
+        if has_open(pid, lock_path):
             return engine
     except BaseException:
         os.close(pidfd)
@@ -141,18 +143,3 @@ def _holder(pid: int, lock_path: Path) -> Engine | None:
     os.close(pidfd)
     return None
 
-
-def _has_open(pid: int, lock_path: Path) -> bool:
-    file = os.stat(lock_path)
-    try:
-        names = os.listdir(f"/proc/{pid}/fd")
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    for name in names:
-        try:
-            opened = os.stat(f"/proc/{pid}/fd/{name}")
-        except (FileNotFoundError, ProcessLookupError):
-            continue  # Closed since the list was made.
-        if (opened.st_dev, opened.st_ino) == (file.st_dev, file.st_ino):
-            return True
-    return False

@@ -112,7 +112,7 @@ class InstancePaths:
     @property
     def lock_path(self) -> Path:
         """The lock that one process at a time holds."""
-        return self.state_dir / "lock"
+        return self.state_dir / instances.LOCK
 
     @property
     def control_socket(self) -> Path:

@@ -18,11 +18,13 @@ from typing import Any
 import pytest
 
 from hftd.cli import hftctl
+from hftd.cli.hftctl_kill import everyone
 from hftd.cli.hftctl_options import Target
 from hftd.control import instances
 from hftd.control.commands import COMMANDS, Server
 from hftd.control.connection import Peer
 from hftd.control.faults import NotComplete, Refused
+from hftd.runtime.lock import InstanceLock
 from tests.cli import sample_results
 from tests.cli.sample_results import DONE, KILL_LINE, LEFT, RESULTS, STATUS
 from tests.control.small_daemon import SmallDaemon, as_nobody
@@ -359,6 +361,26 @@ def test_kill_without_a_name_takes_all(
     assert rows["canary"]["result"] == DONE
     assert rows["gone"]["error"]["code"] == -32005
     assert [method for method, _ in dispatch.asked] == ["kill", "kill"]
+
+
+def test_kill_takes_who_does_not_listen_too(
+    home: Path,
+) -> None:
+    """A daemon whose socket was removed still trades: its lock tells of it, and ps shows it."""
+    around = environ(home)
+    lock = instances.state_root(around) / "deaf" / instances.LOCK
+    lock.parent.mkdir(parents=True)
+    with InstanceLock(lock):
+        meant = everyone(around)
+        assert ("deaf", None) in meant
+        assert ("canary", home / "hftd/canary/control.sock") in meant
+        listed = json.loads(ctl(home, "ps", "--json").stdout)["instances"]
+        (deaf,) = (row for row in listed if row["instance"] == "deaf")
+        assert deaf["pid"] == os.getpid() and "does not listen" in deaf["error"]
+        assert deaf["state"] is None
+        shown = ctl(home, "ps").stdout
+        assert "deaf" in shown and "its socket was removed" in " ".join(shown.split())
+    assert ("deaf", None) not in everyone(around)
 
 
 def test_logs_are_shown_and_followed(home: Path) -> None:

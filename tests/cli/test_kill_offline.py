@@ -98,7 +98,7 @@ def test_c32_a_kill_of_a_dead_daemon_takes_this_path(state: Path, port: int) -> 
         cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert ended.returncode == 0, ended.stderr
-    assert "path: hftd kill-offline canary, since instance canary is not running" in ended.stderr
+    assert "path: hftd kill-offline canary, since instance canary does not listen" in ended.stderr
     assert ended.stdout.startswith("KILLED offline in ") and "0 open orders" in ended.stdout
     assert open_ids(port) == sorted(OTHERS)
     assert json.loads((state / "kill-offline.json").read_text())["reason"] == "it hangs"

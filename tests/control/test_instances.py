@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -87,3 +89,50 @@ def test_what_cannot_be_a_folder_is_no_name(name: str) -> None:
     """A name never leads out of its folder."""
     with pytest.raises(UsageError, match="instance name must be"):
         instances.check_name(name)
+
+
+@pytest.fixture
+def holder(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A process that holds the lock of instance deaf, as a daemon does."""
+    lock = tmp_path / "state/hftd/deaf/lock"
+    lock.parent.mkdir(parents=True)
+    program = "from hftd.runtime.lock import InstanceLock; import pathlib, sys;"
+    program += f"InstanceLock(pathlib.Path({str(lock)!r})).acquire(); print(); sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None and process.stdout.readline()
+        yield process
+        process.kill()
+
+
+def test_who_lives_and_does_not_listen_is_found_by_its_lock(
+    environ: dict[str, str], tmp_path: Path, holder: subprocess.Popen[str]
+) -> None:
+    """With its pid, and by the unit's folder too; not once it listens, and not when it is dead."""
+    deaf = instances.Silent("deaf", holder.pid)
+    folder = tmp_path / "state/hftd/deaf"
+    assert instances.silent(environ) == (deaf,)
+    elsewhere = {**environ, "XDG_STATE_HOME": str(tmp_path / "none")}
+    assert instances.silent(elsewhere) == ()
+    assert instances.silent({**elsewhere, "STATE_DIRECTORY": str(folder)}) == (deaf,)
+    with closing(socket.socket(socket.AF_UNIX)) as listener:
+        (folder / "run").mkdir()
+        listener.bind(str(folder / "run/control.sock"))
+        listener.listen()
+        assert instances.silent(environ) == ()
+    assert instances.silent(environ) == (deaf,), "a dead socket is none"
+    holder.kill()
+    holder.wait()
+    assert instances.silent(environ) == ()
+
+
+@pytest.mark.parametrize("content", ["", "unknown", "1", "9" * 30, str(1 << 22)])
+def test_a_lock_whose_pid_is_anothers_is_nobodys(
+    environ: dict[str, str], tmp_path: Path, content: str
+) -> None:
+    """No pid, init's, or one that nobody has: whoever died left it there."""
+    lock = tmp_path / "state/hftd/dead/lock"
+    lock.parent.mkdir(parents=True)
+    lock.write_text(content)
+    assert instances.silent(environ) == ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import stat
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hftd.control import instances
 from hftd.control.client import Client, call
 from hftd.control.commands import Role, Server
 from hftd.control.faults import (
@@ -29,6 +31,7 @@ from hftd.control.protocol import MAX_REPLY_BYTES
 from hftd.control.server import ControlServer
 from hftd.errors import InstanceLocked, UsageError
 from tests.control.small_daemon import SmallDaemon, SmallDispatch, Wire, request
+from tests.e2e.daemon import until
 
 
 @pytest.fixture(params=["asyncio", "uvloop"])
@@ -53,6 +56,34 @@ def test_a_request_is_answered(daemon: SmallDaemon) -> None:
     """A call returns what the dispatch returned, with the table's defaults filled in."""
     assert call(daemon.path, "status") == {"state": "RUNNING"}
     assert call(daemon.path, "book") == {"instrument": None, "depth": 10}
+
+
+def test_a_socket_that_was_removed_is_made_again(daemon: SmallDaemon) -> None:
+    """The file alone, then its folder, as a logout takes it; who was connected stays so."""
+    with Client(daemon.path, 5.0) as before:
+        for remove in (lambda: daemon.path.unlink(), lambda: shutil.rmtree(daemon.path.parent)):
+            remove()
+            until(lambda: instances.is_live(daemon.path), "a socket")
+            assert call(daemon.path, "status") == {"state": "RUNNING"}
+        request_id = before.begin("status", {}, 5.0)
+        assert before.finish(request_id, 5.0) == {"state": "RUNNING"}
+
+
+def test_a_folder_that_cannot_be_made_again_ends_nothing(daemon: SmallDaemon) -> None:
+    """A file in the folder's place: who was connected is served, and the end comes in order."""
+    with Client(daemon.path, 5.0) as before:
+        shutil.rmtree(daemon.path.parent)
+        daemon.path.parent.touch()
+        request_id = before.begin("status", {}, 5.0)
+        assert before.finish(request_id, 5.0) == {"state": "RUNNING"}
+        with pytest.raises(
+            UsageError, match=r"run, a folder for the control socket, cannot be made"
+        ):
+            daemon.run(ControlServer(daemon.path, SmallDispatch()).start())
+        daemon.path.parent.unlink()
+        until(lambda: instances.is_live(daemon.path), "a socket")
+        shutil.rmtree(daemon.path.parent)
+        daemon.path.parent.touch()
 
 
 def test_the_peer_is_known(daemon: SmallDaemon) -> None:
