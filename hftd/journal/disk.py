@@ -79,8 +79,11 @@ class Disk:
         return woken.put
 
     def free_bytes(self, folder: Path) -> int:
-        """Return how much of the disk is free to us."""
-        disk = os.statvfs(folder)
+        """Return how much of the disk is free to us, 0 where the folder is gone."""
+        try:
+            disk = os.statvfs(folder)
+        except OSError:
+            return 0
         return disk.f_bavail * disk.f_frsize
 
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Sequence
+from errno import ENOENT
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ class JournalFull(Exception):
 
     ``reason`` is one of no_space (the disk or a quota), floor (free space under the floor),
     unread (the recorder is too far behind for old market segments to go) and io (the disk
-    refuses a write or a sync); ``errno`` is 0 where the system reported none.
+    refuses a write or a sync, or its file was removed); ``errno`` is 0 where the system told none.
     """
 
     def __init__(self, reason: str, detail: str, errno: int = 0) -> None:
@@ -144,7 +145,7 @@ class JournalWriter:
             self._guard_io(pen.sync_ahead)
         if self._broken is None and (errno := published(self.folder).sync_errno):
             self._broken = JournalFull("io", f"the recorder's sync: {os.strerror(errno)}", errno)
-        room = self._drop_old() or self._floor()
+        room = self._gone() or self._drop_old() or self._floor()
         for pen in (self._orders, self._market):
             room = room or self._spare(pen)
         self.full = self._broken or room
@@ -219,6 +220,13 @@ class JournalWriter:
     def free_bytes(self) -> int:
         """Return the room on the journal's disk."""
         return self._disk.free_bytes(self.folder)
+
+    def _gone(self) -> JournalFull | None:
+        # What is mapped would be written on, and no start would find it.
+        for pen in (self._orders, self._market):
+            if not os.path.lexists(path := pen.segments[-1].path):
+                return JournalFull("io", f"{path} was removed", ENOENT)
+        return None
 
     def _floor(self) -> JournalFull | None:
         free_bytes = self.free_bytes()

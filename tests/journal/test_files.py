@@ -177,6 +177,25 @@ def test_the_floor_is_kept_to_the_byte(tmp_path: Path) -> None:
         assert writer.full is full
 
 
+def test_a_file_that_was_removed_is_told(tmp_path: Path) -> None:
+    """Of either stream, or the whole folder: no start would find what is appended from there on."""
+    for number, remove in enumerate((*Stream, shutil.rmtree)):
+        folder = tmp_path / str(number)
+        writer = small_writer(folder)
+        writer.open(HEADER, 0)
+        assert writer.maintain() is None
+        if isinstance(remove, Stream):
+            gone = segment.segment_path(folder, remove, 1)
+            gone.unlink()
+        else:
+            gone = segment.segment_path(folder, Stream.ORDERS, 1)
+            remove(folder)
+            assert writer.free_bytes() == 0
+        full = writer.maintain()
+        assert full is not None and (full.reason, full.errno) == ("io", errno.ENOENT)
+        assert str(full) == f"journal io: {gone} was removed"
+
+
 def test_a_market_segment_goes_once_its_last_record_is_read(tmp_path: Path) -> None:
     """Read up to the one before it keeps it, and says what is in the way."""
     writer, _ = opened(tmp_path, max_bytes=1)
