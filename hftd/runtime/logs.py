@@ -7,8 +7,10 @@ characters, U+2028 and the like are escaped, whatever text the venue sent.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterator
 from logging.handlers import RotatingFileHandler
@@ -128,6 +130,7 @@ class Logs:
 
     def _write_file(self, fields: Fields) -> None:
         try:
+            self._handler.begin_anew_where_gone()
             if self._lacking:
                 told = {"level": "warning", "event": "lines_lost", "stage": "logs"}
                 self._file.info(**(fields | told | {"count": self._lacking}))
@@ -143,6 +146,24 @@ class Logs:
 
 class _File(RotatingFileHandler):
     """The rotated file; what goes wrong is its caller's, and no traceback for each line."""
+
+    def begin_anew_where_gone(self) -> None:
+        """Write to a file of the name again where that was moved or removed.
+
+        Others rotate too, and a person makes room: lines would go where nobody finds them.
+
+        Raises: OSError where its folder is gone and cannot be made.
+        """
+        if self.stream is None:
+            return
+        opened = os.fstat(self.stream.fileno())
+        with contextlib.suppress(FileNotFoundError):
+            named = os.stat(self.baseFilename)
+            if (named.st_dev, named.st_ino) == (opened.st_dev, opened.st_ino):
+                return
+        Path(self.baseFilename).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.stream.close()
+        self.stream = None  # The next line opens it.
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - as it is called
         """Raise what writing has raised."""

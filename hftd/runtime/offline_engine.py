@@ -142,4 +142,3 @@ def _holder(pid: int, lock_path: Path) -> Engine | None:
         raise
     os.close(pidfd)
     return None
-

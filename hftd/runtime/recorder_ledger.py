@@ -1,14 +1,16 @@
 """The recorder's road into SQL: a thread that projects the journal, however the database is.
 
 Owns the database's moods: not there, not migrated, gone in between, slow, started again, read-only,
-damaged, set back to an older copy. None of them ends the recorder, which has a log to write. A
-thread, so that log lines, syncs and the socket never wait for SQL; one that nobody has to wait
-for at the process's end. Must not write a log line itself: it is not the log's thread.
+damaged, set back to an older copy, its file removed. None of them ends the recorder, which has a
+log to write. A thread, so that log lines, syncs and the socket never wait for SQL; one that nobody
+has to wait for at the process's end. Must not write a log line itself: it is not the log's thread.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import threading
 import time
 from collections import deque
@@ -57,6 +59,7 @@ class LedgerThread:
         self._told: deque[Told] = deque(maxlen=MAX_TOLD)
         self._said, self._said_s = "", 0.0
         self._projector: Projector
+        self._file: tuple[int, int] | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def start(self) -> None:
@@ -120,6 +123,7 @@ class LedgerThread:
         grant = missing_grant(self.engine)
         if grant is not None:
             return Told("error", "ledger_not_granted", f"it may make no temporary table: {grant}")
+        self._file = self._file_now()
         self._projector = Projector(self.engine)
         self._check_same_journal()
         self.seq = self._projector.seq
@@ -135,6 +139,26 @@ class LedgerThread:
                 f"the ledger is of another journal: its last run {words.run} is not in "
                 f"{self._journal}; move one of them aside, or bring the other back"
             )
+
+    def _file_now(self) -> tuple[int, int] | None:
+        # None for a server's database, and where SQLite's file is not there.
+        url = self.engine.url
+        with contextlib.suppress(OSError):
+            if url.get_backend_name() == "sqlite" and url.database:
+                status = os.stat(url.database)
+                return status.st_dev, status.st_ino
+        return None
+
+    def _lets_go(self) -> bool:
+        """Leave a file of SQLite's that bears the name no more, for whoever reads it is elsewhere.
+
+        Returns whether it was so.
+        """
+        if self._file_now() == self._file:
+            return False
+        self._say("warning", "ledger_moved", "its file was removed or replaced")
+        self.engine.dispose()
+        return True
 
     def _follow(self) -> None:
         """Project from where the database is; from there again where it has gone back."""
@@ -167,7 +191,7 @@ class LedgerThread:
 
         def work() -> Told | None:
             nonlocal is_first
-            waits = None if is_first else self._prepare()
+            waits = None if is_first and not self._lets_go() else self._prepare()
             if waits is None and self._projector.seq >= begun:
                 is_first = False
                 try:

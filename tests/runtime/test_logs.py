@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import subprocess
 import sys
 
@@ -155,6 +156,21 @@ def test_a_disk_that_takes_no_line_is_told_once_and_counted(tmp_path):
     fills = sum(one["event"] == "fill" for one in lines)
     # Half lines that were begun at the edge are counted as lost, and may be there all the same.
     assert 100 <= fills + lost["count"] <= 102
+
+
+def test_a_file_that_is_moved_or_removed_is_begun_anew(tmp_path):
+    """As others rotate and people make room, its folder too; what was moved keeps its lines."""
+    path = tmp_path / "logs/hftd.jsonl"
+    logs = Logs(LogSettings(path))
+    acts = (lambda: path.rename(tmp_path / "old"), path.unlink, lambda: shutil.rmtree(path.parent))
+    for number, act in enumerate(acts):
+        logs.write(Line("info", f"before-{number}", "risk", 0, {}), {})
+        act()
+        logs.write(Line("info", f"after-{number}", "risk", 0, {}), {})
+        (line,) = path.read_text().splitlines()
+        assert json.loads(line)["event"] == f"after-{number}"
+    logs.close()
+    assert json.loads((tmp_path / "old").read_text())["event"] == "before-0"
 
 
 def test_half_line_of_a_killed_recorder_is_passed_over(tmp_path):

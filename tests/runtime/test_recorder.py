@@ -324,6 +324,33 @@ def test_ledger_that_an_older_copy_replaced_is_made_whole(tmp_path):
     assert len(ledger(tmp_path)["fills"]) == 6
 
 
+@pytest.mark.parametrize("has_backup", [False, True])
+def test_ledger_whose_file_goes_while_it_records_is_made_whole(tmp_path, has_backup):
+    """Removed, or a backup moved to its place: what bears the name is the ledger, and whole."""
+    path, backup = tmp_path / "hftd.db", tmp_path / "backup.db"
+    day = DaysWork(tmp_path / "journal")
+    day.begin()
+    day.quote()
+    with recording(tmp_path) as child:
+        until(lambda: published(tmp_path / "journal").seq == day.writer.seq, "the first quote")
+        with (
+            contextlib.closing(sqlite3.connect(backup)) as copy,
+            contextlib.closing(sqlite3.connect(path, timeout=10)) as live,
+        ):
+            live.backup(copy)
+        for left in tmp_path.glob("hftd.db*"):
+            left.unlink()
+        if has_backup:
+            backup.rename(path)
+        day.quote()
+        assert "removed or replaced" in read_until(child, "ledger_moved")["detail"]
+        read_until(child, "ledger_is_back")
+        day.end()
+        end(child)
+    assert ledger(tmp_path) == rebuilt(tmp_path)
+    assert len(ledger(tmp_path)["fills"]) == 4
+
+
 def test_ledger_that_is_no_database_ends_no_recorder(tmp_path):
     """A spoiled file is told, the log goes on, and once it is moved away all is made anew."""
     whole_day(tmp_path / "journal")
