@@ -91,13 +91,15 @@ class WithinLimits(Checker):
         truth = self._truth
         if not truth.changed:
             return
+        adds = False  # What only reduces is always allowed; nothing that stands becomes more.
         for create in self._new:
             self._judge_create(create)
+            adds = adds or not self._told.reduces(create.key)
         self._new.clear()
         value_atoms = 0
         for index, bounds in enumerate(self._bounds):
             value_atoms += self._judge_instrument(world, index, bounds)
-        if value_atoms > self._bounds[0].open_atoms:
+        if adds and value_atoms > self._bounds[0].open_atoms:
             self.break_off(self._bounds[0].open_atoms, value_atoms, "open notional in atoms")
 
     def _judge_create(self, create: Create) -> None:

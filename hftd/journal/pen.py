@@ -49,6 +49,7 @@ class Pen:
         self._disk = disk
         self._spare: mmap.mmap | None = None
         self._synced = 0  # Up to here ``map`` is on the disk.
+        self._cut_to = 0  # And up to here it is to be: a torn tail was made zeros again.
         self._bytes: list[int] = []  # The sizes of ``segments``.
         self._outgoing: list[tuple[mmap.mmap, int]] = []  # Used up, and from where not synced.
 
@@ -103,6 +104,7 @@ class Pen:
                 )
             torn_end = written_end(view, self.pos)
             view[self.pos : torn_end] = bytes(torn_end - self.pos)
+            self._cut_to = torn_end
         return seq
 
     def make_spare(self) -> None:
@@ -127,7 +129,7 @@ class Pen:
         self.map, self.size, self._spare = self._spare, len(self._spare), None
         self.address, self.ready_to = address_of(self.map), 0
         self.map[:SEGMENT_HEAD_BYTES] = head
-        self.pos, self._synced = SEGMENT_HEAD_BYTES, 0
+        self.pos, self._synced, self._cut_to = SEGMENT_HEAD_BYTES, 0, 0
         known = SegmentHead(1, self._stream, number, first_seq, ts_ns, self.chain)
         self.segments.append(segment.Segment(path, known))
         self._bytes.append(self.size)
@@ -166,11 +168,16 @@ class Pen:
         self._disk.sync_ahead(path, lambda: self.pos if self.ahead is ahead else -1, ahead)
 
     def sync(self) -> None:
-        """Wait for the disk to hold all that was written. Raises: OSError where it refuses."""
+        """Wait for the disk to hold all that was written. Raises: OSError where it refuses.
+
+        And what a boot cut off as torn: should its bytes outlive the cut, and a later page be
+        there after the next loss of power, they would pass for damage.
+        """
         self.sync_outgoing()
-        if self.map is not None and self.pos > self._synced:
-            self.map.flush(self._synced, self.pos - self._synced)
-            self._synced = self.pos // PAGE * PAGE
+        end = max(self.pos, self._cut_to)
+        if self.map is not None and end > self._synced:
+            self.map.flush(self._synced, end - self._synced)
+            self._synced, self._cut_to = self.pos // PAGE * PAGE, 0
 
     def close(self) -> None:
         """Let go of the files."""

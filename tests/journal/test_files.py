@@ -94,6 +94,26 @@ def test_a_sync_asks_for_what_was_written_since_the_last_from_a_page_on(tmp_path
     assert disk.asked() == [(path.name, PAGE, end - PAGE), ("market-00000001.hj", 0, market)]
 
 
+@pytest.mark.parametrize("stream", Stream)
+def test_a_torn_tail_that_is_cut_is_synced_to_its_end(tmp_path: Path, stream: Stream) -> None:
+    """Else its later pages come back with a loss of power, in front of records behind them."""
+    writer = small_writer(tmp_path)
+    writer.open(HEADER, 0)
+    path = segment.segment_path(tmp_path, stream, 1)
+    begin = written_bytes(path)
+    with path.open("r+b") as file:
+        file.seek(begin + 7 & -8)
+        file.write(bytes([1]) * PAGE)
+        torn_end = file.tell()
+    again = small_writer(tmp_path, disk=(disk := Listening()))
+    again.open(HEADER, 0)
+    begun, reach = next((at, at + size) for name, at, size in disk.asked() if name == path.name)
+    assert begun == 0 and reach >= torn_end
+    again.append(FACT, 1, b"on")
+    again.sync_orders()
+    assert all(at + size < torn_end for _, at, size in disk.asked()), "once is enough"
+
+
 def test_a_segment_that_is_used_up_is_synced_to_its_end_and_let_go(tmp_path: Path) -> None:
     """Before the next begins, so that no loss of power leaves a hole; let go a second later."""
     writer, disk = opened(tmp_path)
