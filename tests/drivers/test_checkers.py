@@ -27,6 +27,7 @@ from hftd.domain.order import (
 )
 from hftd.drivers.checkers_caps import MoneyCapped
 from hftd.drivers.checkers_journal import LedgerTrue
+from hftd.drivers.checkers_limits import WithinLimits
 from hftd.drivers.checkers_money import DayGoesOn
 from hftd.drivers.checkers_told import Fact, Told
 from hftd.drivers.simulate import START_NS, TAG
@@ -201,6 +202,12 @@ def _caps(forger: Forger) -> MoneyCapped:
     """Return the checker of caps, to tighten one below what this world has done."""
     caps: MoneyCapped = _checker(forger, MoneyCapped)
     return caps
+
+
+def _open_notional_over_its_limit(forger: Forger, **staged: int) -> None:
+    (bounds,) = _checker(forger, WithinLimits)._bounds
+    bounds.open_atoms = 0
+    forger.create(**staged)
 
 
 def _exposure_over_its_cap(forger: Forger) -> None:
@@ -441,6 +448,7 @@ def _never_mends(forger: Forger) -> None:
 BREAKS: list[tuple[str, Callable[[Forger], None]]] = [
     ("I01", _position_lies), ("I02", _fill_twice), ("I02", _fill_of_nobody), ("I02", _fill_lost),
     ("I03", _too_many_in_flight), ("I03", _storm_of_creates), ("I03", _exposure_over_its_cap),
+    ("I03", _open_notional_over_its_limit),
     ("I03", _turnover_over_its_cap), ("I03", _open_beyond_the_turnover),
     ("I03", _loss_over_its_cap), ("I04", _create_after_kill), ("I04", _create_after_halt),
     ("I04", _flattens_unasked),
@@ -481,6 +489,11 @@ def test_what_the_journal_lost_with_the_power_binds_nobody(
 def test_a_day_goes_on_with_the_fills_that_a_boot_tells_late(tmp_path: Path) -> None:
     """Who died between two fills of one message goes on behind the second."""
     _day_grown_as_was_told(Forger(running(tmp_path)))
+
+
+def test_what_only_reduces_is_not_held_against_the_open_notional(tmp_path: Path) -> None:
+    """The gate always allows it: a flatten may be larger than what orders that add are left."""
+    _open_notional_over_its_limit(Forger(running(tmp_path)), reduce_only=1)
 
 
 def test_a_sound_world_breaks_nothing(tmp_path: Path) -> None:
