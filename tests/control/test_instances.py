@@ -96,8 +96,11 @@ def holder(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """A process that holds the lock of instance deaf, as a daemon does."""
     lock = tmp_path / "state/hftd/deaf/lock"
     lock.parent.mkdir(parents=True)
-    program = "from hftd.runtime.lock import InstanceLock; import pathlib, sys;"
-    program += f"InstanceLock(pathlib.Path({str(lock)!r})).acquire(); print(); sys.stdin.read()"
+    program = (
+        "import pathlib, sys; from hftd.runtime.lock import InstanceLock;"
+        f"lock = InstanceLock(pathlib.Path({str(lock)!r})); lock.acquire();"
+        "print(flush=True); sys.stdin.read()"
+    )
     with subprocess.Popen(
         [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
