@@ -101,10 +101,11 @@ def _sockets(command: Command, target: Target) -> list[tuple[str, Path]]:
     alive = instances.running(os.environ)
     if not alive:
         hint = "one that died is named: hftctl kill --name NAME" if command.name == "kill" else ""
-        silent = ", ".join(f"{one.name} (pid {one.pid})" for one in instances.silent(os.environ))
+        silent = instances.silent(os.environ, alive)
         if silent:
+            names = ", ".join(f"{one.name} (pid {one.pid})" for one in silent)
             raise NotRunning(
-                f"no instance listens; {silent} starts up, or its socket was removed: hftctl kill "
+                f"no instance listens; {names} starts up, or its socket was removed: hftctl kill "
                 "ends it"
             )
         raise NotRunning(f"no instance is running; {hint or _START}")
@@ -193,7 +194,8 @@ def _instances(target: Target) -> list[dict[str, Any]]:
     rows = []
     wait_s = 2.0 if target.timeout_s is None else target.timeout_s
     keys = ("pid", "profile", "mode", "state", "uptime_s")
-    for one in instances.running(os.environ):
+    alive = instances.running(os.environ)
+    for one in alive:
         row: dict[str, Any] = {"instance": one.name, "socket": str(one.control_socket)}
         try:
             status = call(one.control_socket, "status", {}, wait_s)
@@ -201,7 +203,7 @@ def _instances(target: Target) -> list[dict[str, Any]]:
         except ControlError as fault:
             row |= dict.fromkeys(keys) | {"error": fault.message}
         rows.append(row)
-    for silent in instances.silent(os.environ):
+    for silent in instances.silent(os.environ, alive):
         row = {"instance": silent.name, "socket": "", **dict.fromkeys(keys), "pid": silent.pid}
         rows.append(row | {"error": "it does not listen: it starts up, or its socket was removed"})
     return rows

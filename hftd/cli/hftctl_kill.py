@@ -57,8 +57,9 @@ def kill_one(
 
 def everyone(environ: Mapping[str, str]) -> list[tuple[str, Path | None]]:
     """Return name and socket of all instances that live, None where one does not listen."""
-    heard = [(one.name, one.control_socket) for one in instances.running(environ)]
-    return [*heard, *((one.name, None) for one in instances.silent(environ))]
+    alive = instances.running(environ)
+    heard = ((one.name, one.control_socket) for one in alive)
+    return [*heard, *((one.name, None) for one in instances.silent(environ, alive))]
 
 
 def kill_all(

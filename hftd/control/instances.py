@@ -17,7 +17,7 @@ from __future__ import annotations
 import os
 import re
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -116,12 +116,13 @@ def running(environ: Mapping[str, str]) -> tuple[Instance, ...]:
     return tuple(alive[name] for name in sorted(alive))
 
 
-def silent(environ: Mapping[str, str]) -> tuple[Silent, ...]:
+def silent(environ: Mapping[str, str], alive: Iterable[Instance]) -> tuple[Silent, ...]:
     """Return the daemons of ours that hold their instance's lock and do not listen, by name.
 
     A logout may remove the folder of the sockets ($XDG_RUNTIME_DIR), and the daemon trades on.
+    ``alive`` are those that do listen, as ``running`` found them: to ask each takes time.
     """
-    heard = {one.name for one in running(environ)}
+    heard = {one.name for one in alive}
     given = _first(environ.get("STATE_DIRECTORY", ""))
     locks = _globbed(state_root(environ), f"*/{LOCK}")
     found: dict[str, Silent] = {}
@@ -148,7 +149,7 @@ def has_open(pid: int, path: Path) -> bool:
             opened = os.stat(f"/proc/{pid}/fd/{name}")
         except (FileNotFoundError, ProcessLookupError):
             continue  # Closed since the list was made.
-        if (opened.st_dev, opened.st_ino) == (file.st_dev, file.st_ino):
+        if os.path.samestat(opened, file):
             return True
     return False
 

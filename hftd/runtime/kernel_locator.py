@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import io
 import os
+import pickle
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from numba.core.caching import UserProvidedCacheLocator
 
 import hftd
 from hftd.runtime import kernel_cache
+
+DIGEST_BYTES = 16  # Behind what Numba writes; to unpickle stops before it.
 
 
 class KernelLocator(UserProvidedCacheLocator):  # type: ignore[misc]  # Numba is not typed.
@@ -56,13 +59,12 @@ def _foreign_key(path: Path) -> str:
     return sources.key_of(path, kernel_cache.machine_facts(os.environ))
 
 
-def _digest(content: bytes) -> bytes:
-    return hashlib.blake2b(content, digest_size=16).digest()
+def _digest(content: bytes | memoryview) -> bytes:
+    return hashlib.blake2b(content, digest_size=DIGEST_BYTES).digest()
 
 
-def _is_whole(path: str) -> bool:
-    content = Path(path).read_bytes()
-    return _digest(content[:-16]) == content[-16:]
+def _is_whole(content: bytes) -> bool:
+    return _digest(memoryview(content)[:-DIGEST_BYTES]) == content[-DIGEST_BYTES:]
 
 
 class WholeFiles(caching.IndexDataCacheFile):  # type: ignore[misc]  # Numba is not typed.
@@ -85,15 +87,18 @@ class WholeFiles(caching.IndexDataCacheFile):  # type: ignore[misc]  # Numba is 
 
     def _load_index(self) -> Any:
         try:
-            return super()._load_index() if _is_whole(self._index_path) else {}
+            whole = _is_whole(Path(self._index_path).read_bytes())
+            return super()._load_index() if whole else {}
         except FileNotFoundError:
             return {}
 
     def _load_data(self, name: str) -> Any:
         path = self._data_path(name)
-        if not _is_whole(path):
+        content = Path(path).read_bytes()
+        if not _is_whole(content):
             raise FileNotFoundError(path)  # As one that is gone: it is compiled and written anew.
-        return super()._load_data(name)
+        # As Numba does, which would read megabytes a second time; the folder is ours alone.
+        return pickle.loads(content)  # noqa: S301
 
     @contextlib.contextmanager
     def _open_for_write(self, filepath: str) -> Iterator[io.BytesIO]:

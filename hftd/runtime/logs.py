@@ -156,10 +156,8 @@ class _File(RotatingFileHandler):
         """
         if self.stream is None:
             return
-        opened = os.fstat(self.stream.fileno())
         with contextlib.suppress(FileNotFoundError):
-            named = os.stat(self.baseFilename)
-            if (named.st_dev, named.st_ino) == (opened.st_dev, opened.st_ino):
+            if os.path.samestat(os.stat(self.baseFilename), os.fstat(self.stream.fileno())):
                 return
         Path(self.baseFilename).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.stream.close()

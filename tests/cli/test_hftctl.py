@@ -363,9 +363,7 @@ def test_kill_without_a_name_takes_all(
     assert [method for method, _ in dispatch.asked] == ["kill", "kill"]
 
 
-def test_kill_takes_who_does_not_listen_too(
-    home: Path,
-) -> None:
+def test_kill_takes_who_does_not_listen_too(home: Path) -> None:
     """A daemon whose socket was removed still trades: its lock tells of it, and ps shows it."""
     around = environ(home)
     lock = instances.state_root(around) / "deaf" / instances.LOCK

@@ -109,25 +109,29 @@ def holder(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
         process.kill()
 
 
+def _silent(environ: dict[str, str]) -> tuple[instances.Silent, ...]:
+    return instances.silent(environ, instances.running(environ))
+
+
 def test_who_lives_and_does_not_listen_is_found_by_its_lock(
     environ: dict[str, str], tmp_path: Path, holder: subprocess.Popen[str]
 ) -> None:
     """With its pid, and by the unit's folder too; not once it listens, and not when it is dead."""
     deaf = instances.Silent("deaf", holder.pid)
     folder = tmp_path / "state/hftd/deaf"
-    assert instances.silent(environ) == (deaf,)
+    assert _silent(environ) == (deaf,)
     elsewhere = {**environ, "XDG_STATE_HOME": str(tmp_path / "none")}
-    assert instances.silent(elsewhere) == ()
-    assert instances.silent({**elsewhere, "STATE_DIRECTORY": str(folder)}) == (deaf,)
+    assert _silent(elsewhere) == ()
+    assert _silent({**elsewhere, "STATE_DIRECTORY": str(folder)}) == (deaf,)
     with closing(socket.socket(socket.AF_UNIX)) as listener:
         (folder / "run").mkdir()
         listener.bind(str(folder / "run/control.sock"))
         listener.listen()
-        assert instances.silent(environ) == ()
-    assert instances.silent(environ) == (deaf,), "a dead socket is none"
+        assert _silent(environ) == ()
+    assert _silent(environ) == (deaf,), "a dead socket is none"
     holder.kill()
     holder.wait()
-    assert instances.silent(environ) == ()
+    assert _silent(environ) == ()
 
 
 @pytest.mark.parametrize("content", ["", "unknown", "1", "9" * 30, str(1 << 22)])
@@ -138,4 +142,4 @@ def test_a_lock_whose_pid_is_anothers_is_nobodys(
     lock = tmp_path / "state/hftd/dead/lock"
     lock.parent.mkdir(parents=True)
     lock.write_text(content)
-    assert instances.silent(environ) == ()
+    assert _silent(environ) == ()
