@@ -21,7 +21,7 @@ from hftd.journal.record import (
     Record,
     RecordType,
     Stream,
-    read_record,
+    verified,
     written_end,
 )
 from hftd.journal.segment import segments
@@ -85,9 +85,8 @@ def is_torn(folder: Path | None) -> bool:
     if not parts:
         return False
     view = memoryview(parts[-1].path.read_bytes())
-    at, chain = SEGMENT_HEAD_BYTES, parts[-1].head.chain
-    while found := read_record(view, at, chain, Stream.ORDERS):
-        at, chain = found.end, found.chain
+    records = verified(view, SEGMENT_HEAD_BYTES, parts[-1].head.chain)
+    at = max((end for end, *_ in records), default=SEGMENT_HEAD_BYTES)
     return written_end(view, at) > at
 
 

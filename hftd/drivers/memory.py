@@ -30,7 +30,7 @@ from hftd.drivers.stamps import NoStamps
 from hftd.engine.engine import Engine
 from hftd.engine.state import State, layout_hash
 from hftd.errors import JournalDamaged, ProfileError
-from hftd.journal.reader import JournalReader, Run
+from hftd.journal.reader import JournalReader
 from hftd.journal.record import Record, RecordType, frame_waited, split_frame
 from hftd.store.words import RunWords, layout_words
 from hftd.venues.port import Codec
@@ -235,11 +235,10 @@ def recall(reader: JournalReader, build: Builders) -> Memory:
     otherwise than the daemon did, and have orders that never were. What stood behind the gap is
     fetched from the venue, as after any gap in our reports.
     """
-    runs = reader.runs()
-    snapshot = reader.last_snapshot() if runs else None
+    snapshot = reader.last_snapshot()
     if snapshot is None:
         return Memory(None, [], False, 0)
-    run = run_at(runs, snapshot.seq)
+    run = reader.run_at(snapshot.seq)
     engine, codec = build_from_header(run.header, build, run.header.get("strategy_source"))
     engine.restore(snapshot.state)
     ink = Facts()
@@ -259,11 +258,6 @@ def recall(reader: JournalReader, build: Builders) -> Memory:
     untold = tuple(map(RunWords(run.header).written, ink.made[told:]))
     account = account_of(run.header["profile"])
     return Memory(engine, instruments_of(run.header), crashed, count, untold, seq, account)
-
-
-def run_at(runs: Sequence[Run], seq: int) -> Run:
-    """Return the run that a record belongs to."""
-    return [run for run in runs if run.seq <= seq][-1]
 
 
 def carry_over(

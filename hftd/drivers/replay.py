@@ -78,15 +78,14 @@ def find_run(reader: JournalReader, name: str) -> Run:
 
     Raises: UsageError that names the runs there are.
     """
-    runs = reader.runs()
-    if not runs:
-        raise UsageError(f"{reader.folder} holds no run")
-    if name == "last":
-        return runs[-1]
-    for run in runs:
-        if run.name == name:
+    newest: list[str] = []
+    for run in reader.runs_back():
+        if name in ("last", run.name):
             return run
-    there = ", ".join(run.name for run in runs[-5:])
+        newest.append(run.name)
+    if not newest:
+        raise UsageError(f"{reader.folder} holds no run")
+    there = ", ".join(newest[4::-1])
     raise UsageError(f"run must be one of the journal's, the last of which are {there}, was {name}")
 
 

@@ -15,13 +15,15 @@ from hftd.journal.cursor import durable
 from hftd.journal.disk import Ahead, Disk
 from hftd.journal.pages import address_of
 from hftd.journal.record import (
+    FORMAT,
     PAGE,
     SEGMENT_HEAD_BYTES,
+    RecordType,
     SegmentHead,
     Stream,
     encode_segment_head,
-    read_record,
     torn_or_damaged,
+    verified,
     written_end,
 )
 
@@ -44,6 +46,7 @@ class Pen:
         self.address = 0
         self.ready_to = 0
         self.chain = 0
+        self.run_seq = 0  # Of the newest HEADER; whoever writes one says so.
         self.ahead = Ahead()
         self._folder, self._stream, self._segment_bytes = folder, stream, segment_bytes
         self._disk = disk
@@ -88,10 +91,12 @@ class Pen:
         self.map = self._disk.map(path)
         self.size, self.address = len(self.map), address_of(self.map)
         self.pos, self.chain, seq = SEGMENT_HEAD_BYTES, head.chain, head.first_seq - 1
+        self.run_seq = head.run_seq
         with memoryview(self.map) as view:
-            while found := read_record(view, self.pos, self.chain, self._stream):
-                self.pos, self.chain, seq = found.end, found.chain, found.record.seq
-                found.record.payload.release()
+            for end, record_type, seq, crc in verified(view, self.pos, self.chain):
+                self.pos, self.chain = end, crc
+                if record_type == RecordType.HEADER:
+                    self.run_seq = seq
             if later := torn_or_damaged(view, self.pos, self.chain, self._stream):
                 raise RecordsDamaged(
                     f"{path}: offset {self.pos}: record does not verify, "
@@ -116,7 +121,7 @@ class Pen:
         self._disk.make(path, self._segment_bytes)
         self._spare = self._disk.map(path)
 
-    def begin(self, first_seq: int, ts_ns: int) -> None:
+    def begin(self, first_seq: int) -> None:
         """Turn the page: the spare becomes the segment that is written."""
         assert self._spare is not None
         if self.map is not None:
@@ -125,12 +130,12 @@ class Pen:
         self.ahead = Ahead()
         path = self.spare_path
         number = self.segments[-1].head.number + 1 if self.segments else 1
-        head = encode_segment_head(self._stream, number, first_seq, ts_ns, self.chain)
+        head = encode_segment_head(self._stream, number, first_seq, self.run_seq, self.chain)
         self.map, self.size, self._spare = self._spare, len(self._spare), None
         self.address, self.ready_to = address_of(self.map), 0
         self.map[:SEGMENT_HEAD_BYTES] = head
         self.pos, self._synced, self._cut_to = SEGMENT_HEAD_BYTES, 0, 0
-        known = SegmentHead(1, self._stream, number, first_seq, ts_ns, self.chain)
+        known = SegmentHead(FORMAT, self._stream, number, first_seq, self.run_seq, self.chain)
         self.segments.append(segment.Segment(path, known))
         self._bytes.append(self.size)
 

@@ -45,6 +45,7 @@ from hftd.journal.record import (
     read_record,
     record_bytes,
     torn_or_damaged,
+    verified,
     written_end,
 )
 
@@ -261,11 +262,13 @@ def _copy_orders(folder: Path, fresh: Path, cut_seq: int, found: Plan, ts_ns: in
 def _put(pen: Pen, record_type: int, seq: int, ts_ns: int, payload: bytes | memoryview) -> None:
     if pen.map is None or pen.pos + HEAD_BYTES + len(payload) > pen.size:
         pen.make_spare()
-        pen.begin(seq, ts_ns)
+        pen.begin(seq)
     assert pen.map is not None
     data, pen.chain = encode_record(record_type, seq, ts_ns, payload, pen.chain)
     pen.map[pen.pos : pen.pos + len(data)] = data
     pen.pos = (pen.pos + len(data) + ALIGN - 1) & -ALIGN
+    if record_type == RecordType.HEADER:
+        pen.run_seq = seq
 
 
 def _copy_market(folder: Path, fresh: Path, cut_seq: int, first: int) -> None:
@@ -279,13 +282,11 @@ def _copy_market(folder: Path, fresh: Path, cut_seq: int, first: int) -> None:
         shutil.copyfile(damaged, path)
         mapped = segment.map_file(path, writable=True)
         with memoryview(mapped) as view:
-            pos, chain = SEGMENT_HEAD_BYTES, head.chain
-            while found := read_record(view, pos, chain, Stream.MARKET):
-                is_cut = found.record.seq > cut_seq
-                found.record.payload.release()
-                if is_cut:
+            pos = SEGMENT_HEAD_BYTES
+            for record_end, _, seq, _ in verified(view, pos, head.chain):
+                if seq > cut_seq:
                     break
-                pos, chain = found.end, found.chain
+                pos = record_end
             end = written_end(view, pos)
             view[pos:end] = bytes(end - pos)
         mapped.flush()

@@ -73,7 +73,7 @@ def read_head(path: Path) -> SegmentHead | None:
             head = decode_segment_head(file.read(SEGMENT_HEAD_BYTES))
     except FileNotFoundError:  # Dropped by size between listing and opening.
         return None
-    if head is not None and head.format != FORMAT:
+    if head is not None and head.format > FORMAT:
         raise JournalDamaged(
             f"{path}: journal format {FORMAT} is the newest known, was {head.format}"
         )

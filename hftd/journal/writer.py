@@ -99,7 +99,7 @@ class JournalWriter:
         failed = published(self.folder).sync_errno != 0 or self._failed_path.exists()
         for pen in (self._orders, self._market):
             if failed or not pen.segments:
-                self._begin(pen, ts_ns)
+                self._begin(pen)
         # A journal without records has not been read, whatever was said of one before it.
         read = published(self.folder) if self.seq else RecorderCursor()
         publish(self.folder, msgspec.structs.replace(read, sync_errno=0), WRITERS_DRAFT)
@@ -107,6 +107,7 @@ class JournalWriter:
         for facts in untold:
             self.append(RecordType.FACT, ts_ns, facts)
         seq = self.append(RecordType.HEADER, ts_ns, encode_json(header))
+        self._orders.run_seq = seq
         if full := self.maintain():
             raise full
         self.sync()
@@ -183,7 +184,7 @@ class JournalWriter:
         is_full = pos + HEAD_BYTES + len(prefix) + len(payload) > pen.size
         if is_full or (pos == pen.ahead.at and pen.spare_ready):
             assert HEAD_BYTES + 1 + len(payload) <= self._segment_bytes - SEGMENT_HEAD_BYTES
-            self._begin(pen, ts_ns)
+            self._begin(pen)
             pos = pen.pos
         data, pen.chain = encode_record(record_type, seq, ts_ns, payload, pen.chain, prefix)
         end = pos + len(data)
@@ -195,7 +196,7 @@ class JournalWriter:
         self.seq = seq
         return seq
 
-    def _begin(self, pen: Pen, ts_ns: int) -> None:
+    def _begin(self, pen: Pen) -> None:
         if not pen.spare_ready:
             self.full = self._drop_old() or self._spare(pen)
             if not pen.spare_ready:
@@ -206,7 +207,7 @@ class JournalWriter:
         # for that only where a segment was used up before a sync ahead had found it at rest.
         if pen.ahead.at != pen.pos:
             self._guard_io(pen.sync)
-        pen.begin(self.seq + 1, ts_ns)
+        pen.begin(self.seq + 1)
 
     def _spare(self, pen: Pen) -> JournalFull | None:
         if pen.spare_ready:

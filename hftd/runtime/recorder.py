@@ -182,10 +182,10 @@ class Recorder:
         before = published(self._options.journal)
         self._cursor = msgspec.structs.replace(before, pid=os.getpid(), faults={})
         self._logged_seq = self._cursor.logged_seq or self._cursor.seq
-        runs = JournalReader(self._options.journal).runs()
-        begun = [run for run in runs if run.seq <= self._logged_seq]
-        self._words = RunWords(begun[-1].header) if begun else None
-        self._is_run_open = bool(begun)
+        runs = JournalReader(self._options.journal).runs_back()
+        begun = next((run for run in runs if run.seq <= self._logged_seq), None)
+        self._words = RunWords(begun.header) if begun else None
+        self._is_run_open = begun is not None
         self._ledger.start()
 
     async def _follow(self) -> None:

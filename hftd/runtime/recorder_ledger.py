@@ -133,8 +133,8 @@ class LedgerThread:
     # A ledger that goes on with another journal would pass over its first records in silence.
     def _check_same_journal(self) -> None:
         words = self._projector.words
-        runs = JournalReader(self._journal).runs()
-        if words is not None and words.run not in [run.name for run in runs]:
+        runs = JournalReader(self._journal).runs_back()
+        if words is not None and all(words.run != run.name for run in runs):
             raise UsageError(
                 f"the ledger is of another journal: its last run {words.run} is not in "
                 f"{self._journal}; move one of them aside, or bring the other back"

@@ -65,8 +65,8 @@ class SegmentSync:
         end = self._last
         with memoryview(self._map) as view:
             # The last one may still be written, so the next look begins with it.
-            for hop in hops(view, self._last):
-                self._last, end = hop.begin, min(hop.end, len(view))
+            for begin, next_begin, *_ in hops(view, self._last):
+                self._last, end = begin, min(next_begin, len(view))
         if end > self._synced:
             pages.sync(pages.address_of(self._map) + self._synced, end - self._synced)
             self._synced = end // PAGE * PAGE

@@ -134,11 +134,11 @@ def test_newer_format_is_refused(tmp_path):
     small_writer(tmp_path).open(HEADER, 0)
     path = tmp_path / "orders-00000001.hj"
     head = bytearray(path.read_bytes()[:40])
-    head[8] = 2
+    head[8] = 3
     head[36:40] = zlib.crc32(head[:36]).to_bytes(4, "little")
     with path.open("r+b") as file:
         file.write(head)
-    with pytest.raises(JournalDamaged, match="newest known, was 2"):
+    with pytest.raises(JournalDamaged, match="newest known, was 3"):
         small_writer(tmp_path).open(HEADER, 0)
 
 

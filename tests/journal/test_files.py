@@ -251,20 +251,19 @@ def test_the_size_limit_counts_both_streams_and_what_was_made_ahead(tmp_path: Pa
 
 
 def test_a_writer_knows_its_segments_as_a_reader_finds_them(tmp_path: Path) -> None:
-    """Number, first seq, time and chain, of those it began and of those it found."""
+    """Number, first seq, run and chain, of those it began and of those it found."""
     pen = Pen(tmp_path, Stream.ORDERS, SMALL, MACHINE)
     assert (pen.recover(), pen.total_bytes(), pen.spare_ready) == (0, 0, False)
     for first_seq, chain in ((1, 0), (7, 99), (9, 5)):
         pen.chain = chain
         pen.make_spare()
         assert pen.spare_ready
-        pen.begin(first_seq, 10 * first_seq)
+        pen.run_seq = first_seq - 1
+        pen.begin(first_seq)
         assert (pen.pos, pen.size, pen.spare_ready) == (SEGMENT_HEAD_BYTES, SMALL, False)
     found = segment.segments(tmp_path, Stream.ORDERS)
     assert pen.segments == found
-    assert [(part.head.number, part.head.first_seq, part.head.chain) for part in found] == [
-        (1, 1, 0), (2, 7, 99), (3, 9, 5),
-    ]  # fmt: skip
+    assert [tuple(part.head)[2:] for part in found] == [(1, 1, 0, 0), (2, 7, 6, 99), (3, 9, 8, 5)]
     assert pen.total_bytes() == 3 * SMALL
     pen.make_spare()
     assert pen.total_bytes() == 4 * SMALL
@@ -366,10 +365,10 @@ def test_a_journal_of_a_newer_format_is_refused(tmp_path: Path) -> None:
     begun(tmp_path, 1)
     path = tmp_path / "orders-00000001.hj"
     head = bytearray(path.read_bytes())
-    head[8] = 2
+    head[8] = 3
     head[36:40] = zlib.crc32(bytes(head[:36])).to_bytes(4, "little")
     path.write_bytes(bytes(head))
-    with pytest.raises(JournalDamaged, match="journal format 1 is the newest known, was 2"):
+    with pytest.raises(JournalDamaged, match="journal format 2 is the newest known, was 3"):
         segment.read_head(path)
 
 

@@ -41,10 +41,10 @@ def test_docstring_says_where_a_segments_fields_stand():
         ("0", "8"), ("8", "2"), ("10", "2"), ("12", "4"), ("16", "8"), ("24", "8"), ("32", "4"),
         ("36", "4"),
     ]  # fmt: skip
-    by_hand = b"hftdjnl\n" + struct.pack("<HHIQqI", 1, 2, 5, 900, 42, 0xFEDC)
+    by_hand = b"hftdjnl\n" + struct.pack("<HHIQQI", 2, 2, 5, 900, 42, 0xFEDC)
     by_hand += struct.pack("<I", zlib.crc32(by_hand))
     assert record.encode_segment_head(Stream.MARKET, 5, 900, 42, 0xFEDC) == by_hand
-    assert record.decode_segment_head(by_hand) == (1, 2, 5, 900, 42, 0xFEDC)
+    assert record.decode_segment_head(by_hand) == (2, 2, 5, 900, 42, 0xFEDC)
 
 
 def test_zeros_and_scraps_are_no_segment():
@@ -74,6 +74,31 @@ def test_record_comes_back(record_type, seq, ts_ns, prefix, payload, chain):
     assert found.end % 8 == 0
     assert record.read_record(view, 0, chain ^ 1, Stream.ORDERS) is None
     assert record.read_record(view[:-1], 0, chain, Stream.ORDERS) is None
+
+
+@given(
+    payloads=st.lists(st.binary(max_size=40), max_size=6),
+    spoiled=st.none() | st.tuples(st.integers(0, 400), st.integers(1, 255)),
+    short=st.integers(0, 50),
+)
+def test_going_through_records_is_reading_them_one_by_one(payloads, spoiled, short):
+    """Verified or by their lengths alone, to the first that is broken, cut or not there."""
+    written, begins, chain = b"", [], 9
+    for number, payload in enumerate(payloads):
+        begins.append(len(written))
+        whole, chain = record.encode_record(RecordType.FACT, number, 0, payload, chain)
+        written += whole + bytes(-len(whole) % 8)
+    view = memoryview(written + bytes(100))
+    assert [hop[0] for hop in record.hops(view, 0)] == begins
+    assert [hop[3] for hop in record.hops(view, 0)] == list(range(len(begins)))
+    spoilt = bytearray(view[: max(0, len(view) - short * 4)])
+    if spoiled and spoiled[0] < len(spoilt):
+        spoilt[spoiled[0]] ^= spoiled[1]
+    one_by_one, pos, chain = [], 0, 9
+    while found := record.read_record(memoryview(spoilt), pos, chain, Stream.ORDERS):
+        pos, chain = found.end, found.chain
+        one_by_one.append((pos, found.record.record_type, found.record.seq, chain))
+    assert list(record.verified(memoryview(spoilt), 0, 9)) == one_by_one
 
 
 @given(st.binary(max_size=1000), st.integers(1, 400))
