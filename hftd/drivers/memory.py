@@ -29,8 +29,8 @@ from hftd.drivers.loop import Loop
 from hftd.drivers.stamps import NoStamps
 from hftd.engine.engine import Engine
 from hftd.engine.state import State, layout_hash
-from hftd.errors import JournalDamaged, ProfileError
-from hftd.journal.reader import JournalReader
+from hftd.errors import InvariantBroken, JournalDamaged, ProfileError
+from hftd.journal.reader import JournalReader, Run, Snapshot
 from hftd.journal.record import Record, RecordType, frame_waited, split_frame
 from hftd.store.words import RunWords, layout_words
 from hftd.venues.port import Codec
@@ -240,7 +240,7 @@ def recall(reader: JournalReader, build: Builders) -> Memory:
         return Memory(None, [], False, 0)
     run = reader.run_at(snapshot.seq)
     engine, codec = build_from_header(run.header, build, run.header.get("strategy_source"))
-    engine.restore(snapshot.state)
+    restore(engine, run, snapshot)
     ink = Facts()
     loop = Loop(engine, codec, ink, perform_nothing, NoStamps())
     crashed, count, told, seq = True, 0, 0, snapshot.seq
@@ -258,6 +258,31 @@ def recall(reader: JournalReader, build: Builders) -> Memory:
     untold = tuple(map(RunWords(run.header).written, ink.made[told:]))
     account = account_of(run.header["profile"])
     return Memory(engine, instruments_of(run.header), crashed, count, untold, seq, account)
+
+
+def restore(engine: Engine, run: Run, snapshot: Snapshot) -> None:
+    """Take the state of a snapshot, if it is of this run.
+
+    A repair may leave a state whose HEADER was lost under the run before, which may have had other
+    instruments, in another order. A run's first state stands right behind its HEADER, and says no
+    epoch yet; all others say their run's.
+
+    Raises: JournalDamaged where it is of another run.
+    """
+    try:
+        engine.restore(snapshot.state)
+    except InvariantBroken:  # Of another number of instruments.
+        is_own = False
+    else:
+        epoch = engine.state.core[0]["epoch"]
+        is_first = epoch == 0 and snapshot.first_seq == run.seq + 1
+        is_own = is_first or epoch == run.header["epoch"]
+    if not is_own:
+        raise JournalDamaged(
+            f"the state of seq {snapshot.seq} is of a run whose HEADER is lost, so nobody knows of "
+            "which instruments: the venue knows balances and trades; hftd start --fresh begins a "
+            "new ledger and keeps this one aside"
+        )
 
 
 def carry_over(

@@ -44,6 +44,7 @@ class Run(NamedTuple):
 class Snapshot(NamedTuple):
     """The state's bytes as of ``seq``: what follows it is the tail to replay."""
 
+    first_seq: int  # Of its first part; ``seq`` is the last one's.
     seq: int
     ts_ns: int
     state: bytes
@@ -298,5 +299,5 @@ def _join_last(parts: list[Record]) -> Snapshot | None:
         whole = parts[begin : last + 1]
         if [PART.unpack_from(part.payload)[0] for part in whole] == list(range(count)):
             state = b"".join(part.payload[PART.size :] for part in whole)
-            return Snapshot(parts[last].seq, parts[last].ts_ns, state)
+            return Snapshot(whole[0].seq, whole[-1].seq, whole[-1].ts_ns, state)
     return None

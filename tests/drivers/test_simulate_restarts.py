@@ -15,9 +15,11 @@ from hftd.drivers.replay import replay
 from hftd.drivers.simulate_process import ProcessDied
 from hftd.drivers.simulate_restarts import SECOND_NS, STOPPED, RestartingWorld
 from hftd.drivers.watch import Watch
+from hftd.errors import JournalDamaged
 from hftd.journal import segment
 from hftd.journal.reader import JournalReader
 from hftd.journal.record import SEGMENT_HEAD_BYTES, RecordType, Stream, read_record
+from hftd.journal.repair import plan, repair
 from hftd.simex.flow_noise import Noise
 from hftd.store import tables
 from hftd.store.projector import Projector
@@ -154,6 +156,40 @@ def test_a_tail_that_lacks_records_of_one_stream_is_used_up_to_there(
     after(world, 30)
     assert state_of(world) == (TradingState.RUNNING, Code.RECONCILED)
     assert int(world.engine.state.instruments[0]["position_lots"]) == truth_lots(world)
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_state_whose_header_is_lost_is_not_read_by_another_runs(
+    is_first: bool, tmp_path: Path
+) -> None:
+    """As a repair leaves it: the run before may have had other instruments under these numbers."""
+    world = world_of(tmp_path / "state", 3)
+    world.boot()
+    after(world, 5)
+    world.on_death("kill -9")
+    world.boot()
+    after(world, 5)
+    assert world._run is not None
+    if not is_first:
+        world._run.keep_short(world.process.ts_ns(), 1)
+    world.on_death("kill -9")
+    folder = world.journal_folder
+    last = JournalReader(folder).runs()[-1].seq
+    recall(JournalReader(folder), BUILD)
+    for record in JournalReader(folder).records():
+        if record.seq == last:
+            words = bytes(record.payload)
+    (path,) = (each for each in folder.glob("orders-*") if words in each.read_bytes())
+    with path.open("r+b") as file:
+        file.seek(path.read_bytes().find(words) + 20)
+        file.write(b"spoiled")
+
+    def judge(fresh: Path) -> None:
+        assert [run.seq for run in JournalReader(fresh).runs()][-1] < last
+        recall(JournalReader(fresh), BUILD)
+
+    with pytest.raises(JournalDamaged, match="of a run whose HEADER is lost"):
+        repair(folder, tmp_path / "aside", plan(folder), 0, judge)
 
 
 def tear(folder: Path, stream: Stream) -> int:

@@ -98,13 +98,14 @@ def test_last_whole_snapshot_is_found(tmp_path):
     assert JournalReader(tmp_path).last_snapshot() is None
     for number in range(3):
         state = bytes([number]) * 30_000
+        first_seq = writer.seq + 1
         seq = writer.append_snapshot(number, state)
-        assert JournalReader(tmp_path).last_snapshot() == (seq, number, state)
+        assert JournalReader(tmp_path).last_snapshot() == (first_seq, seq, number, state)
         for _ in range(40):
             writer.append(FACT, 0, bytes(500))
     part = (0).to_bytes(4, "little") + (2).to_bytes(4, "little") + b"half"
     writer.append(RecordType.SNAPSHOT, 9, part)
-    assert JournalReader(tmp_path).last_snapshot() == (seq, 2, state)
+    assert JournalReader(tmp_path).last_snapshot() == (first_seq, seq, 2, state)
 
 
 def test_cursor_is_zero_until_published_and_where_spoiled(tmp_path):
