@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -55,8 +54,8 @@ def upgrade(profile: Profile = DEFAULT_PROFILE, name: Name = None, sets: Sets = 
 def rebuild(profile: Profile = DEFAULT_PROFILE, name: Name = None, sets: Sets = None) -> None:
     """Make the ledger anew from the journal; refused while a daemon runs.
 
-    The journal is read to its end before a row is touched. One that was repaired no longer holds
-    all that a ledger from before the damage does, so such a ledger is kept.
+    The journal is read to its end before a row is touched. One that was repaired, or whose
+    first segments are elsewhere, no longer holds all that the ledger does, so that is kept.
     """
     from hftd.journal.reader import JournalReader
     from hftd.journal.record import RecordType, Stream
@@ -74,12 +73,16 @@ def rebuild(profile: Profile = DEFAULT_PROFILE, name: Name = None, sets: Sets = 
                 raise UsageError(f"the ledger may make no temporary table: {grant}")
             began = time.monotonic()
             journal = JournalReader(paths.journal_dir)
-            kinds = Counter(
-                record.record_type for record in journal.records(streams=(Stream.ORDERS,))
-            )
-            if kinds[RecordType.REPAIR] and Projector(engine).seq:
+            first_seq, is_repaired = 0, False
+            for record in journal.records(streams=(Stream.ORDERS,)):
+                first_seq = first_seq or record.seq
+                is_repaired = is_repaired or record.record_type == RecordType.REPAIR
+            if (is_repaired or first_seq > 1) and Projector(engine).seq:
+                gone = "was repaired, and what it lost"
+                if not is_repaired:
+                    gone = f"begins at seq {first_seq}, and what stood before it"
                 raise UsageError(
-                    f"the journal was repaired, and what it lost stands in {_shown(engine)} alone: "
+                    f"the journal {gone} stands in {_shown(engine)} alone: "
                     "keep that one, and name a new, empty one by --set storage.url=…"
                 )
             count = rebuild_tables(engine, journal.records(streams=(Stream.ORDERS,)))

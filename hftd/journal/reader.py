@@ -107,7 +107,9 @@ class JournalReader:
         for run in self.runs_back():
             if run.seq <= seq:
                 return run
-        raise RecordsDamaged(f"{self.folder}: the HEADER of the run of seq {seq} is not there")
+        raise RecordsDamaged(
+            f"{self.folder}: no segment that is there has the HEADER of the run of seq {seq}"
+        )
 
     def run_records(self, run: Run) -> Iterator[Record]:
         """Iterate over the records of one run, its HEADER first."""

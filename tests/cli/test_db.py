@@ -92,6 +92,25 @@ def test_rebuild_keeps_a_ledger_that_knows_more_than_a_repaired_journal(state: P
     assert contents(fresh)["fills"] == live["fills"]
 
 
+def test_rebuild_keeps_a_ledger_whose_journals_first_segments_are_elsewhere(state: Path) -> None:
+    """As whoever needs the disk's room moves them; once they are back the tables are made anew."""
+    writer = JournalWriter(state / "journal", segment_bytes=1 << 16, disk_floor_bytes=0)
+    writer.open(header(), BEGIN_NS)
+    for _ in range(3):
+        writer.append(RecordType.TELEMETRY, BEGIN_NS, b"{" + b" " * 30_000 + b"}")
+    writer.close()
+    (first, *others) = sorted((state / "journal").glob("orders-*"))
+    assert others
+    live = contents(_url(state))
+    first.rename(state / first.name)
+    ran = _db(state, "rebuild")
+    assert ran.code == 64 and "begins at seq" in ran.err and ran.err.count("\n") == 1, ran.err
+    assert contents(_url(state)) == live
+    (state / first.name).rename(first)
+    assert _db(state, "rebuild").code == 0
+    assert contents(_url(state))["fills"] == live["fills"]
+
+
 def test_a_ledger_that_is_no_database_is_one_line(state: Path) -> None:
     """Every verb says so, and none touches the file."""
     for path in state.glob("hftd.db*"):

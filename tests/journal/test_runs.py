@@ -128,7 +128,7 @@ def test_a_run_whose_header_is_spoiled_is_damage_and_not_the_run_before_it(tmp_p
     rewrite(path, path.read_bytes().find(b"first"), b"fIrst")
     for each, _ in order_segments(tmp_path):
         as_format_1(each)
-    with pytest.raises(JournalDamaged, match=f"HEADER of the run of seq {first.seq} is not"):
+    with pytest.raises(JournalDamaged, match=f"has the HEADER of the run of seq {first.seq}"):
         reader.run_at(first.seq)
 
 
