@@ -79,8 +79,8 @@ class JournalReader:
     def runs_back(self) -> Iterator[Run]:
         """Iterate over the runs, newest first; a segment in which none begins is not looked at.
 
-        Nothing of orders is ever dropped: a start that looked at it all would take a second for
-        each 200 MB, and a minute after some weeks.
+        Nothing of orders is ever dropped: a start that looked at it all would take longer with
+        every day.
 
         Raises: JournalDamaged where a segment says that a run began, and its HEADER is not there.
         """
