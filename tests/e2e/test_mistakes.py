@@ -13,6 +13,7 @@ import sys
 import zlib
 from pathlib import Path
 
+from hftd.journal.record import FORMAT
 from tests.e2e.daemon import ROOT, START_S, Instance
 
 
@@ -106,7 +107,7 @@ def test_files_of_a_newer_version_are_left_alone(instance: Instance) -> None:
     path = next(each for each in reversed(segments) if any(each.read_bytes()[:40]))
     written = path.read_bytes()
     head = bytearray(written[:40])
-    head[8] = 2
+    head[8] = FORMAT + 1
     head[36:40] = zlib.crc32(head[:36]).to_bytes(4, "little")
     path.write_bytes(bytes(head) + written[40:])
     done = instance.run("hftd", "start")

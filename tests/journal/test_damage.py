@@ -8,6 +8,7 @@ import pytest
 from hftd.errors import JournalDamaged
 from hftd.journal.cursor import RecorderCursor, publish
 from hftd.journal.reader import JournalReader
+from hftd.journal.record import FORMAT
 from hftd.journal.writer import JournalWriter
 from tests.journal.small import FACT, HEADER, payloads, small_writer, written_bytes
 
@@ -134,11 +135,11 @@ def test_newer_format_is_refused(tmp_path):
     small_writer(tmp_path).open(HEADER, 0)
     path = tmp_path / "orders-00000001.hj"
     head = bytearray(path.read_bytes()[:40])
-    head[8] = 3
+    head[8] = FORMAT + 1
     head[36:40] = zlib.crc32(head[:36]).to_bytes(4, "little")
     with path.open("r+b") as file:
         file.write(head)
-    with pytest.raises(JournalDamaged, match="newest known, was 3"):
+    with pytest.raises(JournalDamaged, match=f"newest known, was {FORMAT + 1}"):
         small_writer(tmp_path).open(HEADER, 0)
 
 

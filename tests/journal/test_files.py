@@ -24,7 +24,14 @@ from hftd.journal.cursor import RecorderCursor, durable, overwrite, publish, pub
 from hftd.journal.disk import MACHINE, Disk
 from hftd.journal.pen import Pen
 from hftd.journal.reader import JournalReader
-from hftd.journal.record import PAGE, SEGMENT_HEAD_BYTES, RecordType, Stream, encode_segment_head
+from hftd.journal.record import (
+    FORMAT,
+    PAGE,
+    SEGMENT_HEAD_BYTES,
+    RecordType,
+    Stream,
+    encode_segment_head,
+)
 from hftd.journal.writer import JournalFull, JournalWriter
 from tests.journal.small import FACT, HEADER, SMALL, payloads, small_writer, written_bytes
 
@@ -365,10 +372,12 @@ def test_a_journal_of_a_newer_format_is_refused(tmp_path: Path) -> None:
     begun(tmp_path, 1)
     path = tmp_path / "orders-00000001.hj"
     head = bytearray(path.read_bytes())
-    head[8] = 3
+    head[8] = FORMAT + 1
     head[36:40] = zlib.crc32(bytes(head[:36])).to_bytes(4, "little")
     path.write_bytes(bytes(head))
-    with pytest.raises(JournalDamaged, match="journal format 2 is the newest known, was 3"):
+    with pytest.raises(
+        JournalDamaged, match=f"journal format {FORMAT} is the newest known, was {FORMAT + 1}"
+    ):
         segment.read_head(path)
 
 
