@@ -130,10 +130,15 @@ class LedgerTrue(Checker):
         folder = getattr(world, "journal_folder", None)
         if folder is None or not self._wanted:
             return
-        records = [
-            record._replace(payload=memoryview(bytes(record.payload)))
-            for record in JournalReader(folder).records(streams=(Stream.ORDERS,))
-        ]
+        try:
+            records = [
+                record._replace(payload=memoryview(bytes(record.payload)))
+                for record in JournalReader(folder).records(streams=(Stream.ORDERS,))
+            ]
+        except JournalDamaged as damage:
+            if not self.watch.counts.get("fsync failed"):  # Which a loss of power shows: I12.
+                self.break_off("a journal that reads", damage)
+            return
         self._project(world, records)
         self._write_lines(records)
 

@@ -557,6 +557,23 @@ def test_a_ledger_that_lacks_a_fill_is_found(tmp_path: Path) -> None:
     assert breach.value.invariant == "I13", str(breach.value)
 
 
+def test_a_journal_that_does_not_read_is_found_unless_the_disk_refused_a_sync(
+    tmp_path: Path,
+) -> None:
+    """I13: what a refused sync has lost, the next loss of power shows; else it is damage."""
+    world = running(tmp_path, seed=16)
+    (path,) = (each for each in world.journal_folder.glob("orders-*") if any(each.read_bytes()))
+    with path.open("r+b") as file:
+        file.seek(5000)
+        file.write(b"spoiled")
+    judge = LedgerTrue(world, world.watch, Told(world, world.watch))
+    with pytest.raises(InvariantViolated) as breach:
+        judge.at_quiescence(world)
+    assert breach.value.invariant == "I13" and "offset" in str(breach.value), str(breach.value)
+    world.watch.counts["fsync failed"] = 1
+    judge.at_quiescence(world)
+
+
 def test_a_pause_that_the_engine_never_had_is_none_after_the_boot(tmp_path: Path) -> None:
     """Its words are journaled, then the process dies: nobody was told that the gate is closed."""
     world = running(tmp_path)
