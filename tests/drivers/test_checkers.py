@@ -563,8 +563,10 @@ def test_a_journal_that_does_not_read_is_found_unless_the_disk_refused_a_sync(
     """I13: what a refused sync has lost, the next loss of power shows; else it is damage."""
     world = running(tmp_path, seed=16)
     (path,) = (each for each in world.journal_folder.glob("orders-*") if any(each.read_bytes()))
+    written = path.read_bytes()
+    last = written.rfind(b"hjr1")
     with path.open("r+b") as file:
-        file.seek(5000)
+        file.seek(written.rfind(b"hjr1", 0, last) + 40)
         file.write(b"spoiled")
     judge = LedgerTrue(world, world.watch, Told(world, world.watch))
     with pytest.raises(InvariantViolated) as breach:
