@@ -85,6 +85,15 @@ def _written(path: Path) -> bytes:
         return mapped[:end]
 
 
+def judge_damage(judge: Checker, damage: JournalDamaged, about: str = "") -> None:
+    """Break off over a journal that does not read, where its disk kept what it took.
+
+    One that refused a sync has lost what it had, and a loss of power shows that later.
+    """
+    if not judge.watch.counts.get("fsync failed"):
+        judge.break_off("a journal that reads", damage, about)
+
+
 class ReplayTrue(Checker):
     """I12."""
 
@@ -105,9 +114,7 @@ class ReplayTrue(Checker):
             try:
                 state_hash = replay(folder, run.name, world.build).state_hash
             except JournalDamaged as damage:
-                # A disk that refused a sync has lost what it had: a loss of power shows that later.
-                if not self.watch.counts.get("fsync failed"):
-                    self.break_off("a journal that reads", damage, run.name)
+                judge_damage(self, damage, run.name)
             except ReplayDiffers as differs:
                 self.break_off("the journal's own outputs", differs, run.name)
         if state_hash != world.engine.state_hash():
@@ -136,8 +143,7 @@ class LedgerTrue(Checker):
                 for record in JournalReader(folder).records(streams=(Stream.ORDERS,))
             ]
         except JournalDamaged as damage:
-            if not self.watch.counts.get("fsync failed"):  # Which a loss of power shows: I12.
-                self.break_off("a journal that reads", damage)
+            judge_damage(self, damage)
             return
         self._project(world, records)
         self._write_lines(records)

@@ -12,7 +12,17 @@ from typing import Any, NamedTuple
 
 from hftd.errors import HftdError, JournalDamaged
 from hftd.journal import segment
-from hftd.journal.record import BODY, HEAD_BYTES, MAGIC, MARK, RecordType, Stream, decode_json
+from hftd.journal.record import (
+    BODY,
+    HEAD_BYTES,
+    MAGIC,
+    MARK,
+    SEGMENT_HEAD_BYTES,
+    RecordType,
+    Stream,
+    decode_json,
+    decode_segment_head,
+)
 from hftd.runtime import identity
 from hftd.runtime.paths import InstancePaths
 from hftd.venues.binance.endpoints import Endpoints, endpoints_of
@@ -86,17 +96,22 @@ def recall(paths: InstancePaths, profile: str, environ: Mapping[str, str]) -> Kn
 def last_header(paths: InstancePaths) -> dict[str, Any]:
     """Return the words that open the journal's last run.
 
-    Looked for backward and by its bytes: to hop over the records of a day takes seconds, and
-    damage elsewhere is no reason to know nothing. So the chain is not checked; what is taken
-    must be JSON that names a run.
+    Looked for backward and by its bytes, in the segments that say no other one has it: to go
+    through weeks of a run takes minutes, and damage elsewhere is no reason to know nothing. So
+    the chain is not checked; what is taken must be JSON that names a run.
 
     Raises: JournalDamaged where there is none, OSError where the folder cannot be read.
     """
+    run_seq = 0
     for number in reversed(segment.numbers(paths.journal_dir, Stream.ORDERS)):
         path = segment.segment_path(paths.journal_dir, Stream.ORDERS, number)
         if not path.stat().st_size:
             continue
         view = segment.map_file(path, writable=False)
+        head = decode_segment_head(view[:SEGMENT_HEAD_BYTES])
+        if head is not None and head.first_seq > run_seq > 0:
+            continue
+        run_seq = head.run_seq if head is not None else 0
         for found in reversed([match.start() for match in _HEADER.finditer(view)]):
             length = BODY.unpack_from(view, found + MARK.size)[0]
             try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -48,9 +47,9 @@ def naive_runs(folder: Path) -> list[Run]:
     return runs
 
 
-def order_segments(folder: Path) -> Iterator[segment.Segment]:
-    """Iterate over the files of the orders stream."""
-    return iter(segment.segments(folder, Stream.ORDERS))
+def order_segments(folder: Path) -> list[segment.Segment]:
+    """Return the segments of the orders stream."""
+    return segment.segments(folder, Stream.ORDERS)
 
 
 def rewrite(path: Path, begin: int, content: bytes) -> None:
@@ -121,7 +120,7 @@ def test_a_run_whose_header_is_spoiled_is_damage_and_not_the_run_before_it(tmp_p
     write_run(tmp_path, "second", 30)
     reader = JournalReader(tmp_path)
     first, second = reader.runs()
-    path, _ = next(order_segments(tmp_path))
+    path, _ = order_segments(tmp_path)[0]
     rewrite(path, path.read_bytes().find(b"second"), b"sEcond")
     with pytest.raises(JournalDamaged, match=f"{path}: the HEADER of seq {second.seq} is not"):
         reader.run_at(second.seq + 20)
@@ -148,7 +147,7 @@ def test_what_is_passed_over_is_verified_where_its_lengths_lead_nowhere(tmp_path
     write_run(tmp_path, "only", 6)
     reader = JournalReader(tmp_path)
     records = [record.seq for record in reader.records(streams=(Stream.ORDERS,))]
-    path, _ = next(order_segments(tmp_path))
+    path, _ = order_segments(tmp_path)[0]
     place = path.read_bytes().find(b"hjr1", 1000)
     rewrite(path, place + 100, b"spoiled")
     last = list(reader.records(records[-1], (Stream.ORDERS,)))
@@ -169,7 +168,7 @@ def test_a_repaired_journal_names_its_runs_as_a_written_one_does(tmp_path: Path)
     folder = tmp_path / "journal"
     for name in ("first", "second"):
         write_run(folder, name, 30)
-    path = [path for path, _ in order_segments(folder)][1]
+    path, _ = order_segments(folder)[1]
     rewrite(path, 3000, b"spoiled")
     repair(folder, tmp_path / "aside", plan(folder), 7, lambda _fresh: None)
     reader = JournalReader(folder)
