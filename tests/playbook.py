@@ -85,7 +85,7 @@ class Playbook:
         self.held = {USDT: 100_000 * 10**8, BTC: 10**8}
         for index in range(1, len(self.instruments)):
             self.held[1 + index] = 10 * 10**8
-        self.trades: set[tuple[int, int]] = set()
+        self.trades: set[tuple[int, int, int]] = set()
         # What the checks remember of all steps: keys sent, and our fills by (instrument, id).
         self.sent: set[int] = set()
         self.fills: dict[tuple[int, int], int] = {}
@@ -178,7 +178,7 @@ class Playbook:
         kind = event["kind"]
         if kind == EventKind.EXTERNAL_FLOW:
             self.held[int(event["asset"])] += int(event["delta_atoms"])
-        trade = (int(event["instrument"]), int(event["trade_id"]))
+        trade = (int(event["instrument"]), int(event["trade_id"]), int(event["side"]))
         if kind != EventKind.FILL or trade in self.trades:
             return
         self.trades.add(trade)

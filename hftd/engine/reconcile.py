@@ -176,8 +176,8 @@ def apply_trades_end(state: State, event: Any, out: Out) -> None:
         return
     if core["check_asked_ns"][KIND_TRADES] == 0 or instrument["trades_awaited"] == 0:
         return
-    if event["order_count"] >= recovery.TRADES_PAGE:
-        ask_trades(state, out, index, event["trade_id"] + 1)
+    if known_trades.is_full(event):
+        ask_trades(state, out, index, event["trade_id"])
         return
     instrument["trades_awaited"] = 0
     for other in range(state.instruments.shape[0]):

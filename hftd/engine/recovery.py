@@ -41,7 +41,6 @@ ATTEMPTS = 3
 AGAIN_NS = 300_000_000
 ANSWER_LATE_NS = 3_000_000_000  # A phase without its answers starts again.
 HISTORY_LATE_NS = 6_000_000_000  # No other answer counts here: a slow venue has to be heard.
-TRADES_PAGE = 500  # As many as the codec asks for at a time.
 BASELINE = -1  # ASK_TRADES from here: only the newest page, to learn the last id.
 
 
@@ -220,8 +219,8 @@ def apply_trades_end(state: State, event: Any, out: Out) -> None:
         follow_fills(state, event, out)
     if not is_awaited(state, event, Phase.TRADES):
         return
-    if event["order_count"] >= TRADES_PAGE and not is_baseline(state, event):
-        ask_trades(state, out, index, event["trade_id"] + 1)
+    if known_trades.is_full(event) and not is_baseline(state, event):
+        ask_trades(state, out, index, event["trade_id"])
     elif not strays.is_waiting(state, index) and is_last_awaited(state, index):
         enter(state, out, Phase.BALANCES)
 
@@ -233,7 +232,7 @@ def follow_fills(state: State, event: Any, out: Out) -> None:
     What chase.py asks anew begins before that order was sent, and would tell the first page for
     ever; it waits while pages follow each other.
     """
-    if event["order_count"] < TRADES_PAGE:
+    if not known_trades.is_full(event):
         return
     short = 0
     for slot in range(state.core[0]["orders_end"]):
@@ -243,7 +242,7 @@ def follow_fills(state: State, event: Any, out: Out) -> None:
             short += 1
     if short > 0:
         action = add_action(state, out, ActionKind.ASK_TRADES, event["instrument"])
-        action["trade_id"] = event["trade_id"] + 1
+        action["trade_id"] = event["trade_id"]
 
 
 @kernel

@@ -121,10 +121,10 @@ def apply_fill(state: State, event: Any, out: Out) -> None:
     the venue's steps has no quantity in ours: money is never rounded, so a person has to look.
     """
     index = event["instrument"]
-    if known_trades.was_seen(state, index, event["trade_id"]):
+    if known_trades.was_seen(state, index, event["trade_id"], event["side"]):
         return
     if event["qty_lots"] == 0:
-        known_trades.remember(state, index, event["trade_id"])
+        known_trades.remember(state, index, event["trade_id"], event["side"])
         if state.balances[state.instruments[index]["base_asset"]]["opening_known"] == 1:
             breaker.halt(state, out, Code.LATE_REPORT, event["trade_id"], 0)
         return
@@ -132,7 +132,7 @@ def apply_fill(state: State, event: Any, out: Out) -> None:
     if slot < 0 and not is_known(state, event):
         apply_unowned(state, event, out)
         return
-    known_trades.remember(state, index, event["trade_id"])
+    known_trades.remember(state, index, event["trade_id"], event["side"])
     forget_own_trade(state.instruments[index], event["trade_id"])
     excess = excess_lots(state.instruments[index])
     book_fill(state, index, event)
@@ -191,7 +191,7 @@ def apply_unowned(state: State, event: Any, out: Out) -> None:
         doubt_absence(state, event)
         strays.meet(state, out, index, venue_order_id)
         return
-    known_trades.remember(state, index, event["trade_id"])
+    known_trades.remember(state, index, event["trade_id"], event["side"])
     apply_foreign_fill(state, index, event)
     foreign_fact(state, out, event)
 

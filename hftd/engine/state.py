@@ -382,6 +382,7 @@ TOMBSTONE = layout(
 TRADE_SEEN = layout(
     Field("instrument", "i8", ""),
     Field("trade_id", "i8", ""),
+    Field("side", "i8", "ours, of the two that a trade with ourselves has"),
 )
 
 # An order that a trade names and that we do not know (strays.py).

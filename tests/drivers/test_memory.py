@@ -13,6 +13,7 @@ from hftd.domain.events import CommandKind as C
 from hftd.domain.events import EventKind as E
 from hftd.drivers.account import Account, account_of
 from hftd.drivers.memory import Memory, carry_over
+from hftd.domain.order import Side
 from hftd.engine import known_trades, orders, position
 from hftd.errors import ProfileError
 from tests.engine.scene import an_event
@@ -50,7 +51,7 @@ def test_what_an_instrument_that_is_left_out_did_names_nothing_of_another() -> N
         for venue_id in (100, 101, 102)
     ]
     assert found == [-1, 0, -1]
-    assert [known_trades.was_seen(state, 0, each) for each in (100, 101, 102)] == [
+    assert [known_trades.was_seen(state, 0, each, Side.BUY) for each in (100, 101, 102)] == [
         False, True, False,
     ]  # fmt: skip
     assert state.rings[:2].tolist() == [1, 1]

@@ -222,10 +222,10 @@ def test_c35_balances_are_judged_where_nothing_was_booked_since_the_question() -
 def test_c35_pages_of_trades_move_what_a_list_has_shown() -> None:
     """A full page is followed by the next of its instrument; an older id takes nothing back."""
     scene = a_watch()
-    page = recovery.TRADES_PAGE
-    on = [(A.ASK_TRADES, 1, 31)]
+    page = known_trades.TRADES_PAGE
+    on = [(A.ASK_TRADES, 1, 30)]
     for count, trade_id, shown_id, follows in (
-        (page, 30, 30, on), (page - 1, 25, 30, []), (page, 40, 40, []),
+        (page, 30, 29, on), (page - 1, 25, 29, []), (page, 40, 39, []),
     ):  # fmt: skip
         scene.begin()
         if count != page or trade_id != 40:
@@ -246,7 +246,7 @@ def test_c35_an_answer_that_nobody_awaits_any_more_is_none() -> None:
         reconcile.ask(scene.state, scene.out, kind)
     reconcile.forget_questions(scene.state)
     scene.begin()
-    page = an_event(order_count=recovery.TRADES_PAGE, trade_id=30)
+    page = an_event(order_count=known_trades.TRADES_PAGE, trade_id=30)
     reconcile.apply_open_orders_end(scene.state, page, scene.out)
     reconcile.apply_trades_end(scene.state, page, scene.out)
     assert (asked(scene), int(order["disagreed"]), of(scene, "check_tries")) == ([], 0, [0, 0, 0])

@@ -126,28 +126,31 @@ def test_a_boot_is_of_every_instrument_and_place() -> None:
 # --- Trades that we know.
 
 
-def test_a_trade_is_known_by_its_instrument_and_its_id() -> None:
+def test_a_trade_is_known_by_its_instrument_its_id_and_its_side() -> None:
     """Every place of the ring is looked at, and what it lets go of is known by the highest id."""
     scene = a_stage()
     state = scene.state
     for trade_id in range(1, TRADES_SEEN_CAPACITY + 1):
-        known_trades.remember(state, trade_id % 2, trade_id)
+        known_trades.remember(state, trade_id % 2, trade_id, trade_id // 2 % 2)
     last = TRADES_SEEN_CAPACITY
     assert state.rings[1] == last
     assert state.instruments["forgotten_trade_id"].tolist() == [0, 0]
     for trade_id in (1, 2, last - 1, last):
-        assert known_trades.was_seen(state, trade_id % 2, trade_id)
-        assert not known_trades.was_seen(state, 1 - trade_id % 2, trade_id)
-    assert not known_trades.was_seen(state, 0, last + 1)
-    known_trades.remember(state, 0, last + 7)
+        side = trade_id // 2 % 2
+        assert known_trades.was_seen(state, trade_id % 2, trade_id, side)
+        assert not known_trades.was_seen(state, 1 - trade_id % 2, trade_id, side)
+        assert not known_trades.was_seen(state, trade_id % 2, trade_id, 1 - side)
+    assert not known_trades.was_seen(state, 0, last + 1, BUY)
+    known_trades.remember(state, 0, last + 7, BUY)
     assert state.instruments["forgotten_trade_id"].tolist() == [0, 1]
     assert state.instruments["own_trade_id"].tolist() == [last + 7, last - 1]
-    assert known_trades.was_seen(state, 1, 1) and known_trades.was_seen(state, 0, last + 7)
-    assert not known_trades.was_seen(state, 0, 1)
-    known_trades.remember(state, 0, 5)
+    assert known_trades.was_seen(state, 1, 1, SELL) and known_trades.was_seen(state, 1, 1, BUY)
+    assert known_trades.was_seen(state, 0, last + 7, BUY)
+    assert not known_trades.was_seen(state, 0, 1, BUY)
+    known_trades.remember(state, 0, 5, BUY)
     assert state.instruments["own_trade_id"][0] == last + 7, "the highest, not the last"
     state.instruments["forgotten_trade_id"][1] = 50
-    known_trades.remember(state, 0, 6)
+    known_trades.remember(state, 0, 6, BUY)
     assert state.instruments["forgotten_trade_id"][1] == 50
 
 

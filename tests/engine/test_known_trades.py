@@ -65,11 +65,40 @@ def test_what_is_missing_is_so_until_a_list_has_reached_it(
     record = scene.state.instruments[1]
     record["missing_trade_id"], record["checked_trade_id"] = missing_id, 7
     strays.meet(scene.state, scene.out, int(waits), 70)
-    known_trades.was_shown(scene.state, an_event(instrument=1, trade_id=last_id))
+    known_trades.was_shown(scene.state, an_event(instrument=1, trade_id=last_id, order_count=1))
     assert (int(record["missing_trade_id"]), int(record["checked_trade_id"])) == (
         left_id, max(7, last_id),
     )  # fmt: skip
     assert known_trades.list_from(record) == (left_id or max(7, last_id) + 1)
+
+
+def test_one_side_of_a_trade_with_ourselves_does_not_hide_the_other() -> None:
+    """A buy by hand took our sell: the list tells both under one id, and our report was lost."""
+    play = Playbook()
+    _, sell = play.resting()
+    lots, price = play.order(sell)["qty_lots"], play.order(sell)["price_ticks"]
+    both = {"price_ticks": price, "qty_lots": lots}
+    by_hand = {"order_key": 0, "venue_order_id": venue_id(711), "trade_id": 9, "cum_qty_lots": lots}
+    play.feed(E.FILL, **by_hand, **both, side=Side.BUY)
+    play.status(sell, OrderState.FILLED, cum_qty_lots=lots)
+    assert play.instrument["position_lots"] == 0, "of others: a flow, and no position of ours"
+    for _ in range(2):  # A list may be told twice.
+        play.told_fill(711, 9, **both, side=Side.BUY)
+        play.told_fill(sell, 9, **both, side=Side.SELL).feed(E.TRADES_END, order_count=2, trade_id=9)
+    assert (play.ended(sell), play.instrument["position_lots"]) == (OrderState.FILLED, -lots)
+
+
+@pytest.mark.parametrize(("count", "shown_id"), [(0, 8), (1, 8), (-1, 9)])
+def test_of_the_last_id_of_a_full_page_one_side_may_be_to_come(count: int, shown_id: int) -> None:
+    """It is not shown yet, and what is missing from it on stays missing."""
+    scene = a_stage()
+    record = scene.state.instruments[0]
+    record["missing_trade_id"], record["checked_trade_id"] = 9, 7
+    page = an_event(order_count=known_trades.TRADES_PAGE + count, trade_id=9)
+    known_trades.was_shown(scene.state, page)
+    assert known_trades.is_full(page) == (shown_id == 8)
+    missing_id = 9 if shown_id == 8 else 0
+    assert (record["checked_trade_id"], record["missing_trade_id"]) == (shown_id, missing_id)
 
 
 def test_a_clean_comparison_forgets_only_what_lies_beyond_all_lists() -> None:

@@ -12,7 +12,8 @@ from hftd.domain.events import Link
 from hftd.domain.facts import FactKind as F
 from hftd.domain.order import OrderState, Side
 from hftd.engine import reconcile
-from hftd.engine.recovery import TRADES_PAGE, Phase
+from hftd.engine.known_trades import TRADES_PAGE
+from hftd.engine.recovery import Phase
 from hftd.engine.state import KIND_ORDERS, KIND_TRADES
 from tests.engine.scene import BUY, a_scene, an_event, put_order
 from tests.playbook import BTC, BTC_USDT, ETH_USDT, MS, SECOND, USDT, Playbook
@@ -252,8 +253,8 @@ def test_c35_lists_of_trades_leave_no_gap() -> None:
     until_asked(play, A.ASK_TRADES)
     assert play.expect(A.ASK_TRADES)["trade_id"] == 1
     play.feed(E.TRADES_END, order_count=TRADES_PAGE, trade_id=39)
-    assert play.expect(A.ASK_TRADES)["trade_id"] == 40
-    play.feed(E.TRADES_END, order_count=1, trade_id=40)
+    assert play.expect(A.ASK_TRADES)["trade_id"] == 39
+    play.feed(E.TRADES_END, order_count=2, trade_id=40)
     until_asked(play, A.ASK_TRADES)
     assert play.expect(A.ASK_TRADES)["trade_id"] == 41
 

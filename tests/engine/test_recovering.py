@@ -13,7 +13,7 @@ from hftd.domain.actions import ActionKind as A
 from hftd.domain.codes import Code, OnStart, TradingState
 from hftd.domain.facts import FactKind as F
 from hftd.domain.order import OrderState
-from hftd.engine import breaker, recovery, settle
+from hftd.engine import breaker, known_trades, recovery, settle
 from hftd.engine.recovery import Phase
 from hftd.engine.state import KIND_ORDERS
 from tests.engine.scene import BUY, MS, SECOND, SELL, Scene, a_scene, an_event, put_order
@@ -204,10 +204,10 @@ def test_each_list_is_dated_and_the_last_one_leads_on() -> None:
     recovery.apply_open_orders_end(scene.state, an_event(instrument=0), scene.out)
     assert records["open_orders_told_ns"].tolist() == [NOW + 5, NOW]
     assert scene.core["recovery_phase"] == Phase.TRADES
-    page = recovery.TRADES_PAGE
+    page = known_trades.TRADES_PAGE
     full = an_event(instrument=1, order_count=page, trade_id=50)
     recovery.apply_trades_end(scene.state, full, scene.out)
-    assert asked(scene) == [(A.ASK_TRADES, 1, 51)]
+    assert asked(scene) == [(A.ASK_TRADES, 1, 50)]
     assert (records["trades_told_ns"].tolist(), records["awaited"].tolist()) == (
         [0, NOW + 5], [1, 1],
     )  # fmt: skip
@@ -242,7 +242,7 @@ def test_history_before_a_new_ledger_is_one_page_and_stays_out() -> None:
     recovery.ask_trades(scene.state, scene.out, 0, 8)
     assert asked(scene) == [(A.ASK_TRADES, 1, recovery.BASELINE), (A.ASK_TRADES, 0, 8)]
     scene.begin()
-    full = an_event(instrument=1, order_count=recovery.TRADES_PAGE, trade_id=50)
+    full = an_event(instrument=1, order_count=known_trades.TRADES_PAGE, trade_id=50)
     scene.state.instruments["awaited"] = [0, 1]
     recovery.apply_trades_end(scene.state, full, scene.out)
     assert scene.core["recovery_phase"] == Phase.BALANCES
@@ -411,13 +411,13 @@ def test_a_full_page_is_followed_while_an_order_of_that_instrument_is_short_of_f
     scene = a_recovery(Phase.SETTLE)
     put_order(scene, 0, BUY, 100, 5)
     put_order(scene, 1, BUY, 99, 5, final_state=int(OrderState.FILLED))
-    full = an_event(instrument=0, order_count=recovery.TRADES_PAGE, trade_id=50)
+    full = an_event(instrument=0, order_count=known_trades.TRADES_PAGE, trade_id=50)
     scene.state.orders[1]["instrument"] = 1
     recovery.follow_fills(scene.state, full, scene.out)
     assert asked(scene) == []
     scene.state.orders[1]["instrument"] = 0
     recovery.follow_fills(scene.state, full, scene.out)
-    assert asked(scene) == [(A.ASK_TRADES, 0, 51)]
+    assert asked(scene) == [(A.ASK_TRADES, 0, 50)]
     assert scene.state.orders["fills_asked_ns"][:2].tolist() == [0, scene.core["now_ns"]]
 
 

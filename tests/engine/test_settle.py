@@ -9,7 +9,7 @@ from hftd.domain.codes import Code, OnStart, TradingState
 from hftd.domain.events import EventKind as E
 from hftd.domain.facts import FactKind as F
 from hftd.domain.order import OrderState, Side, order_key
-from hftd.engine import breaker, recovery, settle
+from hftd.engine import breaker, known_trades, recovery, settle
 from tests.engine.scene import BUY, SECOND, Scene, a_scene, put_order
 from tests.playbook import Playbook
 
@@ -111,8 +111,8 @@ def test_a_fill_beyond_the_first_page_is_listed_while_its_order_is_settled() -> 
     play.canceled(sell).status(buy, OrderState.FILLED, cum_qty_lots=lots).pulse()
     assert play.core["recovery_phase"] == recovery.Phase.SETTLE
     for page in (500, 1_000):
-        play.after(ms=400).feed(E.TRADES_END, order_count=recovery.TRADES_PAGE, trade_id=page)
-        assert play.expect(A.ASK_TRADES)["trade_id"] == page + 1
+        play.after(ms=400).feed(E.TRADES_END, order_count=known_trades.TRADES_PAGE, trade_id=page)
+        assert play.expect(A.ASK_TRADES)["trade_id"] == page
         play.after(ms=200).pulse().expect_none(A.ASK_TRADES)
     play.told_fill(buy, 1_001, side=Side.BUY, price_ticks=price, qty_lots=lots)
     assert play.ended(buy) == OrderState.FILLED

@@ -88,7 +88,7 @@ BUGS = (
         "duplicate-trade duplicate-report cut-order-link",
         "a report that comes twice is booked twice",
         (Edit("engine/reports.py",
-              "    if known_trades.was_seen(state, index, event[\"trade_id\"]):\n"
+              "    if known_trades.was_seen(state, index, event[\"trade_id\"], event[\"side\"]):\n"
               "        return\n", ""),),
     ),
     Bug(
