@@ -11,7 +11,8 @@ event of ours in between, is a difference. A fill that the list of trades told f
 where its report is a second late, unless a terminal report had announced it.
 
 **What follows.** A cycle with a difference tells each one with both sides and PAUSEs; the next
-cycle of that kind comes soon: a clean one lifts the pause, a second difference HALTs. An order
+cycle of that kind comes soon, also after a time in which nothing could be asked: a clean one lifts
+the pause, a second difference HALTs. An order
 that the venue does not list is asked for by its id (chase.py), a lost fill has been booked when
 it was listed: so a lost report heals, and drift does not.
 """
@@ -79,7 +80,16 @@ def forget_questions(state: State) -> None:
         core["check_tries"][kind] = 0
         core["check_suspects"][kind] = 0
         core["check_found"][kind] = 0
-        core["check_due_ns"][kind] = core["now_ns"] + core["check_period_ns"][kind]
+        core["check_due_ns"][kind] = core["now_ns"] + rest_ns(core, kind)
+
+
+@kernel
+def rest_ns(core: Any, kind: int) -> int:
+    """Return how long a kind rests: one that differs is asked about as often as orders are."""
+    period_ns = core["check_period_ns"][kind]
+    if core["check_differed"][kind] == 0:
+        return period_ns
+    return min(period_ns, core["check_period_ns"][KIND_ORDERS])
 
 
 @kernel
@@ -233,10 +243,8 @@ def end_cycle(state: State, out: Out, kind: int) -> None:
     core["check_found"][kind] = 0
     core["check_tries"][kind] = 0
     core["check_done_ns"][kind] = core["now_ns"]
-    soon = found > 0 and core["check_period_ns"][KIND_ORDERS] < core["check_period_ns"][kind]
-    period = core["check_period_ns"][KIND_ORDERS] if soon else core["check_period_ns"][kind]
-    core["check_due_ns"][kind] = core["now_ns"] + period
     core["check_differed"][kind] = core["check_differed"][kind] + 1 if found > 0 else 0
+    core["check_due_ns"][kind] = core["now_ns"] + rest_ns(core, kind)
     differed, waiting = 0, 0
     for other in range(RECONCILED_KINDS):
         differed = max(differed, core["check_differed"][other])

@@ -169,6 +169,19 @@ def test_c35_a_difference_is_looked_at_soon_and_halts_the_second_time(kind: int)
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_c35_a_difference_is_looked_at_soon_where_nothing_could_be_asked_for_long(
+    kind: int,
+) -> None:
+    """Told to hold back each time it was to be asked again, it was put off by its whole period."""
+    scene = a_watch()
+    cycle(scene, kind, 1)
+    scene.begin(NOW + 60 * SECOND)
+    reconcile.forget_questions(scene.state)
+    soon = [PERIODS[each] if each != kind else PERIODS[KIND_ORDERS] for each in KINDS]
+    assert of(scene, "check_due_ns") == [NOW + 60 * SECOND + period for period in soon]
+
+
 def test_c35_what_the_operator_asked_for_ends_with_the_last_answer() -> None:
     """While a question or a doubt of any kind is open, differences are told again."""
     for name in ("check_asked_ns", "check_tries"):
