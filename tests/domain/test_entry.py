@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import IntEnum
+
 import numba
 import numpy as np
 import pytest
@@ -55,6 +57,35 @@ def test_a_kernel_that_borrows_makes_no_array() -> None:
     else:
         with pytest.raises(numba.core.errors.NumbaError):
             _median(numbers)
+
+
+class _Colour(IntEnum):
+    RED = 7
+
+
+@kernel
+def _half(number, is_odd):
+    return (number - 1) // 2 if is_odd else number // 2
+
+
+@kernel
+def _halves(pairs):
+    narrow = np.int32(9)
+    return (
+        _half(8, False)
+        + _half(_Colour.RED, True)
+        + _half(pairs[0]["one"], False)
+        + _half(narrow, narrow > 8)
+    )
+
+
+def test_a_kernel_is_compiled_once_for_all_whole_numbers_that_kernels_pass_it() -> None:
+    """A constant, an enumeration, a field and a narrow number; what is no number is as it was."""
+    assert _halves(np.array([(20, 0)], PAIR)) == 4 + 3 + 10 + 4
+    if not numba.config.DISABLE_JIT:
+        integer, truth = numba.types.int64, numba.types.boolean
+        assert list(_half.overloads) == [(integer, truth)]
+        assert _half.overloads[integer, truth].signature.return_type == integer
 
 
 def test_a_plain_function_is_its_own_entry() -> None:

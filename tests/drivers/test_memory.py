@@ -11,9 +11,9 @@ from hftd.config.load import load_profile
 from hftd.domain.codes import Code, TradingState
 from hftd.domain.events import CommandKind as C
 from hftd.domain.events import EventKind as E
+from hftd.domain.order import Side
 from hftd.drivers.account import Account, account_of
 from hftd.drivers.memory import Memory, carry_over
-from hftd.domain.order import Side
 from hftd.engine import known_trades, orders, position
 from hftd.errors import ProfileError
 from tests.engine.scene import an_event

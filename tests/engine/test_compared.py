@@ -10,7 +10,7 @@ import pytest
 from hftd.domain.actions import ActionKind as A
 from hftd.domain.codes import Code, TradingState
 from hftd.domain.facts import FactKind as F
-from hftd.engine import breaker, known_trades, reconcile, recovery
+from hftd.engine import breaker, known_trades, reconcile
 from hftd.engine.recovery import Phase
 from hftd.engine.state import KIND_BALANCES, KIND_ORDERS, KIND_TRADES
 from tests.engine.scene import BUY, MS, SECOND, Scene, an_event, put_order

@@ -83,8 +83,8 @@ def test_one_side_of_a_trade_with_ourselves_does_not_hide_the_other() -> None:
     play.status(sell, OrderState.FILLED, cum_qty_lots=lots)
     assert play.instrument["position_lots"] == 0, "of others: a flow, and no position of ours"
     for _ in range(2):  # A list may be told twice.
-        play.told_fill(711, 9, **both, side=Side.BUY)
-        play.told_fill(sell, 9, **both, side=Side.SELL).feed(E.TRADES_END, order_count=2, trade_id=9)
+        play.told_fill(711, 9, **both, side=Side.BUY).told_fill(sell, 9, **both, side=Side.SELL)
+        play.feed(E.TRADES_END, order_count=2, trade_id=9)
     assert (play.ended(sell), play.instrument["position_lots"]) == (OrderState.FILLED, -lots)
 
 

@@ -62,7 +62,8 @@ def test_trades_before_the_first_run_stay_out() -> None:
     """A new ledger learns where history stands: old trades are no position, then or later."""
     play = Playbook().boot().links().open_orders_end()
     trade = {"side": Side.BUY, "price_ticks": 5000, "qty_lots": 70, "fee_asset": FeeAsset.QUOTE}
-    play.trades |= {(0, 899, Side.BUY), (0, 900, Side.BUY)}  # In the balances that the venue tells already.
+    # In the balances that the venue tells already.
+    play.trades |= {(0, 899, Side.BUY), (0, 900, Side.BUY)}
     play.feed(E.FILL, venue_order_id=41, trade_id=900, **trade)
     play.feed(E.TRADES_END, order_count=1, trade_id=900).balances()
     assert play.state == TradingState.RUNNING
