@@ -12,9 +12,9 @@ where its report is a second late, unless a terminal report had announced it.
 
 **What follows.** A cycle with a difference tells each one with both sides and PAUSEs; the next
 cycle of that kind comes soon, also after a time in which nothing could be asked: a clean one lifts
-the pause, a second difference HALTs. An order
-that the venue does not list is asked for by its id (chase.py), a lost fill has been booked when
-it was listed: so a lost report heals, and drift does not.
+the pause, a second difference HALTs. An order that the venue does not list is asked for by its id
+(chase.py), a lost fill has been booked when it was listed: so a lost report heals, and drift does
+not.
 """
 
 from __future__ import annotations
