@@ -115,6 +115,13 @@ def bar(ratio: float | None, width: int) -> str:
     return "█" * full + "·" * (width - full)
 
 
+def meter(ratio: float | None, width: int = 20) -> Span:
+    """Return a bar of a limit's use: yellow from 80 %, red from 100 %."""
+    if ratio is None:
+        return " " * width, ""
+    return bar(ratio, width), "bad" if ratio >= 1 else "warn" if ratio >= 0.8 else "good"
+
+
 def dash(value: object) -> str:
     """Return a value's text, and "-" where there is none."""
     return "-" if value is None else str(value)

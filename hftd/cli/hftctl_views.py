@@ -13,10 +13,10 @@ from hftd.cli.hftctl_text import (
     Column,
     Line,
     Span,
-    bar,
     dash,
     duration,
     line,
+    meter,
     number,
     plus,
     signed,
@@ -97,10 +97,12 @@ def status(result: shapes.Status) -> list[Line]:
 
 
 def _way_back(result: shapes.Status) -> str:
-    words = _WAY_BACK[result["state"]]
-    if "VENUE_RESET" in (result["state_reason"] or ""):  # A plain reset would find nothing of ours.
+    words, reason = _WAY_BACK[result["state"]], result["state_reason"] or ""
+    if result["state"] == "PAUSED" and not reason.startswith(("OPERATOR", "ORDERS_WITHOUT_FILL")):
+        return "It ends by itself a while after its cause; hftctl resume spares the while."
+    if "VENUE_RESET" in reason:  # A plain reset would find nothing of ours.
         return words.replace("reset", "reset --venue-wiped")
-    if "RECONCILE_DIFFERENCE" in (result["state_reason"] or "") and result["state"] == "HALTED":
+    if "RECONCILE_DIFFERENCE" in reason and result["state"] == "HALTED":
         return f"{words}. A deposit or withdrawal that nobody reported: add --accept-flows to reset"
     return words
 
@@ -344,13 +346,6 @@ def pnl(result: shapes.Pnl) -> list[Line]:
         ratio = float(number(use) / bound) if bound else None
         lines.append(line(f"{name:12}", meter(ratio), f"  {use} of {limit} {quote}"))
     return lines
-
-
-def meter(ratio: float | None, width: int = 20) -> Span:
-    """Return a bar of a limit's use: yellow from 80 %, red from 100 %."""
-    if ratio is None:
-        return " " * width, ""
-    return bar(ratio, width), "bad" if ratio >= 1 else "warn" if ratio >= 0.8 else "good"
 
 
 def risk(result: shapes.Risk) -> list[Line]:

@@ -99,6 +99,22 @@ def test_status_says_how_to_go_on() -> None:
     assert "hftctl reset --reason" in text
 
 
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("OPERATOR, since 12:00:01.000Z", "Quote again: hftctl resume"),
+        ("ORDERS_WITHOUT_FILL, since 12:00:01.000Z", "Quote again: hftctl resume"),
+        ("RATE_LIMITED, since 12:00:01.000Z", "It ends by itself"),
+        ("CLOCK: its cause is gone, running again in 2,000 ms", "hftctl resume spares the while."),
+    ],
+)
+def test_a_pause_says_who_ends_it(reason: str, words: str) -> None:
+    """A person, or the end of its cause, which `resume` does not bring about."""
+    paused = {**sample_results.STATUS, "state": "PAUSED", "state_reason": reason}
+    assert words in shown("status", paused)
+    assert ("Quote again" in shown("status", paused)) == words.startswith("Quote again")
+
+
 def test_explain_marks_the_first_that_fails() -> None:
     """One condition is marked, with its value, its bound and the reason in words."""
     rows = shown("explain", sample_results.EXPLAIN).splitlines()
