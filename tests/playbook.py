@@ -75,6 +75,9 @@ class Playbook:
         loaded = load_profile(profile, sets=sets, environ={})
         self.instruments = list(instruments)
         self.engine = wiring.build_engine(loaded.profile, self.instruments)
+        count, (_outs, world) = len(self.instruments), self.engine.arrays()
+        behind = (world[0].instruments[count:], world[0].targets[count:])
+        self.blank = [records.view(np.int64) for records in behind]  # No step may touch them.
         self.now_ns = DAWN
         self.script: list[tuple[Any, Any]] = []  # Every event fed, with its levels.
         self.actions: list[dict[str, int]] = []  # Of the last event.
@@ -412,6 +415,7 @@ def checks_after(play: Playbook) -> None:
     check_no_cross(orders)
     check_once(play)
     check_told(play.facts, play.actions, play.now_ns, int(play.core["decision_seq"]))
+    assert not any(records.any() for records in play.blank), "beyond what is in use"
     assert len(orders) <= ORDERS_CAPACITY
     assert len(play.actions) < ACTIONS_CAPACITY
     assert len(play.facts) < FACTS_CAPACITY

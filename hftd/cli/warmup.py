@@ -15,7 +15,7 @@ def warmup(
         str, typer.Argument(help="Profile whose kernels are compiled.")
     ] = DEFAULT_PROFILE,
 ) -> None:
-    """Compile the kernels of a profile's strategy and number of instruments.
+    """Compile the kernels of a profile's strategy, for as many instruments as it has.
 
     Compiled kernels lie in a cache of your own; `hftd start` then begins at once.
     """

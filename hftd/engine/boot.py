@@ -56,10 +56,10 @@ def boot(state: State, event: Any, out: Out) -> None:
     core["check_asked_ns"][:] = 0
     core["check_differed"][:] = 0
     core["check_found"][:] = 0
-    for index in range(state.instruments.shape[0]):
+    for index in range(state.core[0]["instruments"]):
         forget_market(state, index)
         open_account(state, index)
-    for asset in range(state.balances.shape[0]):
+    for asset in range(state.core[0]["assets"]):
         state.balances[asset]["known"] = 0
         state.balances[asset]["others_atoms"] = 0
     for place in range(STRAYS_CAPACITY):
@@ -95,7 +95,7 @@ def keep_reducing(state: State, event: Any) -> None:
     told = core["latched"] == event["latched"] and core["latch_code"] == event["code"]
     crashed = event["latched"] == TradingState.HALTED and event["crashed"] == 1
     cuts = crashed and breaker.cuts_loss(state, event["code"])
-    for index in range(state.instruments.shape[0]):
+    for index in range(state.core[0]["instruments"]):
         instrument = state.instruments[index]
         instrument["flatten"] = 1 if cuts and (instrument["flatten"] == 1 or not told) else 0
 

@@ -105,7 +105,7 @@ def halt(state: State, out: Out, code: int, value: int, bound: int) -> None:
     clearing.begin(state, out, code)
     latch(state, out, TradingState.HALTED, code)
     if cuts_loss(state, code):
-        for index in range(state.instruments.shape[0]):
+        for index in range(state.core[0]["instruments"]):
             state.instruments[index]["flatten"] = 1
 
 
@@ -150,7 +150,7 @@ def halt_again(state: State, out: Out, code: int, value: int, bound: int) -> Non
 def kill(state: State, out: Out) -> None:
     """C31: the operator's kill. The gate is closed before the next line of this is run."""
     set_state(state, out, TradingState.KILLED, Code.KILL, 0, 0)
-    for index in range(state.instruments.shape[0]):
+    for index in range(state.core[0]["instruments"]):
         state.instruments[index]["flatten"] = 0
     clearing.begin(state, out, Code.KILL)
     latch(state, out, TradingState.KILLED, Code.KILL)
@@ -167,7 +167,7 @@ def stop(state: State, out: Out) -> None:
     recovering = core["state"] == TradingState.RECOVERING
     core["stopping"] = 1
     set_state(state, out, TradingState.STOPPING, Code.STOP, 0, 0)
-    for index in range(state.instruments.shape[0]):
+    for index in range(state.core[0]["instruments"]):
         state.instruments[index]["flatten"] = 0
     clearing.begin(state, out, Code.STOP)
     if recovering and asks_person(state):
@@ -180,7 +180,7 @@ def leave_latch(state: State, out: Out) -> None:
     core = state.core[0]
     core["reset_wanted"] = 0
     core["kill_requested_ns"] = 0
-    for index in range(state.instruments.shape[0]):  # C18: a person has looked.
+    for index in range(state.core[0]["instruments"]):  # C18: a person has looked.
         state.instruments[index]["one_sided_fills"][:] = 0
     latch(state, out, 0, Code.RESET)
     pause(state, PAUSE_OPERATOR)
@@ -296,7 +296,7 @@ def check_windows(state: State, out: Out) -> None:
 @kernel
 def check_references(state: State) -> None:
     """C05: mid, last trade and the median of trades apart by more than the collar pause."""
-    for index in range(state.instruments.shape[0]):
+    for index in range(state.core[0]["instruments"]):
         if reference_spread_bps_e2(state, index) > state.instruments[index]["collar_bps_e2"]:
             pause(state, PAUSE_REFERENCE)
             return

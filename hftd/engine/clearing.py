@@ -50,7 +50,7 @@ def carry_on(state: State, out: Out) -> None:
     elif core["now_ns"] >= core["verify_again_ns"]:
         core["verify_asked_ns"] = core["now_ns"]
         core["verify_again_ns"] = core["now_ns"] + ANSWER_LATE_NS
-        for index in range(state.instruments.shape[0]):
+        for index in range(state.core[0]["instruments"]):
             state.instruments[index]["unverified"] = 1
             ask_open_orders(state, out, index)
 
@@ -89,7 +89,7 @@ def apply_open_orders_end(state: State, event: Any) -> None:
         core["verify_again_ns"] = core["now_ns"] + SHOWN_AGAIN_NS
         return
     state.instruments[event["instrument"]]["unverified"] = 0
-    for index in range(state.instruments.shape[0]):
+    for index in range(state.core[0]["instruments"]):
         if state.instruments[index]["unverified"] == 1:
             return
     if open_count(state, -1) == 0:

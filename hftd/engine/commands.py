@@ -84,7 +84,7 @@ def resume(state: State) -> int:
     breaker.lift(state, breaker.PAUSE_NO_FILLS)
     core["orders_since_fill"] = 0
     core["pause_clear_ns"] = core["now_ns"] - core["pause_dwell_ns"]
-    for index in range(state.instruments.shape[0]):
+    for index in range(state.core[0]["instruments"]):
         state.instruments[index]["flatten"] = 0
     return Code.NONE
 
@@ -156,7 +156,7 @@ def flatten(state: State, instrument: int) -> int:
         return Code.RECONCILE_DIFFERENCE
     if core["state"] == TradingState.PAUSED:
         breaker.pause(state, breaker.PAUSE_OPERATOR)
-    for index in range(state.instruments.shape[0]):
+    for index in range(state.core[0]["instruments"]):
         if instrument < 0 or instrument == index:
             state.instruments[index]["flatten"] = 1
             state.instruments[index]["flatten_next_ns"] = 0

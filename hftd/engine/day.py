@@ -39,7 +39,7 @@ def keep_start_equity(state: State) -> None:
     core = state.core[0]
     if core["day_start_equity_atoms"] != 0:
         return
-    for index in range(state.instruments.shape[0]):
+    for index in range(state.core[0]["instruments"]):
         instrument = state.instruments[index]
         opening = state.balances[instrument["base_asset"]]["opening_known"]
         if instrument["mid_half_ticks"] == 0 or opening == 0:
@@ -51,7 +51,7 @@ def keep_start_equity(state: State) -> None:
 def newest_mark_ns(state: State) -> int:
     """Return when the market last told a mark of an open position; now where none is open."""
     newest_ns, is_flat = 0, True
-    for index in range(state.instruments.shape[0]):
+    for index in range(state.core[0]["instruments"]):
         instrument = state.instruments[index]
         if instrument["position_lots"] != 0:
             is_flat = False
@@ -67,7 +67,7 @@ def check_loss(state: State, out: Out) -> None:
     halts nothing, however long it stands.
     """
     core = state.core[0]
-    for index in range(state.instruments.shape[0]):
+    for index in range(state.core[0]["instruments"]):
         mark(state, index)
     total = total_atoms(state)
     core["total_atoms"] = total

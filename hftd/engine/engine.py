@@ -18,7 +18,7 @@ from hftd.domain.events import EVENT
 from hftd.domain.facts import FACT
 from hftd.domain.layout import Records
 from hftd.engine import step
-from hftd.engine.state import N_ACTIONS, N_FACTS, Out, State, layout_hash, new_outs
+from hftd.engine.state import N_ACTIONS, N_FACTS, Out, State, in_use, layout_hash, new_outs
 from hftd.engine.strategy import Strategy
 from hftd.errors import InvariantBroken
 
@@ -48,7 +48,7 @@ class Engine:
         """Take ownership of the state, an array of one, and of the strategy's arrays."""
         self._world = world
         self._outs = new_outs()
-        self.state: State = world[0]
+        self.state: State = in_use(world)
         self.out: Out = self._outs[0]
         # Views taken once: asking the record for a field costs 5 µs each time.
         self._actions: Records = self._outs["actions"][0]
@@ -127,13 +127,20 @@ class Engine:
         head = layout_hash().encode()
         if snapshot[: len(head)] != head:
             raise InvariantBroken("the snapshot was written under another record layout")
-        at = len(head)
-        if len(snapshot) != at + sum(array.nbytes for array in self._arrays()):
+        at, arrays = len(head), self._arrays()
+        if len(snapshot) != at + sum(array.nbytes for array in arrays):
             raise InvariantBroken("the snapshot is of another number of instruments or assets")
-        for array in self._arrays():
-            part = snapshot[at : at + array.nbytes]
-            array[...] = np.frombuffer(part, array.dtype).reshape(array.shape)
+        parts: list[Records] = []
+        for array in arrays:
+            part = np.frombuffer(snapshot[at : at + array.nbytes], array.dtype)
+            parts.append(part.reshape(array.shape))
             at += array.nbytes
+        # Worlds of the same room are of one size, however many records of it are in use.
+        used, ours = parts[0][0].core[0], self.state.core[0]
+        if any(used[name] != ours[name] for name in ("instruments", "assets")):
+            raise InvariantBroken("the snapshot is of another number of instruments or assets")
+        for array, part in zip(arrays, parts, strict=True):
+            array[...] = part
 
     def state_hash(self) -> str:
         """Return the hash of all state: equal after live run, replay, and snapshot plus tail."""

@@ -77,7 +77,7 @@ def gross_exposure_atoms(state: State, wish: Any) -> int:
     At the mid; an instrument whose market was not seen yet counts with what it cost.
     """
     total = 0
-    for index in range(state.instruments.shape[0]):
+    for index in range(state.core[0]["instruments"]):
         instrument = state.instruments[index]
         worst_long = worst_lots(state, index, Side.BUY)
         worst_short = worst_lots(state, index, Side.SELL)

@@ -107,6 +107,6 @@ def flatten_one(state: State, out: Out, index: int) -> None:
 @kernel
 def wishes(state: State, out: Out) -> None:
     """Wish for slices on every instrument that is being flattened."""
-    for index in range(state.instruments.shape[0]):
+    for index in range(state.core[0]["instruments"]):
         if state.instruments[index]["flatten"] == 1:
             flatten_one(state, out, index)

@@ -68,7 +68,7 @@ def miss_from(state: State, index: int, trade_id: int) -> None:
 @kernel
 def miss_all(state: State) -> None:
     """Our reports have a gap from here on: own trades after the last one known may be missing."""
-    for index in range(state.instruments.shape[0]):
+    for index in range(state.core[0]["instruments"]):
         miss_from(state, index, state.instruments[index]["own_trade_id"] + 1)
 
 

@@ -135,7 +135,7 @@ def in_force(state: State, limit: int, index: int) -> int:
     """Return a limit as it is held now, UNKNOWN where number and instrument name none."""
     if limit < FIRST_OF_INSTRUMENT:
         return of_profile(state.core[0], limit) if index < 0 else UNKNOWN
-    if not 0 <= index < state.instruments.shape[0]:
+    if not 0 <= index < state.core[0]["instruments"]:
         return UNKNOWN
     return of_instrument(state.instruments[index], limit)
 
@@ -212,7 +212,7 @@ def limits_hash(state: State) -> int:
     value = 1
     for limit in range(Limit.PRICE_JUMP_BPS_E2 + 1):
         value = (value * FACTOR + of_profile(state.core[0], limit) % MODULUS) % MODULUS
-    for index in range(state.instruments.shape[0]):
+    for index in range(state.core[0]["instruments"]):
         for limit in range(FIRST_OF_INSTRUMENT, Limit.QUOTE_DISTANCE_BPS_E2 + 1):
             held = of_instrument(state.instruments[index], limit)
             value = (value * FACTOR + held % MODULUS) % MODULUS

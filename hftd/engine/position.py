@@ -218,7 +218,7 @@ def mark(state: State, index: int) -> None:
 def total_atoms(state: State) -> int:
     """Return realized + unrealized - fees over all instruments at the limit marks."""
     total = 0
-    for index in range(state.instruments.shape[0]):
+    for index in range(state.core[0]["instruments"]):
         instrument = state.instruments[index]
         total += instrument["realized_atoms"] + instrument["unrealized_atoms"]
         total -= instrument["fees_atoms"]
@@ -294,7 +294,7 @@ def worth_at_mid(instrument: Any, base_atoms: int) -> int:
 def equity_atoms(state: State) -> int:
     """Return what our books hold, at mid; 0 while that is not known."""
     held = expected_atoms(state.balances[state.core[0]["quote_asset"]])
-    for index in range(state.instruments.shape[0]):
+    for index in range(state.core[0]["instruments"]):
         instrument = state.instruments[index]
         balance = state.balances[instrument["base_asset"]]
         base = expected_atoms(balance)
@@ -313,7 +313,7 @@ def equity_fact(state: State, out: Out) -> None:
     core = state.core[0]
     fact = add_fact(state, out, FactKind.EQUITY, -1)
     realized, unrealized, fees = 0, 0, 0
-    for index in range(state.instruments.shape[0]):
+    for index in range(state.core[0]["instruments"]):
         instrument = state.instruments[index]
         realized += instrument["realized_atoms"]
         if mid_mark(instrument) == 0:
@@ -337,5 +337,5 @@ def equity_fact(state: State, out: Out) -> None:
 @kernel
 def mark_all_dirty(state: State) -> None:
     """Let the next decision look at every instrument."""
-    for index in range(state.instruments.shape[0]):
+    for index in range(state.core[0]["instruments"]):
         state.instruments[index]["dirty"] = 1

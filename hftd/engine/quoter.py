@@ -54,7 +54,7 @@ CANCEL_AGAIN_NS = 1_000_000_000  # A rejected cancel usually raced a fill; the r
 @kernel
 def diff(state: State, out: Out) -> None:
     """Write wishes for every dirty instrument; what finds no room stays dirty."""
-    for index in range(state.instruments.shape[0]):
+    for index in range(state.core[0]["instruments"]):
         instrument = state.instruments[index]
         if instrument["dirty"] == 0 or leaves_alone(state, index):
             continue

@@ -112,7 +112,7 @@ def ask(state: State, out: Out, kind: int) -> None:
     if kind == KIND_BALANCES:
         add_action(state, out, ActionKind.ASK_BALANCES, -1)
         return
-    for index in range(state.instruments.shape[0]):
+    for index in range(state.core[0]["instruments"]):
         if kind == KIND_ORDERS:
             state.instruments[index]["orders_awaited"] = 1
             ask_open_orders(state, out, index)
@@ -140,7 +140,7 @@ def apply_open_orders_end(state: State, event: Any, out: Out) -> None:
         order = state.orders[slot]
         if order["key"] != 0 and order["instrument"] == index:
             judge_order(state, out, order)
-    for other in range(state.instruments.shape[0]):
+    for other in range(state.core[0]["instruments"]):
         if state.instruments[other]["orders_awaited"] == 1:
             return
     answered(state, out, KIND_ORDERS, False)
@@ -190,7 +190,7 @@ def apply_trades_end(state: State, event: Any, out: Out) -> None:
         ask_trades(state, out, index, event["trade_id"])
         return
     instrument["trades_awaited"] = 0
-    for other in range(state.instruments.shape[0]):
+    for other in range(state.core[0]["instruments"]):
         if state.instruments[other]["trades_awaited"] == 1:
             return
     answered(state, out, KIND_TRADES, False)
@@ -203,7 +203,7 @@ def apply_balances_end(state: State, out: Out) -> None:
     if core["check_asked_ns"][KIND_BALANCES] == 0:
         return
     in_doubt = False
-    for asset in range(state.balances.shape[0]):
+    for asset in range(state.core[0]["assets"]):
         balance = state.balances[asset]
         told, expected = told_atoms(balance), expected_atoms(balance)
         if balance["changed_seq"] >= core["check_asked_seq"][KIND_BALANCES]:

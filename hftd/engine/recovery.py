@@ -76,7 +76,7 @@ def start(state: State, out: Out) -> None:
 def enter(state: State, out: Out, phase: int) -> None:
     """Move to a phase and ask what it needs."""
     core = state.core[0]
-    count = state.instruments.shape[0]
+    count = state.core[0]["instruments"]
     if phase == Phase.LINKS or phase == Phase.AGAIN:
         settle.refuse_found(state, out)
     core["recovery_phase"] = phase
@@ -113,7 +113,7 @@ def is_awaited(state: State, event: Any, phase: int) -> bool:
 def is_last_awaited(state: State, index: int) -> bool:
     """Take one instrument's answer; tell whether every instrument has answered now."""
     state.instruments[index]["awaited"] = 0
-    for other in range(state.instruments.shape[0]):
+    for other in range(state.core[0]["instruments"]):
         if state.instruments[other]["awaited"] == 1:
             return False
     return True
@@ -162,7 +162,7 @@ def late_ns(phase: int) -> int:
 @kernel
 def learn_opening_mids(state: State) -> None:
     """Keep what opening holdings were worth: the first mid since their opening was fixed."""
-    for index in range(state.instruments.shape[0]):
+    for index in range(state.core[0]["instruments"]):
         instrument = state.instruments[index]
         if instrument["opening_mid_half_ticks"] != 0 or instrument["market_valid"] == 0:
             continue
@@ -252,7 +252,7 @@ def apply_balances_end(state: State, event: Any, out: Out) -> None:
     if not is_awaited(state, event, Phase.BALANCES):
         return
     differences = 0
-    for asset in range(state.balances.shape[0]):
+    for asset in range(state.core[0]["assets"]):
         balance = state.balances[asset]
         if balance["opening_known"] == 0:
             moved = balance["traded_atoms"] + balance["flow_atoms"]
@@ -306,7 +306,7 @@ def accept_flows(state: State, out: Out) -> None:
     Position and PnL stay. Once: what differs after that is refused like any difference.
     """
     core = state.core[0]
-    for asset in range(state.balances.shape[0]):
+    for asset in range(state.core[0]["assets"]):
         balance = state.balances[asset]
         delta_atoms = told_atoms(balance) - expected_atoms(balance)
         if delta_atoms != 0:
@@ -321,7 +321,7 @@ def refuse(state: State, out: Out, code: int) -> None:
     """Books and venue differ for good: print both sides of each and stay HALTED."""
     core = state.core[0]
     differences = 0
-    for asset in range(state.balances.shape[0]):
+    for asset in range(state.core[0]["assets"]):
         balance = state.balances[asset]
         told, expected = told_atoms(balance), expected_atoms(balance)
         if told != expected:
@@ -353,7 +353,7 @@ def finish(state: State, out: Out) -> None:
     core["venue_remembers"] = venue_reset.NOT_ASKED
     core["venue_checked_ns"] = core["now_ns"]
     core["user_alive_ns"] = core["now_ns"]
-    for index in range(state.instruments.shape[0]):
+    for index in range(state.core[0]["instruments"]):
         known_trades.all_agrees(state, index)
         set_target(state, index)
         position_fact(state, out, index)

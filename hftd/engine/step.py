@@ -68,7 +68,7 @@ def observe(world: Any, events: Any, at: int, levels: Levels, outs: Any) -> None
     else:
         observe_world(state, event, out)
     changed = False
-    for index in range(state.instruments.shape[0]):
+    for index in range(state.core[0]["instruments"]):
         if state.instruments[index]["dirty"] == 1:
             signals.update(state, index)
             changed = True
@@ -232,7 +232,7 @@ def observe_timer(state: State, event: Any, out: Out) -> None:
         day.keep_start_equity(state)
         equity_fact(state, out)
         return
-    for index in range(state.instruments.shape[0]):
+    for index in range(state.core[0]["instruments"]):
         book.check_age(state, index, out)
     chase.chase(state, out)
     breaker.pulse(state, out)

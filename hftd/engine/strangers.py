@@ -145,7 +145,7 @@ def judge_foreign(state: State, event: Any, out: Out) -> None:
     instrument = state.instruments[event["instrument"]]
     instrument["foreign_orders"] = instrument["foreign_listed"]
     total = 0
-    for index in range(state.instruments.shape[0]):
+    for index in range(state.core[0]["instruments"]):
         total += state.instruments[index]["foreign_orders"]
     if total == 0:
         breaker.lift(state, breaker.PAUSE_FOREIGN)

@@ -117,7 +117,7 @@ def apply_broken(state: State, event: Any, out: Out) -> None:
 @kernel
 def apply_link_down(state: State, _event: Any, out: Out) -> None:
     """The market link fell: no book is in sequence any more, and ids may begin anew."""
-    for index in range(state.instruments.shape[0]):
+    for index in range(state.core[0]["instruments"]):
         instrument = state.instruments[index]
         change(state, index, BookState.RESYNCING, Code.FEED_STALE, out)
         drop_buffer(state.books[index])

@@ -30,7 +30,7 @@ def pulse(state: State, event: Any, out: Out) -> None:
     watch_acks(state, out)
     watch_waste(state, out)
     watch_repetition(state, out)
-    for index in range(state.instruments.shape[0]):
+    for index in range(state.core[0]["instruments"]):
         keep_mid(state, index)
     watch_jumps(state, out)
 
@@ -52,7 +52,7 @@ def count_filled_order(state: State, index: int, side: int, excess_before: int) 
 def watch_repetition(state: State, out: Out) -> None:
     """C18: too many orders filled on one side, and the position has not come back: HALT."""
     bound = state.core[0]["max_one_sided_fills"]
-    for index in range(state.instruments.shape[0]):
+    for index in range(state.core[0]["instruments"]):
         fills = state.instruments[index]["one_sided_fills"]
         most = max(fills[Side.BUY], fills[Side.SELL])
         if most > bound:
@@ -165,7 +165,7 @@ def jump_bps_e2(state: State, index: int) -> int:
 def watch_jumps(state: State, out: Out) -> None:
     """C29: a mid that moved too far within the window PAUSEs until the window has passed it."""
     bound = state.core[0]["price_jump_bps_e2"]
-    for index in range(state.instruments.shape[0]):
+    for index in range(state.core[0]["instruments"]):
         moved = jump_bps_e2(state, index)
         if moved > bound:
             breaker.trip(state, out, breaker.PAUSE_JUMP, index, Code.PRICE_JUMP, moved, bound)

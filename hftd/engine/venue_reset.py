@@ -24,7 +24,7 @@ NOT_ASKED, REMEMBERS, FORGOT = 0, 1, 2
 @kernel
 def has_trades(state: State) -> bool:
     """Tell whether there is an own trade that a venue which remembers us would list."""
-    for index in range(state.instruments.shape[0]):
+    for index in range(state.core[0]["instruments"]):
         if state.instruments[index]["own_trade_id"] > 0:
             return True
     return False
@@ -52,9 +52,9 @@ def forget(state: State, out: Out) -> None:
     state.rings[:] = 0  # Tombstones and trades are found by the venue's ids as well.
     for place in range(STRAYS_CAPACITY):
         strays.forget(state, place)
-    for index in range(state.instruments.shape[0]):
+    for index in range(state.core[0]["instruments"]):
         forget_instrument(state.instruments[index])
-    for asset in range(state.balances.shape[0]):
+    for asset in range(state.core[0]["assets"]):
         balance = state.balances[asset]
         balance["opening_known"] = 0
         balance["traded_atoms"] = 0

@@ -64,7 +64,7 @@ def quotes(world: Any, params: Records, memory: Records, _outs: Any) -> None:
     Shapes: world (1,) State; params, memory (instruments,); outs (1,) Out.
     """
     state = world[0]
-    for index in range(state.instruments.shape[0]):
+    for index in range(state.core[0]["instruments"]):
         if state.instruments[index]["dirty"] == 0:
             continue
         given, kept = params[index], memory[index]

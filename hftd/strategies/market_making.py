@@ -106,7 +106,7 @@ def quotes(world: Any, params: Records, memory: Records, _outs: Any) -> None:
     Shapes: world (1,) State; params, memory (instruments,); outs (1,) Out.
     """
     state = world[0]
-    for index in range(state.instruments.shape[0]):
+    for index in range(state.core[0]["instruments"]):
         if state.instruments[index]["dirty"] == 1:
             assert state.instruments[index]["imbalance_levels"] > 0, "call fit_instruments first"
             bound = spread_bound_bps_e2(state.instruments[index], params[index], memory[index])

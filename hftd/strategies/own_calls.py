@@ -230,7 +230,7 @@ def place(world: Any, memory: Records, outs: Any) -> None:
     Shapes: world (1,) State; memory (instruments,); outs (1,) Out.
     """
     state, out = world[0], outs[0]
-    for index in range(state.instruments.shape[0]):
+    for index in range(state.core[0]["instruments"]):
         if state.instruments[index]["dirty"] == 1:
             tell_failure(state, memory[index], index, out)
             for side in range(2):

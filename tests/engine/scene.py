@@ -71,7 +71,7 @@ class Scene:
 def a_scene() -> Scene:
     """Return a connected world of two instruments that nothing has happened in.
 
-    Always two: kernels are compiled for a number of instruments.
+    Always two, which is the room that a world of one has as well.
     """
     scene = Scene(new_world(INSTRUMENTS, 1 + INSTRUMENTS), new_outs())
     core = scene.core

@@ -76,6 +76,7 @@ def test_a_boot_forgets_what_is_listed_and_keeps_the_rest() -> None:
     scene = a_scene()
     scene.core["now_ns"] = 100 * SECOND
     kept = {"now_ns", "orders_end", "decision_seq", "quote_asset", "rate_limited_until_ns"}
+    kept |= {"instruments", "assets"}
     fill(scene.core, 3, kept)
     fill(scene.instrument, 3, {"base_asset"})
     fill(scene.book, 3, {"ticks", "lots"})

@@ -57,7 +57,8 @@ def test_what_a_wiped_venue_makes_us_forget() -> None:
     records = [state.instruments[0], state.instruments[1], *(state.balances[at] for at in range(3))]
     state.instruments["dirty"] = 1  # As the end of an order leaves it.
     before = [filled(record, "base_asset", "dirty") for record in records]
-    core = filled(scene.core, "now_ns", "decision_seq", "orders_end", "quote_asset")
+    fixed = ("now_ns", "decision_seq", "orders_end", "quote_asset", "instruments", "assets")
+    core = filled(scene.core, *fixed)
     state.rings[:] = 3
     for place in range(STRAYS_CAPACITY):
         filled(state.strays[place])
