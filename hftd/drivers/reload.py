@@ -26,6 +26,7 @@ from hftd.domain.layout import Records
 from hftd.domain.limits import FIRST_OF_INSTRUMENT, Limit
 from hftd.drivers.books import build_world, profile_hash
 from hftd.engine.engine import Engine
+from hftd.engine.state import in_use
 from hftd.errors import HftdError
 from hftd.venues.port import new_event
 
@@ -154,7 +155,7 @@ class Reload:
         changes = changes_between(self._loaded, new)
         moved = any(one.taker is Taker.RECORDER for one in changes)
         recorder = self._recorder_of(force) if moved else None
-        return Reread(force, changes, proposals(self._engine.state, world[0]), recorder)
+        return Reread(force, changes, proposals(self._engine.state, in_use(world)), recorder)
 
     def _change(
         self, reread: Reread, now: Sequence[Change], change: str | None, who: dict[str, Any]

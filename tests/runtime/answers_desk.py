@@ -14,7 +14,7 @@ from hftd.domain.codes import TradingState
 from hftd.domain.instrument import Instrument
 from hftd.drivers.books import assets_of, build_world
 from hftd.engine.engine import Engine
-from hftd.engine.state import new_outs
+from hftd.engine.state import in_use, new_outs
 from hftd.engine.strategy import Strategy
 from hftd.runtime.answers import Answers
 from hftd.runtime.telemetry import Stage, Telemetry
@@ -112,7 +112,7 @@ def a_desk(*, two: bool = False, canary: str = "false") -> Desk:
         core[name] = 1
     core["user_alive_ns"] = core["clock_sampled_ns"] = core["now_ns"]
     opening = (100_000, 1, 10)
-    for balance, holding in zip(scene.state.balances, opening, strict=False):
+    for balance, holding in zip(in_use(scene.world).balances, opening, strict=False):
         balance["opening_known"] = balance["known"] = 1
         balance["opening_atoms"] = balance["free_atoms"] = holding * 10**8
     params = market_making.build_params(loaded.profile.strategy, instruments)

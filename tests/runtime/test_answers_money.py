@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hftd.domain.order import FeeAsset, Side
 from hftd.engine import position, recovery
 from hftd.engine.day import DAY_NS
+from hftd.engine.state import in_use
 from hftd.runtime.answers_view import look
 from tests.engine.scene import an_event
 from tests.runtime.answers_desk import BTC, ETH, STARTED_NS, TAG, Desk, a_desk
@@ -63,7 +64,7 @@ def book_fill(desk: Desk, fill: Fill) -> None:
 
 def show_mids(desk: Desk, *half_ticks: int) -> None:
     """Put a believed mid into each instrument."""
-    for record, mid in zip(desk.scene.state.instruments, half_ticks, strict=True):
+    for record, mid in zip(in_use(desk.scene.world).instruments, half_ticks, strict=True):
         record["market_valid"] = 1
         record["mid_half_ticks"] = mid
 
