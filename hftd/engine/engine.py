@@ -58,6 +58,11 @@ class Engine:
         self._action_bytes = memoryview(self._actions.view(np.uint8))
         self._fact_bytes = memoryview(self._facts.view(np.uint8))
         self.strategy = strategy
+        fields = world.dtype.names or ()
+        self._arrays: list[Records] = [
+            *(getattr(self.state, name) for name in fields),
+            strategy.memory,
+        ]
         self.events: Records = np.zeros(EVENTS_CAPACITY, EVENT)
         self.levels: Records = np.zeros((LEVELS_CAPACITY, 3), np.int64)
         self._entries: Entries | None = None  # Made by the first event: they compile.
@@ -112,12 +117,9 @@ class Engine:
         """Return the facts of the last event, in order."""
         return self._facts[: self._counts[N_FACTS]]
 
-    def _arrays(self) -> tuple[Records, Records]:
-        return self._world, self.strategy.memory
-
     def snapshot(self) -> bytes:
-        """Return the state as bytes: the layout's hash, then every array."""
-        return layout_hash().encode() + b"".join(array.tobytes() for array in self._arrays())
+        """Return the state as bytes: the layout's hash, then every array, of what is in use."""
+        return layout_hash().encode() + b"".join(array.tobytes() for array in self._arrays)
 
     def restore(self, snapshot: bytes) -> None:
         """Take the state of a snapshot.
@@ -127,24 +129,17 @@ class Engine:
         head = layout_hash().encode()
         if snapshot[: len(head)] != head:
             raise InvariantBroken("the snapshot was written under another record layout")
-        at, arrays = len(head), self._arrays()
-        if len(snapshot) != at + sum(array.nbytes for array in arrays):
+        at = len(head)
+        if len(snapshot) != at + sum(array.nbytes for array in self._arrays):
             raise InvariantBroken("the snapshot is of another number of instruments or assets")
-        parts: list[Records] = []
-        for array in arrays:
-            part = np.frombuffer(snapshot[at : at + array.nbytes], array.dtype)
-            parts.append(part.reshape(array.shape))
+        for array in self._arrays:
+            part = snapshot[at : at + array.nbytes]
+            array[...] = np.frombuffer(part, array.dtype).reshape(array.shape)
             at += array.nbytes
-        # Worlds of the same room are of one size, however many records of it are in use.
-        used, ours = parts[0][0].core[0], self.state.core[0]
-        if any(used[name] != ours[name] for name in ("instruments", "assets")):
-            raise InvariantBroken("the snapshot is of another number of instruments or assets")
-        for array, part in zip(arrays, parts, strict=True):
-            array[...] = part
 
     def state_hash(self) -> str:
         """Return the hash of all state: equal after live run, replay, and snapshot plus tail."""
         digest = hashlib.blake2b(digest_size=16)
-        for array in self._arrays():
+        for array in self._arrays:
             digest.update(np.ascontiguousarray(array).view(np.uint8).data)
         return digest.hexdigest()
