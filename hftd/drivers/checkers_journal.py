@@ -63,26 +63,20 @@ class SecretsKept(Checker):
     def at_quiescence(self, world: World) -> None:
         """Search the journal's files too: headers and snapshots are told to nobody."""
         for path in sorted(getattr(world, "journal_folder", Path("/none")).glob("*")):
-            written = _written(path)
-            for hidden in self._hidden:
-                if hidden in written:
-                    self.break_off("none", f"in {path.name}", f"offset {written.find(hidden)}")
+            if path.stat().st_size == 0:
+                continue
+            with segment.map_file(path, writable=False) as mapped:
+                with memoryview(mapped) as view:
+                    end = written_end(view, 0)  # Zeros behind, most of a segment.
+                for hidden in self._hidden:
+                    if (at := mapped.find(hidden, 0, end)) >= 0:
+                        self.break_off("none", f"in {path.name}", f"offset {at}")
 
     def on_sent(self, link: Link, frame: bytes, ts_ns: int) -> None:
         """The secret itself never leaves; the key and a signature must."""
         for secret in self._secrets:
             if secret in frame:
                 self.break_off("none", f"in a frame on {link.name}")
-
-
-def _written(path: Path) -> bytes:
-    """Return a file without the zeros that it ends with, most of a segment, which nobody copies."""
-    if path.stat().st_size == 0:
-        return b""
-    with segment.map_file(path, writable=False) as mapped:
-        with memoryview(mapped) as view:
-            end = written_end(view, 0)
-        return mapped[:end]
 
 
 def judge_damage(judge: Checker, damage: JournalDamaged, about: str = "") -> None:

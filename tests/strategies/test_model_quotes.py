@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numba
 import numpy as np
 import pytest
 
@@ -18,6 +19,10 @@ from tests.strategies.test_market_making import INSTRUMENT
 
 SECOND = 1_000_000_000
 GIVEN = {"volatility_bps": "1", "arrival_decay_per_bps": "0.5"}
+# The same lines run uncompiled in the tests beside it; what thousands of them come to is no other.
+of_thousands = pytest.mark.skipif(
+    numba.config.DISABLE_JIT, reason="thousands of decisions are run compiled alone"
+)
 
 
 class Model:
@@ -127,6 +132,7 @@ def test_it_waits_for_its_estimates_and_says_so() -> None:
     assert buy["wanted"] == 1
 
 
+@of_thousands
 def test_volatility_is_that_of_a_random_walk() -> None:
     """Steps of 2 bps a second, up or down: sigma is 2; of 2 bps in four seconds it is 1."""
     for pause, sigma in ((1, 2.0), (4, 1.0)):
@@ -143,6 +149,7 @@ def test_volatility_is_that_of_a_random_walk() -> None:
         assert estimated == pytest.approx(sigma * 10_000 / mid, rel=0.1)
 
 
+@of_thousands
 def test_arrivals_are_those_of_the_law() -> None:
     """Orders that reach d bps with intensity 0.6 exp(-0.25 d) on each side are recognised."""
     rate, decay = 0.6, 0.25
@@ -162,6 +169,7 @@ def test_arrivals_are_those_of_the_law() -> None:
     assert kept["arrival_rate"] == pytest.approx(rate * math.exp(decay / 2), rel=0.15)
 
 
+@of_thousands
 def test_orders_inside_the_touch_say_nothing_of_the_decay() -> None:
     """No trade is nearer than a touch at 5 bps; beyond it the law is 0.5 a bp."""
     model = Model(estimate_half_life_s="3600")
