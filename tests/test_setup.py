@@ -122,6 +122,53 @@ def test_a_change_of_the_lock_asks_for_set_up(
     assert len(err.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("fits", "taken"),
+    [
+        ((0, 0), "first"),
+        ((2, 0), "second"),
+        ((2, 2), "first"),
+        ((1, 2), "second"),
+        ((3, 0), "second"),
+    ],
+)
+def test_a_python_in_a_home_is_the_second_choice(
+    checkout: Path, bare_path: Path, tmp_path: Path, fits: tuple[int, int], taken: str
+) -> None:
+    """The first in PATH that a service may read; where there is none, the first that fits."""
+    for name, fit in zip(("first", "second"), fits, strict=True):
+        fake = tmp_path / name / "python3.11"
+        fake.parent.mkdir()
+        fake.write_text(
+            f'#!/bin/sh\n[ "$1" != -c ] || exit {fit}\necho {name} makes it >&2\nexit 7\n'
+        )
+        fake.chmod(0o755)
+    path = Path(f"{tmp_path / 'first'}:{tmp_path / 'second'}:{bare_path}")
+    code, out, err = _run(checkout / "scripts/hftctl", "ps", path=path)
+    assert (code, out, err) == (7, "", f"{taken} makes it\n")
+
+
+def test_a_python_that_is_named_is_taken_or_said_to_be_none(
+    checkout: Path, bare_path: Path
+) -> None:
+    """One in a home as well; what is no Python is not silently replaced by another."""
+    code, out, err = _run(checkout / "scripts/hftctl", "ps", path=bare_path, HFTD_PYTHON="/none")
+    assert (code, out) == (69, "")
+    assert err == "hftd set-up: HFTD_PYTHON names /none, which is no Python 3.11, 3.12 or 3.13\n"
+
+
+def test_what_lies_in_a_home_is_told_by_where_its_files_are() -> None:
+    """By the probe itself, run by the Python of the tests."""
+    text = (ROOT / "scripts/_setup.sh").read_text()
+    probe = text.partition("setup_probe='")[2].partition("'\n")[0]
+    in_home = os.path.realpath(sys.base_prefix).startswith(("/home/", "/root/"))
+    assert subprocess.run([sys.executable, "-c", probe], check=False).returncode == 2 * in_home
+    lies = f"import sys; sys.base_prefix = '/home/x/python'\n{probe}"
+    assert subprocess.run([sys.executable, "-c", lies], check=False).returncode == 2
+    lies = f"import sys; sys.version_info = (3, 10)\n{probe}"
+    assert subprocess.run([sys.executable, "-c", lies], check=False).returncode == 1
+
+
 def test_a_missing_lock_is_said(checkout: Path, bare_path: Path) -> None:
     """Half a checkout is named as such."""
     (checkout / "requirements.lock").unlink()
