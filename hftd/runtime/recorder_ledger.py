@@ -29,7 +29,7 @@ from hftd.store.database import is_current, migrate, missing_grant, open_databas
 from hftd.store.projector import LedgerMoved, Projector
 
 BATCH_RECORDS = 5000
-TURN_SECONDS = 0.02
+TURN_SECONDS = 0.05
 RETRY_SECONDS = 1.0
 SAY_AGAIN_SECONDS = 60.0
 MAX_TOLD = 100
