@@ -20,6 +20,7 @@ home = (os.path.realpath(sys.base_prefix) + "/").startswith(("/home/", "/root/")
 sys.exit(0 if whole and not home else 2)'
 
 # Print the Python to make .venv with: the one named, else the first in PATH that is in no home.
+# Called in a subshell, $(...): IFS and -f are its own.
 setup_python() {
     if [ -n "${HFTD_PYTHON:-}" ]; then
         setup_fits "$HFTD_PYTHON"

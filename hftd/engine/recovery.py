@@ -76,7 +76,7 @@ def start(state: State, out: Out) -> None:
 def enter(state: State, out: Out, phase: int) -> None:
     """Move to a phase and ask what it needs."""
     core = state.core[0]
-    count = state.core[0]["instruments"]
+    count = core["instruments"]
     if phase == Phase.LINKS or phase == Phase.AGAIN:
         settle.refuse_found(state, out)
     core["recovery_phase"] = phase
